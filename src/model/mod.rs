@@ -1,0 +1,18 @@
+//! The words that every room shares: what arrives, what is understood, what is kept.
+//!
+//! In: nothing. Out: plain types. No behaviour beyond parsing and display, and nothing
+//! imported from the other rooms, so that any of them can be read alone.
+
+mod event;
+mod id;
+mod level;
+mod record;
+mod stored;
+mod time;
+
+pub use event::{Conflict, CreatedFrom, Event, Family, Source, Status, Verdict, Violation};
+pub use id::{EventId, EventKey, ParseIdError};
+pub use level::Level;
+pub use record::{Hints, Payload, Record, RecordError};
+pub use stored::{Delivery, NewEvent, NewQuarantine, QuarantinedItem, StoredEvent};
+pub use time::{MICROS_PER_SECOND, Micros, Timestamp, TimestampError};

@@ -1,0 +1,412 @@
+//! Wire formats, one folder each, behind one trait.
+//!
+//! In: the head of a request, then its decompressed body. Out: a credential, records, and the reply in the
+//! sender's own dialect. Refused: nothing silently; a body that cannot be framed is a [`DecodeError`], an
+//! item that cannot be read is a [`RecordError`] beside its neighbours. Pure: no HTTP library, no clock, no
+//! store. A new protocol is a folder here and a line in [`PROTOCOLS`]; metrics, authentication,
+//! quarantine and the contract tests loop over that list.
+
+use crate::model::{Record, RecordError};
+use std::borrow::Cow;
+
+pub mod fivetran_webhook;
+pub mod loki;
+pub mod native;
+pub mod splunk_hec;
+
+/// Every protocol that is served. Order does not matter: routes are exact.
+pub static PROTOCOLS: &[&dyn Protocol] =
+    &[&native::Native, &splunk_hec::SplunkHec, &fivetran_webhook::FivetranWebhook, &loki::Loki];
+
+/// One wire format, both directions. Implementations hold no state and touch no network.
+pub trait Protocol: Send + Sync {
+    /// Label in metrics, rows and CLI output. Never renamed once released.
+    fn name(&self) -> &'static str;
+
+    /// What it serves and where.
+    fn routes(&self) -> &'static [Route];
+
+    /// Looks at method, path, headers and query only, so it can run before the body is read.
+    ///
+    /// # Errors
+    /// What is missing or malformed about the credential.
+    fn credential<'h>(&self, head: &Head<'h>) -> Result<Credential<'h>, AuthError>;
+
+    /// `Content-Encoding` values that [`Protocol::decode`] undoes itself (`snappy` for Loki). All others are
+    /// undone before it is called.
+    fn own_encodings(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// The acknowledgement channel that the head names, for protocols that have such a thing.
+    ///
+    /// # Errors
+    /// A channel that is named but malformed.
+    fn channel(&self, _head: &Head<'_>) -> Result<Option<String>, DecodeError> {
+        Ok(None)
+    }
+
+    /// Total over any bytes. Outer error: nothing can be read. Inner error: one item is unreadable.
+    ///
+    /// # Errors
+    /// The body as a whole is not this protocol.
+    fn decode<'b>(&self, head: &Head<'_>, body: &'b [u8], limits: &Limits) -> Result<Decoded<'b>, DecodeError>;
+
+    /// Tells the sender what happened, in this protocol's own status codes and body.
+    fn reply(&self, head: &Head<'_>, result: &Result<Receipt, IngestError>) -> Reply;
+
+    /// Reads a question about earlier acknowledgements. Called on [`Serves::Acks`] routes only.
+    ///
+    /// # Errors
+    /// The question cannot be read.
+    fn ack_question(&self, _head: &Head<'_>, _body: &[u8]) -> Result<AckQuestion, DecodeError> {
+        Err(DecodeError::new(0, "this protocol has no acknowledgements"))
+    }
+
+    /// Answers such a question: each asked id with whether its events are durable.
+    fn ack_reply(&self, _answers: &[(u64, bool)]) -> Reply {
+        Reply::empty(404)
+    }
+
+    /// Answers a health or set-up probe. Called on [`Serves::Health`] routes only, without a token.
+    fn health_reply(&self, head: &Head<'_>, health: Health) -> Reply;
+}
+
+/// A path (exact, without a trailing slash; the server ignores one) and what it serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Route {
+    /// `/services/collector/event`.
+    pub path: &'static str,
+    /// What happens there.
+    pub serves: Serves,
+}
+
+/// What a route does, and so which methods it takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Serves {
+    /// POST: takes events.
+    Ingest,
+    /// POST: answers questions about acknowledgements.
+    Acks,
+    /// GET and HEAD: health, readiness and version probes. No token.
+    Health,
+}
+
+/// The head of a request, as plain text.
+#[derive(Clone, Copy)]
+pub struct Head<'h> {
+    /// `POST`.
+    pub method: &'h str,
+    /// Percent-encoded path without query, without a trailing slash.
+    pub path: &'h str,
+    /// Query string without the question mark; may be empty.
+    pub query: &'h str,
+    /// The headers.
+    pub headers: &'h dyn Headers,
+}
+
+/// Header look-up, so that this room needs no HTTP library.
+pub trait Headers {
+    /// The first value of a header, `None` when absent or not visible ASCII. `name` is in lower case.
+    fn get(&self, name: &str) -> Option<&str>;
+}
+
+/// For tests and tools: a list of pairs, names in any case.
+impl Headers for Vec<(String, String)> {
+    fn get(&self, name: &str) -> Option<&str> {
+        self.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+}
+
+impl<'h> Head<'h> {
+    /// A header's first value; `name` in lower case.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&'h str> {
+        self.headers.get(name)
+    }
+
+    /// The first value of a query parameter, percent-decoded (`+` is a space).
+    #[must_use]
+    pub fn query_value(&self, name: &str) -> Option<Cow<'h, str>> {
+        self.query.split('&').find_map(|pair| {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (percent_decode(key) == name).then(|| percent_decode(value))
+        })
+    }
+}
+
+/// Undoes percent-encoding; bytes that are not UTF-8 afterwards become the replacement character.
+#[must_use]
+pub fn percent_decode(text: &str) -> Cow<'_, str> {
+    if !text.bytes().any(|b| b == b'%' || b == b'+') {
+        return Cow::Borrowed(text);
+    }
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        let hex = (byte == b'%')
+            .then(|| text.get(at + 1..at + 3).and_then(|digits| u8::from_str_radix(digits, 16).ok()))
+            .flatten();
+        match (byte, hex) {
+            (_, Some(decoded)) => {
+                out.push(decoded);
+                at += 3;
+            }
+            (b'+', None) => {
+                out.push(b' ');
+                at += 1;
+            }
+            (other, None) => {
+                out.push(other);
+                at += 1;
+            }
+        }
+    }
+    Cow::Owned(String::from_utf8_lossy(&out).into_owned())
+}
+
+/// What a sender shows to be let in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Credential<'h> {
+    /// A token in clear.
+    Token(Cow<'h, str>),
+    /// A Fivetran webhook: an HMAC-SHA256 of the wire bytes in hexadecimal, when the sender signs, and a token,
+    /// when the URL or a header carries one.
+    Webhook {
+        /// `X-Fivetran-Signature-256`.
+        signature: Option<&'h str>,
+        /// A token beside it.
+        token: Option<Cow<'h, str>>,
+    },
+}
+
+/// Why a sender is not let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum AuthError {
+    /// No credential at all.
+    #[error("no token was sent")]
+    Missing,
+    /// A header that holds no readable credential.
+    #[error("the authorization header cannot be read")]
+    Malformed,
+    /// A token that is not known.
+    #[error("the token is not known")]
+    Unknown,
+    /// A token that was revoked.
+    #[error("the token is revoked")]
+    Disabled,
+    /// A known token that may not do this.
+    #[error("the token may not do this")]
+    Forbidden,
+    /// A secret is set, and the request is not signed.
+    #[error("the request is not signed")]
+    Unsigned,
+    /// The signature does not fit the bytes.
+    #[error("the signature does not fit the body")]
+    BadSignature,
+    /// Too many wrong credentials from this address.
+    #[error("too many failed attempts; try again in {retry_after_s} s")]
+    Throttled {
+        /// Seconds until the next attempt is looked at.
+        retry_after_s: u32,
+    },
+}
+
+/// Bounds that a decoder has to keep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Largest body after every decompression, in bytes.
+    pub body_bytes_max: usize,
+    /// Most records in one request.
+    pub records_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { body_bytes_max: 16 << 20, records_max: 200_000 }
+    }
+}
+
+/// A readable body.
+#[derive(Debug, Default, PartialEq)]
+pub struct Decoded<'b> {
+    /// The items in order, readable or not.
+    pub items: Vec<Result<Record<'b>, RecordError>>,
+    /// Set when the sender must be told of a failure although the readable items are kept (Splunk stores the
+    /// objects before a bad one and answers with an error).
+    pub refusal: Option<DecodeError>,
+}
+
+/// What is wrong with a body as a whole, or with the first bad item where the protocol stops there.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{detail}")]
+pub struct DecodeError {
+    /// The protocol's own error code, 0 where it has none.
+    pub code: u16,
+    /// Words for the sender; never quotes the content.
+    pub detail: String,
+    /// Position of the offending item, where the protocol reports one.
+    pub event_number: Option<usize>,
+    /// Whether the body is kept in quarantine. False for an empty body.
+    pub quarantine: bool,
+}
+
+impl DecodeError {
+    /// An error whose bytes are worth keeping.
+    #[must_use]
+    pub fn new(code: u16, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into(), event_number: None, quarantine: true }
+    }
+
+    /// The same without quarantine, for bodies that hold nothing.
+    #[must_use]
+    pub fn empty(code: u16, detail: impl Into<String>) -> Self {
+        Self { quarantine: false, ..Self::new(code, detail) }
+    }
+
+    /// Names the offending item.
+    #[must_use]
+    pub fn at(mut self, event_number: usize) -> Self {
+        self.event_number = Some(event_number);
+        self
+    }
+}
+
+/// Everything is durable: what became of the items.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Receipt {
+    /// Events that were new.
+    pub accepted: usize,
+    /// Events that were stored before.
+    pub duplicates: usize,
+    /// Items that went to quarantine.
+    pub quarantined: usize,
+    /// The items that were not plainly accepted, in order; at most 1,000.
+    pub items: Vec<ItemOutcome>,
+    /// The acknowledgement id, when the request named a channel.
+    pub ack_id: Option<u64>,
+    /// What the sender must be told although everything readable is durable.
+    pub refusal: Option<DecodeError>,
+}
+
+/// One item that was not plainly accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ItemOutcome {
+    /// Position in the request, from 0.
+    pub index: usize,
+    /// `duplicate`, `quarantined`, `invalid` or `unknown_event`.
+    pub outcome: &'static str,
+    /// The event's id, or the number of the quarantined item.
+    pub id: String,
+    /// Why, where there is something to say.
+    pub reason: Option<String>,
+}
+
+/// Why nothing, or not everything, was taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IngestError {
+    /// The sender was not let in.
+    #[error(transparent)]
+    Auth(#[from] AuthError),
+    /// The body, as sent or decompressed, is larger than allowed.
+    #[error("the body is larger than {limit_bytes} bytes")]
+    TooLarge {
+        /// The bound, in bytes.
+        limit_bytes: usize,
+    },
+    /// A `Content-Encoding` that is not understood.
+    #[error("content encoding is not supported; send gzip, deflate, zstd or identity")]
+    UnknownEncoding,
+    /// The compressed body is damaged.
+    #[error("the compressed body is damaged: {0}")]
+    BadEncoding(String),
+    /// The body came too slowly.
+    #[error("the body did not arrive in time")]
+    Timeout,
+    /// Nothing of the body can be read. It is in quarantine unless it was empty.
+    #[error(transparent)]
+    Malformed(DecodeError),
+    /// Queue or memory bound reached; nothing was taken.
+    #[error("the server is busy; try again in {retry_after_s} s")]
+    Busy {
+        /// When to try again, in seconds.
+        retry_after_s: u32,
+    },
+    /// The store cannot write (disk full, read-only, failed); nothing was taken.
+    #[error("the store cannot write: {reason}; try again in {retry_after_s} s")]
+    StoreUnavailable {
+        /// What is wrong, without paths.
+        reason: String,
+        /// When to try again, in seconds.
+        retry_after_s: u32,
+    },
+    /// The process is about to stop; nothing was taken.
+    #[error("the server is shutting down")]
+    ShuttingDown,
+    /// A fault of ours; nothing was taken.
+    #[error("internal error")]
+    Internal,
+}
+
+/// An HTTP answer in plain types.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// HTTP status.
+    pub status: u16,
+    /// `Content-Type`, when there is a body.
+    pub content_type: Option<&'static str>,
+    /// Further headers.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Reply {
+    /// No body.
+    #[must_use]
+    pub const fn empty(status: u16) -> Self {
+        Self { status, content_type: None, headers: Vec::new(), body: Vec::new() }
+    }
+
+    /// A JSON body.
+    #[must_use]
+    pub fn json(status: u16, body: &serde_json::Value) -> Self {
+        Self { content_type: Some("application/json"), body: body.to_string().into_bytes(), ..Self::empty(status) }
+    }
+
+    /// A text body.
+    #[must_use]
+    pub fn text(status: u16, body: impl Into<String>) -> Self {
+        Self { content_type: Some("text/plain; charset=utf-8"), body: body.into().into_bytes(), ..Self::empty(status) }
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+}
+
+/// A question about acknowledgements.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AckQuestion {
+    /// The channel, in lower case.
+    pub channel: String,
+    /// The ids asked for; at most 100,000.
+    pub ids: Vec<u64>,
+}
+
+/// How the service is doing, for protocols that have a health probe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Health {
+    /// Takes events.
+    Ready,
+    /// The write queue is full.
+    Busy,
+    /// The store cannot write.
+    Unavailable,
+    /// About to stop.
+    ShuttingDown,
+}
