@@ -7,7 +7,7 @@
 //! quarantine and the contract tests loop over that list.
 
 use crate::model::{Record, RecordError};
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 pub mod fivetran_webhook;
 pub mod loki;
@@ -282,12 +282,25 @@ pub struct Receipt {
     pub duplicates: usize,
     /// Items that went to quarantine.
     pub quarantined: usize,
-    /// The items that were not plainly accepted, in order; at most 1,000.
+    /// The items that were neither plainly accepted nor plain duplicates, in order; at most 1,000.
     pub items: Vec<ItemOutcome>,
     /// The acknowledgement id, when the request named a channel.
     pub ack_id: Option<u64>,
     /// What the sender must be told although everything readable is durable.
     pub refusal: Option<DecodeError>,
+    /// The events by name, for metrics; duplicates are not in it.
+    pub by_event: Vec<EventCount>,
+}
+
+/// How many new events of one name a request brought.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventCount {
+    /// The event's name.
+    pub event: Arc<str>,
+    /// New ones.
+    pub stored: u32,
+    /// Those of them that break their schema.
+    pub invalid: u32,
 }
 
 /// One item that was not plainly accepted.
@@ -295,7 +308,7 @@ pub struct Receipt {
 pub struct ItemOutcome {
     /// Position in the request, from 0.
     pub index: usize,
-    /// `duplicate`, `quarantined`, `invalid` or `unknown_event`.
+    /// `quarantined`, `invalid` or `unknown_event`.
     pub outcome: &'static str,
     /// The event's id, or the number of the quarantined item.
     pub id: String,
