@@ -29,7 +29,12 @@ fn rows_of_the_platform_connector_become_events() {
     let app = App::spawn();
     let done = import(
         &app,
-        &[&path("log.csv"), &path("connection.csv"), &path("audit_trail.csv"), &path("connector_sdk_log.csv")],
+        &[
+            &path("log_rows_new_schema.csv"),
+            &path("connection_rows.csv"),
+            &path("audit_trail_rows.csv"),
+            &path("connector_sdk_log_rows.csv"),
+        ],
     );
     assert_eq!(done["quarantined"], 0, "{done}");
     let of = |query: &str| app.all_events(query);
@@ -82,7 +87,7 @@ fn rows_of_the_platform_connector_become_events() {
     assert_eq!(&levels[..4], [json!("INFO"), json!("WARNING"), json!("SEVERE"), json!("SEVERE")]);
 
     let stored = of("").len();
-    let again = import(&app, &["--restart", &path("log.csv"), &path("connection.csv")]);
+    let again = import(&app, &["--restart", &path("log_rows_new_schema.csv"), &path("connection_rows.csv")]);
     assert_eq!(again["accepted"], 0, "{again}");
     assert_eq!(of("").len(), stored);
 }
@@ -90,8 +95,8 @@ fn rows_of_the_platform_connector_become_events() {
 #[test]
 fn rows_before_the_renaming_of_connectors_are_read_too() {
     let app = App::spawn();
-    let done = import(&app, &[&path("log_2021.csv")]);
-    let rows = fs::read_to_string(path("log_2021.csv")).expect("the fixture").lines().count() - 1;
+    let done = import(&app, &[&path("log_rows_2021_schema.csv")]);
+    let rows = fs::read_to_string(path("log_rows_2021_schema.csv")).expect("the fixture").lines().count() - 1;
     assert_eq!(done["records"], rows);
     assert_eq!(
         done["accepted"].as_u64().zip(done["duplicates"].as_u64()).map(|(new, old)| new + old),
@@ -107,7 +112,7 @@ fn a_live_event_and_its_imported_row_are_one() {
     let app = App::spawn();
     app.post_hec(r#"{"event":{"event":"records_modified","data":{"schema":"instagram_business","count":4,"operationType":"REPLACED_OR_INSERTED","table":"fivetran_audit"},"created":"2021-12-09T14:26:52.433Z","connector_type":"instagram_business","connector_id":"this_connection","connector_name":"this_connection","connection_id":"this_connection","connection_name":"this_connection","sync_id":"456abc"}}"#)
         .expect(200);
-    import(&app, &[&path("log.csv")]);
+    import(&app, &[&path("log_rows_new_schema.csv")]);
     let stored = app.all_events("event=records_modified&from=2021-12-09T14:26:52.433Z&to=2021-12-09T14:26:52.434Z");
     assert_eq!(stored.len(), 1, "{stored:?}");
     assert_eq!(stored[0]["deliveries"], 2);
