@@ -133,6 +133,20 @@ impl App {
     /// Starts the server, which must not run, and waits until it is ready.
     #[track_caller]
     pub fn start(&mut self) {
+        self.start_until(|addr| {
+            let ready = request("GET", "/readyz", &[("Connection", "close")], b"");
+            Conn::open(addr).and_then(|mut conn| conn.send(&ready)).is_ok_and(|answer| answer.status == 200)
+        });
+    }
+
+    /// Starts the server and waits until it takes connections, whatever it speaks on them.
+    #[track_caller]
+    pub fn start_unready(&mut self) {
+        self.start_until(|addr| Conn::open(addr).is_ok());
+    }
+
+    #[track_caller]
+    fn start_until(&mut self, is_up: impl Fn(SocketAddr) -> bool) {
         assert!(self.child.is_none(), "the server runs already");
         let announced = self.data.join("listen.addr");
         let _ = fs::remove_file(&announced);
@@ -147,10 +161,7 @@ impl App {
         loop {
             if let Some(addr) = fs::read_to_string(&announced).ok().and_then(|text| text.trim().parse().ok()) {
                 self.addr = addr;
-                if Conn::open(addr)
-                    .and_then(|mut conn| conn.send(&request("GET", "/readyz", &[("Connection", "close")], b"")))
-                    .is_ok_and(|answer| answer.status == 200)
-                {
+                if is_up(addr) {
                     return;
                 }
             }

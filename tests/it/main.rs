@@ -28,3 +28,4 @@ mod secrets;
 mod slow;
 mod stream;
 mod tidy;
+mod tls;

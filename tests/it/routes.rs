@@ -10,6 +10,9 @@ use lifeline::{redact::is_secret_name, simulate::SimEvent};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, fs, thread};
 
+/// Packs a body.
+type Encode<'e> = &'e dyn Fn(&str) -> Vec<u8>;
+
 /// Sends lines by one of the routes, in one request or in one each.
 type Deliver = fn(&App, &[&str]) -> Vec<Response>;
 
@@ -203,7 +206,7 @@ fn every_encoding_is_undone_on_every_route() {
     };
     let zstd = |text: &str| zstd::encode_all(text.as_bytes(), 3).expect("memory takes it");
     let gzip = |text: &str| samples::gzip(text.as_bytes());
-    let encodings: [(&str, &dyn Fn(&str) -> Vec<u8>); 6] = [
+    let encodings: [(&str, Encode<'_>); 6] = [
         ("gzip", &gzip),
         ("deflate", &zlib),
         ("deflate", &raw),

@@ -187,10 +187,11 @@ fn top_level(text: &str) -> Vec<String> {
             continue;
         }
         reading = reading && (c.is_alphanumeric() || c == '_');
-        if reading && depth == 0 {
-            if let Some(word) = words.last_mut() {
-                word.push(c);
-            }
+        if reading
+            && depth == 0
+            && let Some(word) = words.last_mut()
+        {
+            word.push(c);
         }
     }
     words.retain(|word| !word.is_empty() && word != "self");
