@@ -7,7 +7,7 @@
 //! quarantine and the contract tests loop over that list.
 
 use crate::model::{Record, RecordError};
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 pub mod fivetran_webhook;
 pub mod loki;
@@ -171,6 +171,13 @@ pub fn percent_decode(text: &str) -> Cow<'_, str> {
 pub enum Credential<'h> {
     /// A token in clear.
     Token(Cow<'h, str>),
+    /// Basic authentication: either half may be the token.
+    Basic {
+        /// The user name.
+        user: Cow<'h, str>,
+        /// The password.
+        password: Cow<'h, str>,
+    },
     /// A Fivetran webhook: an HMAC-SHA256 of the wire bytes in hexadecimal, when the sender signs, and a token,
     /// when the URL or a header carries one.
     Webhook {
@@ -288,6 +295,19 @@ pub struct Receipt {
     pub ack_id: Option<u64>,
     /// What the sender must be told although everything readable is durable.
     pub refusal: Option<DecodeError>,
+    /// The events by name, for metrics; duplicates are not in it.
+    pub by_event: Vec<EventCount>,
+}
+
+/// How many new events of one name a request brought.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventCount {
+    /// The event's name.
+    pub event: Arc<str>,
+    /// New ones.
+    pub stored: u32,
+    /// Those of them that break their schema.
+    pub invalid: u32,
 }
 
 /// One item that was not plainly accepted.
