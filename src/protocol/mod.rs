@@ -171,13 +171,6 @@ pub fn percent_decode(text: &str) -> Cow<'_, str> {
 pub enum Credential<'h> {
     /// A token in clear.
     Token(Cow<'h, str>),
-    /// Basic authentication: either half may be the token.
-    Basic {
-        /// The user name.
-        user: Cow<'h, str>,
-        /// The password.
-        password: Cow<'h, str>,
-    },
     /// A Fivetran webhook: an HMAC-SHA256 of the wire bytes in hexadecimal, when the sender signs, and a token,
     /// when the URL or a header carries one.
     Webhook {
