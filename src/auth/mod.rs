@@ -9,7 +9,7 @@
 mod throttle;
 mod token;
 
-pub use token::{ConfiguredToken, DEFAULT_NAME, Kind, digest, generate};
+pub use token::{ConfiguredToken, DEFAULT_NAME, Kind, ParseKindError, digest, generate};
 
 use crate::{
     config::Secret,
@@ -152,20 +152,18 @@ impl Gate {
     /// Why the sender is not let in.
     pub fn admit(&self, credential: &Credential<'_>, peer: Option<IpAddr>) -> Result<Admission, AuthError> {
         match credential {
-            Credential::Token(token) => self.deliverer(&[token], peer),
-            Credential::Basic { user, password } => self.deliverer(&[password, user], peer),
-            Credential::Webhook { signature, token } if self.webhook.is_empty() => match token {
-                Some(token) => self.deliverer(&[token], peer),
-                None if signature.is_some() => Err(self.refuse(AuthError::BadSignature, peer)),
-                None => Err(AuthError::Missing),
-            },
-            Credential::Webhook { signature: None, .. } => Err(AuthError::Unsigned),
-            Credential::Webhook { signature: Some(text), .. } => {
+            Credential::Webhook { signature, .. } if !self.webhook.is_empty() => {
+                let text = signature.ok_or(AuthError::Unsigned)?;
                 let mut mac = [0; 32];
                 match hex::decode_to_slice(text.trim(), &mut mac) {
                     Ok(()) => Ok(Admission::NeedsBody(Signature { mac, peer })),
                     Err(_) => Err(self.refuse(AuthError::BadSignature, peer)),
                 }
+            }
+            shown => {
+                let (name, _) = self.find(shown.candidates(), &[Kind::Ingest], peer)?;
+                let destination = (&*name != DEFAULT_NAME).then(|| Arc::clone(&name));
+                Ok(Admission::Granted(Sender { name, destination }))
             }
         }
     }
@@ -203,8 +201,7 @@ impl Gate {
             Some(header) => token::from_authorization(header)?,
             None => vec![query_token.filter(|token| !token.is_empty()).ok_or(AuthError::Missing)?.to_owned()],
         };
-        let shown: Vec<&str> = shown.iter().map(String::as_str).collect();
-        let (name, sha256) = self.find(&shown, access.kinds(), peer)?;
+        let (name, sha256) = self.find(shown.iter().map(String::as_str), access.kinds(), peer)?;
         Ok(Reader { name, sha256, access })
     }
 
@@ -221,29 +218,25 @@ impl Gate {
         Arc::clone(&self.stored.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn deliverer(&self, shown: &[&str], peer: Option<IpAddr>) -> Result<Admission, AuthError> {
-        let (name, _) = self.find(shown, &[Kind::Ingest], peer)?;
-        let destination = (&*name != DEFAULT_NAME).then(|| Arc::clone(&name));
-        Ok(Admission::Granted(Sender { name, destination }))
-    }
-
     /// Compares each shown text with every known token, whatever the first comparisons said.
-    fn find(&self, shown: &[&str], kinds: &[Kind], peer: Option<IpAddr>) -> Result<(Arc<str>, [u8; 32]), AuthError> {
-        if shown.iter().all(|text| text.is_empty()) {
-            return Err(AuthError::Missing);
-        }
+    fn find<'t>(
+        &self,
+        shown: impl Iterator<Item = &'t str>,
+        kinds: &[Kind],
+        peer: Option<IpAddr>,
+    ) -> Result<(Arc<str>, [u8; 32]), AuthError> {
         let stored = self.stored();
-        let mut best = Found::No;
-        let mut best_sha256 = [0; 32];
-        for text in shown.iter().filter(|text| !text.is_empty()) {
+        let mut best = None;
+        for text in shown.filter(|text| !text.is_empty()) {
             let sha256 = digest(text);
             for book in [&self.configured, &*stored] {
                 let found = book.look_up(&sha256, kinds);
-                if found.rank() > best.rank() {
-                    (best, best_sha256) = (found, sha256);
+                if best.as_ref().is_none_or(|(earlier, _): &(Found, _)| found.rank() > earlier.rank()) {
+                    best = Some((found, sha256));
                 }
             }
         }
+        let (best, best_sha256) = best.ok_or(AuthError::Missing)?;
         match best {
             Found::Yes(name) => Ok((name, best_sha256)),
             Found::OtherKind => Err(self.refuse(AuthError::Forbidden, peer)),
