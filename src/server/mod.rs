@@ -18,6 +18,9 @@ mod routes;
 mod state;
 mod tls;
 
+#[cfg(test)]
+mod tests;
+
 pub use listen::{Listen, TlsFiles, run, run_until};
 pub use state::{ServerContext, ServerSettings};
 

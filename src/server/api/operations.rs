@@ -12,6 +12,8 @@ use crate::{
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::json as value;
 
+/// What this is, and where to go from here.
+#[utoipa::path(get, path = "/", tag = "operations", responses((status = 200, description = "Name, version, links", body = Object)))]
 pub(super) fn root(req: &HttpRequest) -> Result<HttpResponse, Problem> {
     no_parameters(req)?;
     json(
@@ -31,11 +33,19 @@ pub(super) fn root(req: &HttpRequest) -> Result<HttpResponse, Problem> {
     )
 }
 
-/// Answers while the process lives. Looks at nothing, so that nothing slow can make it fail.
+/// Answers while the process lives.
+///
+/// Looks at nothing, so that nothing slow can make it fail.
+#[utoipa::path(get, path = "/healthz", tag = "operations", responses((status = 200, description = "The process lives", body = Object)))]
 pub(super) fn healthz(_req: &HttpRequest) -> Result<HttpResponse, Problem> {
     json(200, &value!({"status": "ok"}))
 }
 
+/// Whether the store accepts writes.
+#[utoipa::path(get, path = "/readyz", tag = "operations", responses(
+    (status = 200, description = "It does", body = Object, example = json!({"status": "ready", "checks": {"store": "ok"}})),
+    (status = 503, description = "It does not; `reason` says why", body = Object),
+))]
 pub(super) async fn readyz(state: &State, _req: &HttpRequest) -> Result<HttpResponse, Problem> {
     if state.is_draining() {
         return json(503, &value!({"status": "unavailable", "reason": "shutting down", "checks": {"serving": "no"}}));
@@ -51,6 +61,10 @@ pub(super) async fn readyz(state: &State, _req: &HttpRequest) -> Result<HttpResp
     }
 }
 
+/// Metrics as OpenMetrics text. No token is needed where `metrics_public` is set.
+#[utoipa::path(get, path = "/metrics", tag = "operations", security(("token" = []), ()), responses(
+    (status = 200, description = "OpenMetrics text", body = String, content_type = "application/openmetrics-text"),
+))]
 pub(super) fn metrics(state: &State, door: Door, req: &HttpRequest) -> Result<HttpResponse, Problem> {
     if !state.settings.metrics_public {
         state.authorize(door, req, None, Access::Read)?;

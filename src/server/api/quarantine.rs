@@ -5,7 +5,10 @@ use crate::{
     auth::Access,
     pipeline::ReplayError,
     protocol::Receipt,
-    query::{self, QuarantineRequest, render::QuarantineView},
+    query::{
+        self, QuarantineRequest,
+        render::{Page, QuarantineView},
+    },
     server::state::{Door, State, now_us},
 };
 use actix_web::{HttpRequest, HttpResponse};
@@ -59,6 +62,12 @@ fn number(id: &str) -> Result<i64, Problem> {
     plain.then(|| id.parse().ok()).flatten().ok_or_else(unknown)
 }
 
+/// Payloads that could not be read, newest first, with the beginning of their bytes.
+#[utoipa::path(get, path = "/v1/quarantine", tag = "quarantine", security(("token" = [])), params(
+    ("limit" = Option<usize>, Query, minimum = 1, maximum = 1000, description = "Items of a page, 100 when absent"),
+    ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
+    ("all" = Option<bool>, Query, description = "Also those that were replayed"),
+), responses((status = 200, description = "A page", body = Page<QuarantineView>)))]
 pub(super) async fn list(state: &State, door: Door, req: &HttpRequest) -> Result<HttpResponse, Problem> {
     state.authorize(door, req, None, Access::Read)?;
     let request = QuarantineRequest::parse(req.query_string())?;
@@ -66,6 +75,10 @@ pub(super) async fn list(state: &State, door: Door, req: &HttpRequest) -> Result
     json(200, &page)
 }
 
+/// One quarantined payload with all its bytes, redacted.
+#[utoipa::path(get, path = "/v1/quarantine/{id}", tag = "quarantine", security(("token" = [])),
+    params(("id" = String, Path, description = "Its number")),
+    responses((status = 200, description = "The item", body = QuarantineView), (status = 404, description = "No such item")))]
 pub(super) async fn one(state: &State, door: Door, req: &HttpRequest, id: &str) -> Result<HttpResponse, Problem> {
     state.authorize(door, req, None, Access::Read)?;
     no_parameters(req)?;
@@ -74,6 +87,15 @@ pub(super) async fn one(state: &State, door: Door, req: &HttpRequest, id: &str) 
     json(200, &QuarantineView::new(item))
 }
 
+/// Reads a quarantined payload again, after a change of schemas or program. Needs an admin token.
+#[utoipa::path(post, path = "/v1/quarantine/{id}/replay", tag = "quarantine", security(("token" = [])),
+    params(("id" = String, Path, description = "Its number")),
+    responses(
+        (status = 200, description = "What became of it", body = Replayed),
+        (status = 404, description = "No such item"),
+        (status = 409, description = "It was replayed before"),
+        (status = 422, description = "It still cannot be read, and stays"),
+    ))]
 pub(super) async fn replay(state: &State, door: Door, req: &HttpRequest, id: &str) -> Result<HttpResponse, Problem> {
     let by = state.authorize(door, req, None, Access::Admin)?;
     no_parameters(req)?;

@@ -47,6 +47,14 @@ struct Watch {
     _permit: OwnedSemaphorePermit,
 }
 
+/// Events as they are committed, as server-sent events.
+///
+/// Messages are `event: event` with the event as data and its place as id. A client that sends the last id back gets
+/// what came since; `event: gap` says that some of it is no longer known in order.
+#[utoipa::path(get, path = "/v1/events/stream", tag = "events", security(("token" = []), ("query_token" = [])), params(
+    ("Last-Event-ID" = Option<String>, Header, description = "The last id that was seen"),
+    ("last_event_id" = Option<String>, Query, description = "The same, for clients that cannot send headers"),
+), responses((status = 200, description = "Server-sent events", body = String, content_type = "text/event-stream")))]
 pub(super) async fn open(state: &Arc<State>, door: Door, req: &HttpRequest) -> Result<HttpResponse, Problem> {
     let last_event_id = req.headers().get("last-event-id").map(|value| value.to_str().unwrap_or("?"));
     let request = StreamRequest::parse(req.query_string(), last_event_id);

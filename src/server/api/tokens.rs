@@ -6,7 +6,7 @@
 use super::{Problem, json, no_parameters};
 use crate::{
     auth::{self, Access, Kind, Reader},
-    query::render::{TokenView, millis},
+    query::render::{Page, TokenView, millis},
     server::{
         body,
         state::{Door, State, now_us},
@@ -48,13 +48,9 @@ pub(in crate::server) struct MadeToken {
     created: String,
 }
 
-/// A page that is always whole.
-#[derive(Debug, Serialize)]
-struct Tokens {
-    data: Vec<TokenView>,
-    next_cursor: Option<String>,
-}
-
+/// All tokens, without their texts. Needs an admin token.
+#[utoipa::path(get, path = "/v1/tokens", tag = "tokens", security(("token" = [])),
+    responses((status = 200, description = "All of them on one page", body = Page<TokenView>)))]
 pub(super) async fn list(state: &State, door: Door, req: &HttpRequest) -> Result<HttpResponse, Problem> {
     state.authorize(door, req, None, Access::Admin)?;
     no_parameters(req)?;
@@ -73,9 +69,15 @@ pub(super) async fn list(state: &State, door: Door, req: &HttpRequest) -> Result
         created: Some(millis(token.created_us)),
         revoked: token.revoked_us.map(millis),
     });
-    json(200, &Tokens { data: configured.chain(stored).collect(), next_cursor: None })
+    json(200, &Page { data: configured.chain(stored).collect::<Vec<_>>(), next_cursor: None })
 }
 
+/// Makes a token and shows it, once. Needs an admin token.
+#[utoipa::path(post, path = "/v1/tokens", tag = "tokens", security(("token" = [])), request_body = NewToken, responses(
+    (status = 201, description = "The token", body = MadeToken),
+    (status = 409, description = "The name is taken"),
+    (status = 413, description = "The body is too large"),
+))]
 pub(super) async fn create(
     state: &State,
     door: Door,
@@ -110,6 +112,14 @@ pub(super) async fn create(
     json(201, &MadeToken { name, kind: kind.to_string(), token, created: millis(created_us) })
 }
 
+/// Revokes the tokens of a name, at once. Needs an admin token.
+#[utoipa::path(delete, path = "/v1/tokens/{name}", tag = "tokens", security(("token" = [])),
+    params(("name" = String, Path, description = "Its name")),
+    responses(
+        (status = 200, description = "How many were revoked", body = Object),
+        (status = 404, description = "No good token has this name"),
+        (status = 409, description = "The token is set in the configuration"),
+    ))]
 pub(super) async fn revoke(state: &State, door: Door, req: &HttpRequest, name: &str) -> Result<HttpResponse, Problem> {
     let by = state.authorize(door, req, None, Access::Admin)?;
     no_parameters(req)?;
