@@ -19,6 +19,7 @@ pub mod cli;
 pub mod config;
 pub mod envelope;
 pub mod identity;
+pub mod json;
 pub mod model;
 pub mod normalize;
 pub mod pipeline;

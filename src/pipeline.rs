@@ -1,1 +1,336 @@
-//! Stub of the skeleton; its owner replaces this file.
+//! The one way through the house: decode → authenticate → unwrap → normalise → redact → validate → store.
+//!
+//! In: what a protocol decoded for an authenticated sender. Out: a receipt, after the commit. This is the only file that knows
+//! the order. Nothing that authenticated is dropped: an item that cannot be read goes to quarantine with its reason, in the
+//! same commit as its neighbours.
+
+use crate::{
+    envelope::{self, Found},
+    identity, json,
+    model::{Delivery, EventId, Micros, NewEvent, NewQuarantine, Payload, Record, Status},
+    normalize::{self, Normalized},
+    protocol::{DecodeError, Decoded, EventCount, IngestError, ItemOutcome, Receipt},
+    redact::Redactor,
+    store::{Appended, Batch, Outcome, SharedStore, StoreError},
+    validate::Schemas,
+};
+use std::{borrow::Cow, sync::Arc};
+
+/// Most items that a receipt lists.
+pub const RECEIPT_ITEMS_MAX: usize = 1_000;
+
+/// Most event names that a receipt counts apart.
+const NAMES_MAX: usize = 256;
+
+/// Everything that a record passes on its way into the store.
+#[derive(Clone)]
+pub struct Pipeline {
+    store: SharedStore,
+    schemas: Arc<Schemas>,
+    redactor: Arc<Redactor>,
+}
+
+impl std::fmt::Debug for Pipeline {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Pipeline")
+    }
+}
+
+/// Why a quarantined item was not replayed.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// No item has that number.
+    #[error("no quarantined item has the number {0}")]
+    NotFound(i64),
+    /// It was replayed before.
+    #[error("item {0} was replayed before")]
+    Done(i64),
+    /// It still cannot be read; it stays where it is.
+    #[error("still not readable: {0}")]
+    StillUnreadable(String),
+    /// The store cannot read or write.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Pipeline {
+    /// Joins the rooms.
+    #[must_use]
+    pub fn new(store: SharedStore, schemas: Arc<Schemas>, redactor: Arc<Redactor>) -> Self {
+        Self { store, schemas, redactor }
+    }
+
+    /// Where it ends.
+    #[must_use]
+    pub fn store(&self) -> &SharedStore {
+        &self.store
+    }
+
+    /// The schemas it validates with.
+    #[must_use]
+    pub fn schemas(&self) -> &Arc<Schemas> {
+        &self.schemas
+    }
+
+    /// Takes a decoded request. Resolves after the commit.
+    ///
+    /// # Errors
+    /// Nothing was taken, and why.
+    pub async fn ingest(
+        &self,
+        delivery: Delivery,
+        destination: Option<Arc<str>>,
+        decoded: Decoded<'_>,
+        body: &[u8],
+        ack_channel: Option<String>,
+        received_us: Micros,
+    ) -> Result<Receipt, IngestError> {
+        let mut work = Work::default();
+        for (index, item) in decoded.items.into_iter().enumerate() {
+            match item {
+                Ok(record) => self.take(&record, index, destination.as_deref(), received_us, &mut work),
+                Err(error) => {
+                    let bytes = body.get(error.bytes.clone()).unwrap_or_default();
+                    work.quarantine.push(self.quarantined(error.index, error.reason, bytes, received_us));
+                }
+            }
+        }
+        let Work { events, quarantine, notes } = work;
+        let reasons: Vec<(usize, String)> = quarantine.iter().map(|item| (item.index, item.reason.clone())).collect();
+        let batch = Batch { delivery, events, quarantine, ack_channel };
+        let appended = self.store.append(batch).await.map_err(ingest_error)?;
+        Ok(receipt(&appended, notes, reasons, decoded.refusal))
+    }
+
+    /// Keeps a body of which nothing can be read. Gives its number in quarantine.
+    ///
+    /// # Errors
+    /// It could not be kept, and why.
+    pub async fn quarantine_body(
+        &self,
+        delivery: Delivery,
+        reason: String,
+        body: &[u8],
+        received_us: Micros,
+    ) -> Result<i64, IngestError> {
+        let quarantine = vec![self.quarantined(0, reason, body, received_us)];
+        let batch = Batch { delivery, events: Vec::new(), quarantine, ack_channel: None };
+        let appended = self.store.append(batch).await.map_err(ingest_error)?;
+        appended.quarantine_ids.first().copied().ok_or(IngestError::Internal)
+    }
+
+    /// Makes an event of a record: unwrap, normalise, redact, validate, name. Pure.
+    ///
+    /// # Errors
+    /// Why it cannot be read as an event, in words that never quote the content.
+    pub fn understand(
+        &self,
+        record: &Record<'_>,
+        destination: Option<&str>,
+        received_us: Micros,
+    ) -> Result<NewEvent, String> {
+        envelope::unwrap(record, &mut |found| self.understand_envelope(&found, destination, received_us))?
+    }
+
+    fn understand_envelope(
+        &self,
+        found: &Found<'_>,
+        destination: Option<&str>,
+        received_us: Micros,
+    ) -> Result<NewEvent, String> {
+        let mut normalized = normalize::normalize(found, destination, received_us)?;
+        let mut raw = Cow::Borrowed(found.text);
+        let mut secret_digest = None;
+        if let Some(redacted) = self.redactor.json(found.text) {
+            // Read again from the clean text, so that the event and its raw text cannot differ.
+            normalized = self.read_again(&redacted.text, found, destination, received_us)?;
+            raw = Cow::Owned(redacted.text);
+            secret_digest = Some(redacted.digest);
+        }
+        normalized.event.family = self.schemas.family(&normalized.event);
+        let verdict = self.schemas.verdict(&normalized);
+        let key = identity::key(&normalized.event);
+        Ok(NewEvent { key, event: normalized.event, verdict, raw: raw.into_owned(), received_us, secret_digest })
+    }
+
+    fn read_again(
+        &self,
+        text: &str,
+        found: &Found<'_>,
+        destination: Option<&str>,
+        received_us: Micros,
+    ) -> Result<Normalized, String> {
+        let members = json::members(text).map_err(|error| format!("not JSON: {}", json::reason(&error)))?;
+        normalize::normalize(&Found { text, members, hints: found.hints.clone() }, destination, received_us)
+    }
+
+    /// Understands one record, or files it for quarantine. A text that holds several JSON values in a row is taken apart.
+    fn take(&self, record: &Record<'_>, index: usize, destination: Option<&str>, received_us: Micros, work: &mut Work) {
+        let reason = match self.understand(record, destination, received_us) {
+            Ok(event) => {
+                work.notes.push(Note::of(index, &event));
+                work.events.push(event);
+                return;
+            }
+            Err(reason) => reason,
+        };
+        if let Payload::Json(text) = &record.payload
+            && let Ok((first, rest)) = json::first_value(text)
+            && !rest.trim().is_empty()
+        {
+            for part in [first, rest.trim()] {
+                let part = Record { payload: Payload::Json(part.into()), hints: record.hints.clone() };
+                self.take(&part, index, destination, received_us, work);
+            }
+            return;
+        }
+        work.quarantine.push(self.quarantined(index, reason, record.payload.text().as_bytes(), received_us));
+    }
+
+    fn quarantined(&self, index: usize, reason: String, bytes: &[u8], received_us: Micros) -> NewQuarantine {
+        NewQuarantine { index, reason, bytes: self.redactor.bytes(bytes), received_us }
+    }
+
+    /// Tries a quarantined item again, after a schema or the program has changed. What becomes readable is stored and the item marked, in one
+    /// commit.
+    ///
+    /// # Errors
+    /// It stays where it is, and why.
+    pub async fn replay(&self, id: i64, now_us: Micros) -> Result<Receipt, ReplayError> {
+        let item = self.store.quarantined(id)?.ok_or(ReplayError::NotFound(id))?;
+        if item.replayed_us.is_some() {
+            return Err(ReplayError::Done(id));
+        }
+        let text = String::from_utf8(item.bytes).map_err(|_| ReplayError::StillUnreadable("not UTF-8".to_owned()))?;
+        let destination = (!matches!(item.token.as_str(), "default" | "webhook")).then_some(item.token.as_str());
+        let mut work = Work::default();
+        for (index, part) in parts(&text).into_iter().enumerate() {
+            let record = Record { payload: Payload::Json(part.into()), hints: crate::model::Hints::default() };
+            self.take(&record, index, destination, item.received_us, &mut work);
+        }
+        let Work { events, quarantine, notes } = work;
+        if let Some(unreadable) = quarantine.first() {
+            return Err(ReplayError::StillUnreadable(unreadable.reason.clone()));
+        }
+        let delivery = Delivery { protocol: "replay", token: item.token.as_str().into() };
+        let batch = Batch { delivery, events, quarantine: Vec::new(), ack_channel: None };
+        let appended = self.store.replay(id, batch, now_us).await?;
+        Ok(receipt(&appended, notes, Vec::new(), None))
+    }
+}
+
+/// What one request comes to, before it is committed.
+#[derive(Default)]
+struct Work {
+    events: Vec<NewEvent>,
+    quarantine: Vec<NewQuarantine>,
+    /// One for each event.
+    notes: Vec<Note>,
+}
+
+/// What the receipt says of an event, should it turn out to be new.
+struct Note {
+    index: usize,
+    name: String,
+    status: Status,
+    reason: Option<String>,
+}
+
+impl Note {
+    fn of(index: usize, new: &NewEvent) -> Self {
+        let reason = new.verdict.errors.first().map(|error| format!("{}: {}", error.path, error.message));
+        Self { index, name: new.event.name.clone(), status: new.verdict.status, reason }
+    }
+}
+
+/// The JSON values of a text, or the whole text where it is something else.
+fn parts(text: &str) -> Vec<&str> {
+    let mut parts = Vec::new();
+    let mut rest = text.trim();
+    while !rest.is_empty() {
+        match json::first_value(rest) {
+            Ok((first, tail)) => {
+                match json::elements(first) {
+                    Ok(elements) => parts.extend(elements.into_iter().map(|element| element.get())),
+                    Err(_) => parts.push(first),
+                }
+                rest = tail.trim();
+            }
+            Err(_) => return vec![text],
+        }
+    }
+    if parts.is_empty() { vec![text] } else { parts }
+}
+
+fn receipt(
+    appended: &Appended,
+    notes: Vec<Note>,
+    reasons: Vec<(usize, String)>,
+    refusal: Option<DecodeError>,
+) -> Receipt {
+    let mut receipt =
+        Receipt { quarantined: appended.quarantine_ids.len(), ack_id: appended.ack_id, refusal, ..Receipt::default() };
+    for (outcome, note) in appended.outcomes.iter().zip(notes) {
+        let Outcome::Stored(key) = outcome else {
+            receipt.duplicates += 1;
+            continue;
+        };
+        receipt.accepted += 1;
+        count(&mut receipt.by_event, &note);
+        if note.status != Status::Valid && receipt.items.len() < RECEIPT_ITEMS_MAX {
+            let id = EventId(*key).to_string();
+            receipt.items.push(ItemOutcome {
+                index: note.index,
+                outcome: note.status.as_str(),
+                id,
+                reason: note.reason,
+            });
+        }
+    }
+    for (id, (index, reason)) in appended.quarantine_ids.iter().zip(reasons) {
+        if receipt.items.len() < RECEIPT_ITEMS_MAX {
+            let id = id.to_string();
+            receipt.items.push(ItemOutcome { index, outcome: "quarantined", id, reason: Some(reason) });
+        }
+    }
+    receipt.items.sort_by_key(|item| item.index);
+    receipt
+}
+
+fn count(by_event: &mut Vec<EventCount>, note: &Note) {
+    let invalid = u32::from(note.status == Status::Invalid);
+    let at = match by_event.iter().position(|count| *count.event == *note.name) {
+        Some(at) => at,
+        // Names from outside are unbounded; past the bound they count as one.
+        None if by_event.len() > NAMES_MAX => NAMES_MAX,
+        None => {
+            let event = if by_event.len() == NAMES_MAX { "other" } else { &note.name };
+            by_event.push(EventCount { event: event.into(), stored: 0, invalid: 0 });
+            by_event.len() - 1
+        }
+    };
+    if let Some(count) = by_event.get_mut(at) {
+        count.stored += 1;
+        count.invalid += invalid;
+    }
+}
+
+/// The store's refusal in the words of a sender.
+#[must_use]
+pub fn ingest_error(error: StoreError) -> IngestError {
+    match error {
+        StoreError::Busy { .. } => IngestError::Busy { retry_after_s: 5 },
+        StoreError::DiskFull => IngestError::StoreUnavailable { reason: "disk full".to_owned(), retry_after_s: 30 },
+        StoreError::ReadOnly => {
+            IngestError::StoreUnavailable { reason: "database is read-only".to_owned(), retry_after_s: 30 }
+        }
+        StoreError::Locked => {
+            IngestError::StoreUnavailable { reason: "database is locked".to_owned(), retry_after_s: 10 }
+        }
+        StoreError::Closed => IngestError::ShuttingDown,
+        StoreError::TooSlow { .. } | StoreError::Damaged(_) | StoreError::Engine(_) => {
+            tracing::error!(%error, "batch was not stored");
+            IngestError::StoreUnavailable { reason: "storage engine failed".to_owned(), retry_after_s: 10 }
+        }
+    }
+}

@@ -322,7 +322,7 @@ pub struct Receipt {
     pub duplicates: usize,
     /// Items that went to quarantine.
     pub quarantined: usize,
-    /// The items that were not plainly accepted, in order; at most 1,000.
+    /// The items that were neither plainly accepted nor plain duplicates, in order; at most 1,000.
     pub items: Vec<ItemOutcome>,
     /// The acknowledgement id, when the request named a channel.
     pub ack_id: Option<u64>,
@@ -348,7 +348,7 @@ pub struct EventCount {
 pub struct ItemOutcome {
     /// Position in the request, from 0.
     pub index: usize,
-    /// `duplicate`, `quarantined`, `invalid` or `unknown_event`.
+    /// `quarantined`, `invalid` or `unknown_event`.
     pub outcome: &'static str,
     /// The event's id, or the number of the quarantined item.
     pub id: String,
