@@ -7,6 +7,8 @@
 use super::{DecodeError, Decoded, Limits};
 use crate::model::{Record, RecordError};
 use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// The byte order mark that some editors put before UTF-8.
@@ -136,6 +138,20 @@ pub fn range_in(body: &[u8], part: &str) -> Range<usize> {
     start..(start + part.len()).min(body.len())
 }
 
+/// A JSON string, borrowed unless it has escapes.
+#[derive(Debug, Deserialize)]
+pub struct Text<'b>(#[serde(borrow)] pub Cow<'b, str>);
+
+/// The text of a JSON string, or the JSON text of anything else.
+#[must_use]
+pub fn plain(raw: &RawValue) -> Cow<'_, str> {
+    match raw.get().strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+        Some(inner) if !inner.contains('\\') => Cow::Borrowed(inner),
+        Some(_) => serde_json::from_str(raw.get()).map_or(Cow::Borrowed(raw.get()), Cow::Owned),
+        None => Cow::Borrowed(raw.get()),
+    }
+}
+
 /// The kind of a well-formed JSON value, with its article.
 #[must_use]
 pub fn kind(value: &str) -> &'static str {
@@ -241,7 +257,6 @@ impl<'b> Items<'b> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::value::RawValue;
 
     /// Values and, at the end, the first fault.
     fn walk(text: &str) -> (Vec<&str>, Option<String>) {
