@@ -119,6 +119,17 @@ fn skip_gap(text: &str, mut at: usize) -> usize {
     }
 }
 
+/// Lines with where they begin, their line feeds included.
+pub fn lines(body: &[u8], mut at: usize) -> impl Iterator<Item = (usize, &[u8])> {
+    std::iter::from_fn(move || {
+        let start = at;
+        let rest = body.get(start..).filter(|rest| !rest.is_empty())?;
+        let len = memchr::memchr(b'\n', rest).map_or(rest.len(), |feed| feed + 1);
+        at += len;
+        Some((start, &rest[..len]))
+    })
+}
+
 /// The length of a byte order mark at the beginning of a body: 0 or 3.
 #[must_use]
 pub fn bom_len(body: &[u8]) -> usize {
@@ -128,7 +139,10 @@ pub fn bom_len(body: &[u8]) -> usize {
 /// The longest beginning of a body that is UTF-8.
 #[must_use]
 pub fn utf8_prefix(body: &[u8]) -> &str {
-    body.utf8_chunks().next().map_or("", |chunk| chunk.valid())
+    match std::str::from_utf8(body) {
+        Ok(text) => text,
+        Err(error) => std::str::from_utf8(&body[..error.valid_up_to()]).unwrap_or_default(),
+    }
 }
 
 /// Where `part` lies in `body`, of which it must be a slice.
