@@ -56,10 +56,21 @@ impl<'b> Values<'b> {
     /// # Errors
     /// A list that is not well formed; the walk stays behind the last value.
     pub fn seek(&mut self) -> Result<Option<usize>, &'static str> {
+        self.seek_before(self.text.len())
+    }
+
+    /// The same, but outside lists only values that begin before `end` count; the walk stops where the next one begins.
+    ///
+    /// # Errors
+    /// See [`Values::seek`].
+    pub fn seek_before(&mut self, end: usize) -> Result<Option<usize>, &'static str> {
         loop {
             let next = skip_gap(self.text, self.at);
             match (self.list, self.text.as_bytes().get(next)) {
-                (List::Outside, None) => return Ok(None),
+                (List::Outside, _) if next >= end => {
+                    self.at = next;
+                    return Ok(None);
+                }
                 (List::Outside, Some(b'[')) => {
                     self.list = List::Opened;
                     self.at = next + 1;
@@ -79,9 +90,9 @@ impl<'b> Values<'b> {
                         }
                     };
                 }
-                (List::Opened | List::Between, None) => return Err("not JSON: the list is not closed"),
                 (List::Between, Some(_)) => return Err("not JSON: expected a comma or the end of the list"),
-                (List::Outside | List::Opened, Some(_)) => {
+                (List::Opened | List::Between, None) => return Err("not JSON: the list is not closed"),
+                (List::Outside | List::Opened, _) => {
                     self.at = next;
                     return Ok(Some(next));
                 }

@@ -83,9 +83,8 @@ impl<'b> Cutter<'b> {
         let reach = if spanning { text } else { &text[..end] };
         let mut values = Values::new(reach, start);
         let reason = loop {
-            match values.seek() {
-                Ok(None) => return Ok(reach.len()),
-                Ok(Some(next)) if next >= end && !values.in_list() => return Ok(end),
+            match values.seek_before(end) {
+                Ok(None) => return Ok(values.position()),
                 Ok(Some(next)) => match values.read::<&RawValue>() {
                     Ok(raw) => {
                         self.value(raw.get(), base + next)?;

@@ -108,6 +108,21 @@ fn a_malformed_line_is_alone() {
         "[{\"a\":1}\n{\"b\":2}\n",
         &[r#"{"a":1}"#, "!8..8 not JSON: expected a comma or the end of the list", r#"{"b":2}"#],
     );
+    check(
+        "[\n{\"a\":1}\n]\n{\"b\":2}\n[{\"c\":3}]{\"d\":4}",
+        &[r#"{"a":1}"#, r#"{"b":2}"#, r#"{"c":3}"#, r#"{"d":4}"#],
+    );
+    check(
+        "[{\"a\":1}]\n[{\"b\":2},]\n[{\"c\":3}]\n{}\\n\n{\"d\":4}",
+        &[
+            r#"{"a":1}"#,
+            r#"{"b":2}"#,
+            "!18..20 not JSON: expected a value after the comma",
+            r#"{"c":3}"#,
+            "{}",
+            r#"{"d":4}"#,
+        ],
+    );
     // Trusted once an object was read; the envelope room says what is wrong with it.
     check("{\"a\":1}\n{oops}", &[r#"{"a":1}"#, "{oops}"]);
 }
