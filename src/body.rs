@@ -152,7 +152,10 @@ impl<R: BufRead> Read for Deflate<R> {
             if status == Status::StreamEnd {
                 self.ended = true;
                 if !self.inner.fill_buf()?.is_empty() {
-                    return Err(io::Error::new(io::ErrorKind::InvalidData, "bytes after the end of the deflate stream"));
+                    return Err(io::Error::new(
+                        io::ErrorKind::InvalidData,
+                        "bytes after the end of the deflate stream",
+                    ));
                 }
             } else if written == 0 && read == 0 && at_end {
                 return Err(io::ErrorKind::UnexpectedEof.into());

@@ -42,7 +42,8 @@ fn refused(bytes: &[u8], encoding: Option<&str>) -> IngestError {
 
 #[test]
 fn every_encoding_is_undone() {
-    for name in [None, Some(""), Some("identity"), Some("Identity, identity"), Some("snappy"), Some("snappy, identity")] {
+    for name in [None, Some(""), Some("identity"), Some("Identity, identity"), Some("snappy"), Some("snappy, identity")]
+    {
         check(TEXT, name, TEXT);
         assert!(matches!(inflate(TEXT, name, &["snappy"], LIMIT), Ok(Cow::Borrowed(_))), "{name:?}");
     }
@@ -79,12 +80,9 @@ fn unknown_encodings_are_named_so() {
 
 #[test]
 fn damage_is_noticed() {
-    for (bytes, name) in [
-        (gzip(TEXT), "gzip"),
-        (zlib(TEXT), "deflate"),
-        (raw_deflate(TEXT), "deflate"),
-        (zstd(TEXT), "zstd"),
-    ] {
+    for (bytes, name) in
+        [(gzip(TEXT), "gzip"), (zlib(TEXT), "deflate"), (raw_deflate(TEXT), "deflate"), (zstd(TEXT), "zstd")]
+    {
         for cut in 1..bytes.len() {
             let error = refused(&bytes[..cut], Some(name));
             assert!(matches!(error, IngestError::BadEncoding(_)), "{name} cut at {cut}: {error}");

@@ -7,6 +7,8 @@
 use super::{DecodeError, Decoded, Limits};
 use crate::model::{Record, RecordError};
 use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// The byte order mark that some editors put before UTF-8.
@@ -54,10 +56,21 @@ impl<'b> Values<'b> {
     /// # Errors
     /// A list that is not well formed; the walk stays behind the last value.
     pub fn seek(&mut self) -> Result<Option<usize>, &'static str> {
+        self.seek_before(self.text.len())
+    }
+
+    /// The same, but outside lists only values that begin before `end` count; the walk stops where the next one begins.
+    ///
+    /// # Errors
+    /// See [`Values::seek`].
+    pub fn seek_before(&mut self, end: usize) -> Result<Option<usize>, &'static str> {
         loop {
             let next = skip_gap(self.text, self.at);
             match (self.list, self.text.as_bytes().get(next)) {
-                (List::Outside, None) => return Ok(None),
+                (List::Outside, _) if next >= end => {
+                    self.at = next;
+                    return Ok(None);
+                }
                 (List::Outside, Some(b'[')) => {
                     self.list = List::Opened;
                     self.at = next + 1;
@@ -77,9 +90,9 @@ impl<'b> Values<'b> {
                         }
                     };
                 }
-                (List::Opened | List::Between, None) => return Err("not JSON: the list is not closed"),
                 (List::Between, Some(_)) => return Err("not JSON: expected a comma or the end of the list"),
-                (List::Outside | List::Opened, Some(_)) => {
+                (List::Opened | List::Between, None) => return Err("not JSON: the list is not closed"),
+                (List::Outside | List::Opened, _) => {
                     self.at = next;
                     return Ok(Some(next));
                 }
@@ -117,6 +130,17 @@ fn skip_gap(text: &str, mut at: usize) -> usize {
     }
 }
 
+/// Lines with where they begin, their line feeds included.
+pub fn lines(body: &[u8], mut at: usize) -> impl Iterator<Item = (usize, &[u8])> {
+    std::iter::from_fn(move || {
+        let start = at;
+        let rest = body.get(start..).filter(|rest| !rest.is_empty())?;
+        let len = memchr::memchr(b'\n', rest).map_or(rest.len(), |feed| feed + 1);
+        at += len;
+        Some((start, &rest[..len]))
+    })
+}
+
 /// The length of a byte order mark at the beginning of a body: 0 or 3.
 #[must_use]
 pub fn bom_len(body: &[u8]) -> usize {
@@ -126,7 +150,10 @@ pub fn bom_len(body: &[u8]) -> usize {
 /// The longest beginning of a body that is UTF-8.
 #[must_use]
 pub fn utf8_prefix(body: &[u8]) -> &str {
-    body.utf8_chunks().next().map_or("", |chunk| chunk.valid())
+    match std::str::from_utf8(body) {
+        Ok(text) => text,
+        Err(error) => std::str::from_utf8(&body[..error.valid_up_to()]).unwrap_or_default(),
+    }
 }
 
 /// Where `part` lies in `body`, of which it must be a slice.
@@ -134,6 +161,20 @@ pub fn utf8_prefix(body: &[u8]) -> &str {
 pub fn range_in(body: &[u8], part: &str) -> Range<usize> {
     let start = (part.as_ptr() as usize).saturating_sub(body.as_ptr() as usize).min(body.len());
     start..(start + part.len()).min(body.len())
+}
+
+/// A JSON string, borrowed unless it has escapes.
+#[derive(Debug, Deserialize)]
+pub struct Text<'b>(#[serde(borrow)] pub Cow<'b, str>);
+
+/// The text of a JSON string, or the JSON text of anything else.
+#[must_use]
+pub fn plain(raw: &RawValue) -> Cow<'_, str> {
+    match raw.get().strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+        Some(inner) if !inner.contains('\\') => Cow::Borrowed(inner),
+        Some(_) => serde_json::from_str(raw.get()).map_or(Cow::Borrowed(raw.get()), Cow::Owned),
+        None => Cow::Borrowed(raw.get()),
+    }
 }
 
 /// The kind of a well-formed JSON value, with its article.
@@ -241,7 +282,6 @@ impl<'b> Items<'b> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::value::RawValue;
 
     /// Values and, at the end, the first fault.
     fn walk(text: &str) -> (Vec<&str>, Option<String>) {

@@ -9,12 +9,15 @@
 use crate::model::{Record, RecordError};
 use std::{borrow::Cow, sync::Arc};
 
+#[cfg(test)]
+mod captures;
 mod credential;
 pub mod fivetran_webhook;
 pub mod framing;
 pub mod loki;
 pub mod native;
 pub mod problem;
+mod protobuf;
 pub mod splunk_hec;
 
 pub use credential::common_credential;
@@ -37,8 +40,8 @@ pub trait Protocol: Send + Sync {
     /// What is missing or malformed about the credential.
     fn credential<'h>(&self, head: &Head<'h>) -> Result<Credential<'h>, AuthError>;
 
-    /// `Content-Encoding` values that [`Protocol::decode`] undoes itself (`snappy` for Loki). All others are
-    /// undone before it is called.
+    /// `Content-Encoding` values that [`Protocol::unpack`] undoes (`snappy` for Loki). All others are undone before
+    /// it is called.
     fn own_encodings(&self) -> &'static [&'static str] {
         &[]
     }
@@ -51,7 +54,17 @@ pub trait Protocol: Send + Sync {
         Ok(None)
     }
 
-    /// Total over any bytes. Outer error: nothing can be read. Inner error: one item is unreadable.
+    /// Undoes compression that belongs to the format itself and that no header has to name (snappy, for Loki), so that
+    /// what is decoded, and what may go to quarantine, is plain. Called once, between inflating and decoding.
+    ///
+    /// # Errors
+    /// Damaged data, or more than the limits allow.
+    fn unpack<'b>(&self, _head: &Head<'_>, body: &'b [u8], _limits: &Limits) -> Result<Cow<'b, [u8]>, DecodeError> {
+        Ok(Cow::Borrowed(body))
+    }
+
+    /// Total over any bytes. Outer error: nothing can be read. Inner error: one item is unreadable. `body` is what
+    /// [`Protocol::unpack`] gave.
     ///
     /// # Errors
     /// The body as a whole is not this protocol.

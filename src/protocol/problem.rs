@@ -34,8 +34,7 @@ impl Kind {
             }
             IngestError::Auth(AuthError::Forbidden) => Self::new(403, "forbidden", "This token may not do this"),
             IngestError::Auth(_) => Self::new(401, "unauthorized", "A valid credential is needed"),
-            IngestError::TooLarge { .. }
-            | IngestError::Malformed(DecodeError { code: DecodeError::TOO_LARGE, .. }) => {
+            IngestError::TooLarge { .. } | IngestError::Malformed(DecodeError { code: DecodeError::TOO_LARGE, .. }) => {
                 Self::new(413, "too-large", "The body is too large")
             }
             IngestError::UnknownEncoding => Self::new(415, "unknown-encoding", "The content encoding is not supported"),

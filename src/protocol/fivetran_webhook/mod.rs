@@ -9,6 +9,7 @@ use super::{
     AuthError, Credential, DecodeError, Decoded, Head, Health, IngestError, Limits, Protocol, Receipt, Reply, Route,
     Serves, common_credential, native,
 };
+use crate::model::RecordError;
 
 /// See the module.
 #[derive(Debug)]
@@ -43,7 +44,11 @@ impl Protocol for FivetranWebhook {
         if native::is_blank(body) {
             return Err(DecodeError::empty(0, "the body is empty"));
         }
-        Ok(native::cut(body, limits)?.decoded())
+        let items = native::cut(body, limits)?;
+        Ok(items.readable().unwrap_or_else(|nothing| {
+            let whole = RecordError { index: 0, reason: nothing.detail, bytes: 0..body.len() };
+            Decoded { items: vec![Err(whole)], ..Decoded::default() }
+        }))
     }
 
     fn reply(&self, _head: &Head<'_>, result: &Result<Receipt, IngestError>) -> Reply {
@@ -87,7 +92,7 @@ mod tests {
     fn an_unreadable_body_is_quarantined_and_not_refused() {
         let head = Head { method: "POST", path: PATH, query: "", headers: &Vec::new() };
         let decode = |body: &'static str| FivetranWebhook.decode(&head, body.as_bytes(), &Limits::default());
-        for body in ["hello", "5", "[1]", "{\"event\":"] {
+        for body in ["hello", "5", "[1, 2]", "{\"event\":", "hello\nworld"] {
             let items = decode(body).unwrap().items;
             assert!(matches!(&items[..], [Err(_)]), "{body}");
         }

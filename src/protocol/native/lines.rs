@@ -14,9 +14,6 @@ use std::borrow::Cow;
 /// Keeps the work linear: each vain search may read the whole body.
 const VAIN_SEARCHES_MAX: usize = 8;
 
-/// What stands between two objects that share a line.
-const TIGHT: [&str; 4] = ["}{", "} {", "}\t{", "}\r{"];
-
 /// Cuts a body into items.
 ///
 /// # Errors
@@ -25,11 +22,10 @@ pub fn cut<'b>(body: &'b [u8], limits: &Limits) -> Result<Items<'b>, DecodeError
     let start = framing::bom_len(body);
     let mut cutter = Cutter { items: Items::new(limits, body.len()), proven: false, tight: true, vain_searches: 0 };
     if let Ok(text) = std::str::from_utf8(body) {
-        cutter.tight = TIGHT.iter().any(|pattern| text.contains(pattern));
+        cutter.tight = objects_share_lines(body);
         cutter.text(text, start, 0)?;
     } else {
-        let mut at = start;
-        for line in body[start..].split_inclusive(|byte| *byte == b'\n') {
+        for (at, line) in framing::lines(body, start) {
             match std::str::from_utf8(line) {
                 Ok(text) => cutter.text(text, 0, at)?,
                 Err(error) => {
@@ -37,7 +33,6 @@ pub fn cut<'b>(body: &'b [u8], limits: &Limits) -> Result<Items<'b>, DecodeError
                     cutter.items.unreadable(reason, at..at + line.len())?;
                 }
             }
-            at += line.len();
         }
     }
     Ok(cutter.items)
@@ -57,7 +52,7 @@ impl<'b> Cutter<'b> {
     fn text(&mut self, text: &'b str, mut at: usize, base: usize) -> Result<(), DecodeError> {
         while at < text.len() {
             let end = line_end(text, at);
-            let line = text[at..end].trim_matches([' ', '\t', '\r', '\n']);
+            let line = text[at..end].trim_ascii();
             let start = framing::range_in(text.as_bytes(), line).start;
             at = match line.as_bytes() {
                 [] => end,
@@ -88,9 +83,8 @@ impl<'b> Cutter<'b> {
         let reach = if spanning { text } else { &text[..end] };
         let mut values = Values::new(reach, start);
         let reason = loop {
-            match values.seek() {
-                Ok(None) => return Ok(reach.len()),
-                Ok(Some(next)) if next >= end && !values.in_list() => return Ok(end),
+            match values.seek_before(end) {
+                Ok(None) => return Ok(values.position()),
                 Ok(Some(next)) => match values.read::<&RawValue>() {
                     Ok(raw) => {
                         self.value(raw.get(), base + next)?;
@@ -108,7 +102,7 @@ impl<'b> Cutter<'b> {
         // the next value begins.
         let failed = values.position();
         let resume = if failed < first_end || !values.in_list() { line_end(text, failed) } else { reach.len() };
-        let failed_text = text[failed..resume].trim_end_matches([' ', '\t', '\r', '\n']);
+        let failed_text = text[failed..resume].trim_ascii_end();
         // The search may have ended far away; the words should name a place in the bytes that are kept.
         let reason = match serde_json::from_str::<&RawValue>(failed_text) {
             Err(error) if !values.in_list() => framing::not_json(&error),
@@ -134,7 +128,16 @@ impl<'b> Cutter<'b> {
 
 /// Where the line with byte `at` ends, its line feed included.
 fn line_end(text: &str, at: usize) -> usize {
-    text[at..].find('\n').map_or(text.len(), |feed| at + feed + 1)
+    memchr::memchr(b'\n', &text.as_bytes()[at..]).map_or(text.len(), |feed| at + feed + 1)
+}
+
+/// Whether a brace that opens follows one that closes anywhere on a line. Inside a text it may; then lines are read in
+/// full for nothing.
+fn objects_share_lines(body: &[u8]) -> bool {
+    memchr::memchr_iter(b'}', body).any(|at| {
+        let next = body[at + 1..].iter().find(|byte| !matches!(byte, b' ' | b'\t' | b'\r'));
+        next == Some(&b'{')
+    })
 }
 
 /// Whether a JSON string may hold an object, or a string that does.

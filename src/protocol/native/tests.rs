@@ -47,19 +47,16 @@ fn every_framing_is_read() {
     check(r#"[{"a":1}, {"b":2}]"#, &[r#"{"a":1}"#, r#"{"b":2}"#]);
     check("[\n  {\"a\":1},\n  {\"b\":2}\n]\n", &[r#"{"a":1}"#, r#"{"b":2}"#]);
     check("[]", &[]);
-    check("{\n  \"a\": {\n    \"b\": 1\n  }\n}\n{\"c\":\n2}\n{\"d\":3}", &[
-        "{\n  \"a\": {\n    \"b\": 1\n  }\n}",
-        "{\"c\":\n2}",
-        "{\"d\":3}",
-    ]);
+    check(
+        "{\n  \"a\": {\n    \"b\": 1\n  }\n}\n{\"c\":\n2}\n{\"d\":3}",
+        &["{\n  \"a\": {\n    \"b\": 1\n  }\n}", "{\"c\":\n2}", "{\"d\":3}"],
+    );
     check("{\"a\": {}\n}\n{\"b\":1}", &["{\"a\": {}\n}", "{\"b\":1}"]);
     check(r#"{"a":1}{"b":2} {"c":3}"#, &[r#"{"a":1}"#, r#"{"b":2}"#, r#"{"c":3}"#]);
-    check("{\"a\":1}\n{\"b\":2}{\"c\":3}\n{\"d\":\"}{\"}", &[
-        r#"{"a":1}"#,
-        r#"{"b":2}"#,
-        r#"{"c":3}"#,
-        r#"{"d":"}{"}"#,
-    ]);
+    check(
+        "{\"a\":1}\n{\"b\":2}{\"c\":3}\n{\"d\":\"}{\"}",
+        &[r#"{"a":1}"#, r#"{"b":2}"#, r#"{"c":3}"#, r#"{"d":"}{"}"#],
+    );
     check("{\"a\":1}\n[{\"b\":2}]\n", &[r#"{"a":1}"#, r#"{"b":2}"#]);
     check(r#"["{\"a\":1}"]"#, &[r#""{\"a\":1}""#]);
 }
@@ -67,41 +64,65 @@ fn every_framing_is_read() {
 #[test]
 fn a_malformed_line_is_alone() {
     check("{\"a\":1}\n5\n{\"b\":2}", &[r#"{"a":1}"#, "!8..9 expected an object, found a number", r#"{"b":2}"#]);
-    check("{\"a\":1}\nnull\n\"x\"\ntrue\n{}", &[
-        r#"{"a":1}"#,
-        "!8..12 expected an object, found null",
-        "!13..16 expected an object, found a string",
-        "!17..21 expected an object, found a boolean",
-        "{}",
-    ]);
+    check(
+        "{\"a\":1}\nnull\n\"x\"\ntrue\n{}",
+        &[
+            r#"{"a":1}"#,
+            "!8..12 expected an object, found null",
+            "!13..16 expected an object, found a string",
+            "!17..21 expected an object, found a boolean",
+            "{}",
+        ],
+    );
     check("hello\n{\"b\":2}", &["!0..5 not JSON: expected value at line 1 column 1", r#"{"b":2}"#]);
-    check("{\"a\":1}\n{\"torn\":\r\n{\"b\":2}\n", &[
-        r#"{"a":1}"#,
-        "!8..16 not JSON: EOF while parsing a value at line 1 column 8",
-        r#"{"b":2}"#,
-    ]);
-    check("{\"torn\":\"x\n{\"b\":2}\n{\"c\":3", &[
-        "!0..10 not JSON: EOF while parsing a string at line 1 column 10",
-        r#"{"b":2}"#,
-        "!19..25 not JSON: EOF while parsing an object at line 1 column 6",
-    ]);
-    check("{\"a\":1}{\"b\":}{\"c\":3}\n{\"d\":4}", &[
-        r#"{"a":1}"#,
-        "!7..20 not JSON: expected value at line 1 column 6",
-        r#"{"d":4}"#,
-    ]);
-    check(b"{\"a\":1}\n{\"b\":\"\xff\"}\n{\"c\":3}", &[r#"{"a":1}"#, "!8..18 not UTF-8: byte 6 of the line", r#"{"c":3}"#]);
-    check("[{\"a\":1},5,\n{\"b\":2},\n{\"c\":]\n{\"d\":4}", &[
-        r#"{"a":1}"#,
-        "!9..10 expected an object, found a number",
-        r#"{"b":2}"#,
-        "!21..35 not JSON: expected value at line 1 column 6",
-    ]);
-    check("[{\"a\":1}\n{\"b\":2}\n", &[
-        r#"{"a":1}"#,
-        "!8..8 not JSON: expected a comma or the end of the list",
-        r#"{"b":2}"#,
-    ]);
+    check(
+        "{\"a\":1}\n{\"torn\":\r\n{\"b\":2}\n",
+        &[r#"{"a":1}"#, "!8..16 not JSON: EOF while parsing a value at line 1 column 8", r#"{"b":2}"#],
+    );
+    check(
+        "{\"torn\":\"x\n{\"b\":2}\n{\"c\":3",
+        &[
+            "!0..10 not JSON: EOF while parsing a string at line 1 column 10",
+            r#"{"b":2}"#,
+            "!19..25 not JSON: EOF while parsing an object at line 1 column 6",
+        ],
+    );
+    check(
+        "{\"a\":1}{\"b\":}{\"c\":3}\n{\"d\":4}",
+        &[r#"{"a":1}"#, "!7..20 not JSON: expected value at line 1 column 6", r#"{"d":4}"#],
+    );
+    check(
+        b"{\"a\":1}\n{\"b\":\"\xff\"}\n{\"c\":3}",
+        &[r#"{"a":1}"#, "!8..18 not UTF-8: byte 6 of the line", r#"{"c":3}"#],
+    );
+    check(
+        "[{\"a\":1},5,\n{\"b\":2},\n{\"c\":]\n{\"d\":4}",
+        &[
+            r#"{"a":1}"#,
+            "!9..10 expected an object, found a number",
+            r#"{"b":2}"#,
+            "!21..35 not JSON: expected value at line 1 column 6",
+        ],
+    );
+    check(
+        "[{\"a\":1}\n{\"b\":2}\n",
+        &[r#"{"a":1}"#, "!8..8 not JSON: expected a comma or the end of the list", r#"{"b":2}"#],
+    );
+    check(
+        "[\n{\"a\":1}\n]\n{\"b\":2}\n[{\"c\":3}]{\"d\":4}",
+        &[r#"{"a":1}"#, r#"{"b":2}"#, r#"{"c":3}"#, r#"{"d":4}"#],
+    );
+    check(
+        "[{\"a\":1}]\n[{\"b\":2},]\n[{\"c\":3}]\n{}\\n\n{\"d\":4}",
+        &[
+            r#"{"a":1}"#,
+            r#"{"b":2}"#,
+            "!18..20 not JSON: expected a value after the comma",
+            r#"{"c":3}"#,
+            "{}",
+            r#"{"d":4}"#,
+        ],
+    );
     // Trusted once an object was read; the envelope room says what is wrong with it.
     check("{\"a\":1}\n{oops}", &[r#"{"a":1}"#, "{oops}"]);
 }

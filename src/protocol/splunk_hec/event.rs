@@ -7,7 +7,7 @@
 use super::channel;
 use super::reply::{CHANNEL_INVALID, Code, EVENT_BLANK, EVENT_REQUIRED, FIELDS_INVALID, INVALID_DATA, NO_DATA};
 use crate::model::{Hints, Payload, Record, Timestamp};
-use crate::protocol::framing::{self, Items, Values};
+use crate::protocol::framing::{self, Items, Text, Values, plain};
 use crate::protocol::{DecodeError, Decoded, Limits};
 use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -105,15 +105,6 @@ fn syntax(error: &serde_json::Error) -> Fault {
     Fault(INVALID_DATA, framing::not_json(error).into())
 }
 
-/// The text of a JSON string, or the JSON text of anything else.
-fn plain(raw: &RawValue) -> Cow<'_, str> {
-    match raw.get().strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
-        Some(inner) if !inner.contains('\\') => Cow::Borrowed(inner),
-        Some(_) => serde_json::from_str(raw.get()).map_or(Cow::Borrowed(raw.get()), Cow::Owned),
-        None => Cow::Borrowed(raw.get()),
-    }
-}
-
 fn read_time(raw: &RawValue) -> Result<Timestamp, Fault> {
     epoch(&plain(raw)).map_err(|reason| Fault(INVALID_DATA, reason.into()))
 }
@@ -159,7 +150,7 @@ impl<'de: 'b, 'b> Deserialize<'de> for Fields<'b> {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut fields = Fields::default();
                 let mut best = LEVEL_KEYS.len();
-                while let Some(key) = map.next_key::<Cow<'de, str>>()? {
+                while let Some(Text(key)) = map.next_key::<Text<'de>>()? {
                     let value: &'de RawValue = map.next_value()?;
                     if is_nested(value) {
                         return Err(A::Error::custom("nested"));

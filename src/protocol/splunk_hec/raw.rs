@@ -21,8 +21,7 @@ pub(super) fn decode<'b>(head: &Head<'_>, body: &'b [u8], limits: &Limits) -> Re
         _ => None,
     };
     let mut items = Items::new(limits, body.len());
-    let mut at = framing::bom_len(body);
-    for line in body[at..].split_inclusive(|byte| *byte == b'\n') {
+    for (at, line) in framing::lines(body, framing::bom_len(body)) {
         let kept = line.trim_ascii_end();
         if !kept.is_empty() {
             match std::str::from_utf8(kept) {
@@ -36,7 +35,6 @@ pub(super) fn decode<'b>(head: &Head<'_>, body: &'b [u8], limits: &Limits) -> Re
                 }
             }
         }
-        at += line.len();
     }
     if items.is_empty() {
         return Err(DecodeError::empty(NO_DATA.number, "the body holds no lines"));

@@ -29,7 +29,11 @@ fn texts(decoded: &Decoded<'_>) -> Vec<String> {
 #[track_caller]
 fn check(body: &str, expected: &[&str]) {
     let decoded = decode(body.as_bytes()).unwrap();
-    assert_eq!((texts(&decoded), &decoded.refusal), (expected.iter().map(|t| (*t).to_owned()).collect(), &None), "{body}");
+    assert_eq!(
+        (texts(&decoded), &decoded.refusal),
+        (expected.iter().map(|t| (*t).to_owned()).collect(), &None),
+        "{body}"
+    );
 }
 
 /// Readable records, code and `invalid-event-number` of a body that Splunk stops at.
@@ -44,7 +48,11 @@ fn stopped(body: impl AsRef<[u8]>, records: usize, code: u64, rest_at: usize) {
     let receipt = Receipt { refusal: decoded.refusal, ..Receipt::default() };
     let reply = SplunkHec.reply(&head("", "", &Vec::new()), &Ok(receipt));
     let answer: Value = serde_json::from_slice(&reply.body).unwrap();
-    assert_eq!((reply.status, &answer["code"], &answer["invalid-event-number"]), (400, &json!(code), &json!(records)), "{shown}");
+    assert_eq!(
+        (reply.status, &answer["code"], &answer["invalid-event-number"]),
+        (400, &json!(code), &json!(records)),
+        "{shown}"
+    );
 }
 
 #[test]
@@ -116,7 +124,9 @@ fn splunk_stops_at_the_first_bad_envelope() {
 
 #[test]
 fn a_body_of_nothing_has_its_own_code() {
-    for (path, body) in [("event", ""), ("event", " \r\n"), ("event", "[]"), ("raw", ""), ("raw", "\n \r\n"), ("raw/1.0", "")] {
+    for (path, body) in
+        [("event", ""), ("event", " \r\n"), ("event", "[]"), ("raw", ""), ("raw", "\n \r\n"), ("raw/1.0", "")]
+    {
         let error = decode_at(&format!("/services/collector/{path}"), "", body.as_bytes()).unwrap_err();
         assert_eq!((error.code, error.quarantine), (5, false), "{path} {body:?}");
     }
@@ -180,7 +190,11 @@ fn answers(result: Result<Receipt, IngestError>, status: u16, expected: Value) {
     assert!(!(by_splunk && detailed), "{result:?}");
     assert_eq!((reply.status, &body), (status, &expected), "{result:?}");
     assert_eq!(reply.content_type, Some("application/json"));
-    assert_eq!(reply.headers.iter().any(|(name, _)| *name == "retry-after"), status == 503 || status == 429, "{result:?}");
+    assert_eq!(
+        reply.headers.iter().any(|(name, _)| *name == "retry-after"),
+        status == 503 || status == 429,
+        "{result:?}"
+    );
     for (_, value) in reply.headers {
         assert!(value.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{value}");
     }
@@ -215,9 +229,12 @@ fn every_outcome_has_splunks_code() {
 
 #[test]
 fn health_is_told_in_codes() {
-    for (health, status, code) in
-        [(Health::Ready, 200, 17), (Health::Busy, 503, 18), (Health::Unavailable, 503, 18), (Health::ShuttingDown, 503, 23)]
-    {
+    for (health, status, code) in [
+        (Health::Ready, 200, 17),
+        (Health::Busy, 503, 18),
+        (Health::Unavailable, 503, 18),
+        (Health::ShuttingDown, 503, 23),
+    ] {
         let reply = SplunkHec.health_reply(&head("/services/collector/health", "", &Vec::new()), health);
         let body: Value = serde_json::from_slice(&reply.body).unwrap();
         assert_eq!((reply.status, &body["code"]), (status, &json!(code)), "{health:?}");

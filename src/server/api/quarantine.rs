@@ -108,9 +108,9 @@ pub(super) async fn replay(state: &State, door: Door, req: &HttpRequest, id: &st
 
 fn problem(error: ReplayError) -> Problem {
     match error {
-        ReplayError::NotFound => unknown(),
-        ReplayError::Done => Problem::conflict("this item was replayed before"),
-        ReplayError::Unreadable(reason) => {
+        ReplayError::NotFound(_) => unknown(),
+        ReplayError::Done(_) => Problem::conflict("this item was replayed before"),
+        ReplayError::StillUnreadable(reason) => {
             let detail = format!("{reason}; the item stays in quarantine");
             Problem::new(422, "still-unreadable", "The item still cannot be read", detail)
         }
