@@ -25,10 +25,17 @@ pub(super) struct Problem {
     title: &'static str,
     status: u16,
     detail: Cow<'static, str>,
-    parameter: Option<String>,
-    allowed: Option<Vec<String>>,
     retry_after_s: Option<u64>,
-    allow: Option<String>,
+    more: Option<Box<More>>,
+}
+
+/// What only some problems have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum More {
+    /// The offending parameter and what would have been right.
+    Parameter(BadParameter),
+    /// The methods that the path takes.
+    Allow(String),
 }
 
 /// The document.
@@ -59,8 +66,7 @@ pub(super) struct ProblemDocument<'a> {
 
 impl Problem {
     pub fn new(status: u16, slug: &'static str, title: &'static str, detail: impl Into<Cow<'static, str>>) -> Self {
-        let detail = detail.into();
-        Self { slug, title, status, detail, parameter: None, allowed: None, retry_after_s: None, allow: None }
+        Self { slug, title, status, detail: detail.into(), retry_after_s: None, more: None }
     }
 
     pub fn not_found(detail: impl Into<Cow<'static, str>>) -> Self {
@@ -69,7 +75,8 @@ impl Problem {
 
     pub fn method_not_allowed(allow: String) -> Self {
         let detail = format!("this path takes {allow}");
-        Self { allow: Some(allow), ..Self::new(405, "method-not-allowed", "Method not allowed", detail) }
+        let more = Some(Box::new(More::Allow(allow)));
+        Self { more, ..Self::new(405, "method-not-allowed", "Method not allowed", detail) }
     }
 
     pub fn bad_body(detail: impl Into<Cow<'static, str>>) -> Self {
@@ -105,14 +112,19 @@ impl Problem {
 
     /// The answer.
     pub fn respond(&self, request_id: &str) -> HttpResponse {
+        let (bad, allow) = match self.more.as_deref() {
+            Some(More::Parameter(bad)) => (Some(bad), None),
+            Some(More::Allow(allow)) => (None, Some(allow)),
+            None => (None, None),
+        };
         let document = ProblemDocument {
             kind: format!("https://lifeline.invalid/problems/{}", self.slug),
             title: self.title,
             status: self.status,
             detail: &self.detail,
             request_id,
-            parameter: self.parameter.as_deref(),
-            allowed: self.allowed.as_deref(),
+            parameter: bad.map(|bad| bad.name.as_str()),
+            allowed: bad.map(|bad| bad.allowed.as_slice()).filter(|allowed| !allowed.is_empty()),
         };
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut answer = HttpResponseBuilder::new(status);
@@ -124,7 +136,7 @@ impl Problem {
         if let Some(seconds) = self.retry_after_s {
             answer.insert_header((header::RETRY_AFTER, seconds));
         }
-        if let Some(allow) = &self.allow {
+        if let Some(allow) = allow {
             answer.insert_header((header::ALLOW, allow.as_str()));
         }
         answer.body(serde_json::to_vec(&document).unwrap_or_default())
@@ -142,18 +154,8 @@ pub(super) fn private(answer: &mut HttpResponseBuilder) {
 
 impl From<BadParameter> for Problem {
     fn from(bad: BadParameter) -> Self {
-        Self {
-            allowed: (!bad.allowed.is_empty()).then(|| bad.allowed.clone()),
-            ..Self::new(400, "bad-parameter", "A parameter cannot be used", bad.to_string())
-        }
-        .about(bad.name)
-    }
-}
-
-impl Problem {
-    fn about(mut self, parameter: String) -> Self {
-        self.parameter = Some(parameter);
-        self
+        let problem = Self::new(400, "bad-parameter", "A parameter cannot be used", bad.to_string());
+        Self { more: Some(Box::new(More::Parameter(bad))), ..problem }
     }
 }
 

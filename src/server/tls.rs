@@ -56,6 +56,12 @@ impl Certificate {
         Ok(builder.with_no_client_auth().with_cert_resolver(resolver))
     }
 
+    /// The chain that is shown now.
+    #[cfg(test)]
+    pub fn current_chain(&self) -> Vec<CertificateDer<'static>> {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).0.cert.clone()
+    }
+
     /// Reads the files again if they changed, or in any case.
     pub fn reload(&self, in_any_case: bool) {
         let stamps = stamps(&self.files);

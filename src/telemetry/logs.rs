@@ -42,5 +42,16 @@ pub fn init(filter: &str, format: LogFormat) -> Result<(), LogsError> {
         LogFormat::Text => registry.with(lines.with_ansi(std::io::stderr().is_terminal())).try_init(),
         LogFormat::Json => registry.with(lines.json().flatten_event(true).with_ansi(false)).try_init(),
     };
-    done.map_err(|_| LogsError::Twice)
+    done.map_err(|_| LogsError::Twice)?;
+    log_panics();
+    Ok(())
+}
+
+/// Logs where a fault of ours happened, without its words: they may quote what a sender sent.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
+        let thread = std::thread::current();
+        tracing::error!(thread = thread.name().unwrap_or("?"), "a fault of ours at {place}");
+    }));
 }

@@ -6,8 +6,9 @@ mod fake;
 mod operations;
 mod queries;
 mod stream;
+mod tls;
 
-use super::{Listen, ServerContext, ServerSettings, run_until};
+use super::{Listen, ServerContext, ServerSettings, TlsFiles, run_until};
 use crate::{
     auth::{ConfiguredToken, DEFAULT_NAME, Gate, GateSettings, Kind},
     config::Secret,
@@ -39,6 +40,7 @@ struct Setup {
     settings: ServerSettings,
     gate: GateSettings,
     control_socket: Option<PathBuf>,
+    tls: Option<TlsFiles>,
 }
 
 impl Default for Setup {
@@ -57,6 +59,7 @@ impl Default for Setup {
                 ..GateSettings::default()
             },
             control_socket: None,
+            tls: None,
         }
     }
 }
@@ -75,7 +78,8 @@ impl Server {
         let context = ServerContext::new(Arc::new(pipeline), gate, Arc::new(metrics), setup.settings);
         let (bound, address) = oneshot::channel();
         let (stop, stopped) = oneshot::channel::<()>();
-        let listen = Listen { address: ([127, 0, 0, 1], 0).into(), tls: None, control_socket: setup.control_socket };
+        let listen =
+            Listen { address: ([127, 0, 0, 1], 0).into(), tls: setup.tls, control_socket: setup.control_socket };
         let done = actix_rt::spawn(run_until(
             context,
             listen,
