@@ -6,7 +6,7 @@
 use super::head::trimmed;
 use crate::{
     auth::Access,
-    protocol::{AuthError, IngestError, problem},
+    protocol::{AuthError, IngestError, problem, splunk_hec},
     query::BadParameter,
     store::StoreError,
 };
@@ -199,15 +199,12 @@ pub(super) fn not_served(path: &str, allow: Option<String>, request_id: &str) ->
         }
         .respond(request_id);
     }
-    // Source: protocols.md section 1, routes.
-    let (status, text) = match allow {
-        Some(_) => (StatusCode::METHOD_NOT_ALLOWED, r#"{"text":"Method Not Allowed","code":405}"#),
-        None => (StatusCode::NOT_FOUND, r#"{"text":"The requested URL was not found on this server.","code":404}"#),
-    };
+    let reply = if allow.is_some() { splunk_hec::method_not_allowed() } else { splunk_hec::not_found() };
+    let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::NOT_FOUND);
     let mut answer = HttpResponseBuilder::new(status);
     answer.content_type("application/json").insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"));
     if let Some(allow) = allow {
         answer.insert_header((header::ALLOW, allow));
     }
-    answer.body(text)
+    answer.body(reply.body)
 }

@@ -43,6 +43,8 @@ pub const EVENT_REQUIRED: Code = code(12, 400, "Event field is required");
 pub const EVENT_BLANK: Code = code(13, 400, "Event field cannot be blank");
 /// `fields` that are not flat.
 pub const FIELDS_INVALID: Code = code(15, 400, "Error in handling indexed fields");
+/// A token in the query string where that is switched off.
+const QUERY_TOKEN_OFF: Code = code(16, 400, "Query string authorization is not enabled");
 const HEALTHY: Code = code(17, 200, "HEC is healthy");
 const QUEUES_FULL: Code = code(18, 503, "HEC is unhealthy, queues are full");
 const SHUTTING_DOWN: Code = code(23, 503, "Server is shutting down");
@@ -56,8 +58,16 @@ const NOT_FOUND: Code = code(404, 404, "The requested URL was not found on this 
 const METHOD_NOT_ALLOWED: Code = code(405, 405, "Method Not Allowed");
 
 /// Codes that decoding can give.
-const DECODE_CODES: [Code; 7] =
-    [NO_DATA, INVALID_DATA, CHANNEL_MISSING, CHANNEL_INVALID, EVENT_REQUIRED, EVENT_BLANK, FIELDS_INVALID];
+const DECODE_CODES: [Code; 8] = [
+    NO_DATA,
+    INVALID_DATA,
+    CHANNEL_MISSING,
+    CHANNEL_INVALID,
+    EVENT_REQUIRED,
+    EVENT_BLANK,
+    FIELDS_INVALID,
+    QUERY_TOKEN_OFF,
+];
 
 /// Header that says in words what a code means here.
 const DETAIL_HEADER: &str = "x-lifeline-detail";

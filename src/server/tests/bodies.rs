@@ -203,3 +203,16 @@ async fn a_signed_webhook_is_verified_over_the_wire_bytes() {
     let page = server.get("/v1/events", "re").await.json();
     assert_eq!(page["data"][0]["delivery"]["token"], "webhook");
 }
+
+#[actix_web::test]
+async fn hec_takes_tokens_from_the_query_unless_told_not_to() {
+    let mut setup = Setup::default();
+    for (allowed, status, code) in [(true, 200, 0), (false, 400, 16)] {
+        setup.settings.hec_query_token = allowed;
+        let settings = setup.settings.clone();
+        let server = Server::with(Setup { settings, ..Setup::default() }).await;
+        let body = format!(r#"{{"event":{}}}"#, event(1));
+        let answer = server.send("POST", "/services/collector?token=in", "", body.as_bytes()).await;
+        assert_eq!((answer.status, answer.json()["code"].clone()), (status, code.into()), "{answer:?}");
+    }
+}

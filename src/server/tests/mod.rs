@@ -13,7 +13,7 @@ use crate::{
     auth::{ConfiguredToken, DEFAULT_NAME, Gate, GateSettings, Kind},
     config::Secret,
     pipeline::Pipeline,
-    protocol::PROTOCOLS,
+    protocol::{PROTOCOLS, Protocol},
     redact::Redactor,
     telemetry::Metrics,
     validate::Schemas,
@@ -41,6 +41,7 @@ struct Setup {
     gate: GateSettings,
     control_socket: Option<PathBuf>,
     tls: Option<TlsFiles>,
+    protocols: &'static [&'static dyn Protocol],
 }
 
 impl Default for Setup {
@@ -60,6 +61,7 @@ impl Default for Setup {
             },
             control_socket: None,
             tls: None,
+            protocols: PROTOCOLS,
         }
     }
 }
@@ -72,10 +74,11 @@ impl Server {
     async fn with(setup: Setup) -> Self {
         let store = Arc::new(FakeStore::default());
         let schemas = Arc::new(Schemas::builtin());
-        let metrics = Metrics::new(&ServerContext::metric_labels(PROTOCOLS), schemas.names());
+        let metrics = Metrics::new(&ServerContext::metric_labels(setup.protocols), schemas.names());
         let pipeline = Pipeline::new(Arc::clone(&store) as _, schemas, Arc::new(Redactor::new([7; 32])));
         let gate = Arc::new(Gate::new(&setup.gate));
-        let context = ServerContext::new(Arc::new(pipeline), gate, Arc::new(metrics), setup.settings);
+        let mut context = ServerContext::new(Arc::new(pipeline), gate, Arc::new(metrics), setup.settings);
+        context.protocols = setup.protocols;
         let (bound, address) = oneshot::channel();
         let (stop, stopped) = oneshot::channel::<()>();
         let listen =

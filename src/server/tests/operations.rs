@@ -1,7 +1,54 @@
 //! Probes, metrics, documents, the stop.
 
 use super::*;
-use crate::store::StoreError;
+use crate::{
+    protocol::{
+        AuthError, Credential, DecodeError, Decoded, Head, Health, IngestError, Limits, Protocol, Receipt, Reply,
+        Route, Serves,
+    },
+    store::StoreError,
+};
+
+/// A protocol with a fault.
+struct Faulty;
+
+impl Protocol for Faulty {
+    fn name(&self) -> &'static str {
+        "faulty"
+    }
+
+    fn routes(&self) -> &'static [Route] {
+        &[Route { path: "/faulty", serves: Serves::Ingest }]
+    }
+
+    fn credential<'h>(&self, _head: &Head<'h>) -> Result<Credential<'h>, AuthError> {
+        Ok(Credential::Token("in".into()))
+    }
+
+    fn decode<'b>(&self, _head: &Head<'_>, _body: &'b [u8], _limits: &Limits) -> Result<Decoded<'b>, DecodeError> {
+        panic!("a fault that a test asked for")
+    }
+
+    fn reply(&self, _head: &Head<'_>, result: &Result<Receipt, IngestError>) -> Reply {
+        Reply::empty(if *result == Err(IngestError::Internal) { 500 } else { 200 })
+    }
+
+    fn health_reply(&self, _head: &Head<'_>, _health: Health) -> Reply {
+        Reply::empty(200)
+    }
+}
+
+#[actix_web::test]
+async fn a_fault_in_a_handler_costs_its_own_request_only() {
+    let server = Server::with(Setup { protocols: &[&Faulty], ..Setup::default() }).await;
+    let answer = server.send("POST", "/faulty", "x-request-id: it\r\n", b"{}").await;
+    assert_eq!(answer.problem(), (500, "internal".into()));
+    assert_eq!(answer.json()["request_id"], "it");
+    let large = server.send("POST", "/faulty", "", &vec![b' '; 2 << 20]).await;
+    assert_eq!(large.status, 500, "also where blocking is allowed");
+    let metrics = String::from_utf8(server.get("/metrics", "re").await.body).expect("text");
+    assert!(metrics.contains("lifeline_panics_total 2\n"), "{metrics}");
+}
 
 #[actix_web::test]
 async fn readiness_follows_the_store_and_asks_it_seldom() {
