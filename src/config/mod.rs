@@ -19,6 +19,9 @@ pub use value::{DEFAULT_NAME, NamedToken};
 
 use std::{net::SocketAddr, path::PathBuf};
 
+/// Longest time that a stop may wait for running requests, so that all of it stays below 10 s.
+const SHUTDOWN_GRACE_S_MAX: u64 = 8;
+
 /// Where to listen and how to be reached.
 #[derive(Debug, Clone)]
 pub struct Network {
@@ -50,8 +53,8 @@ pub struct Storage {
     pub data_dir: PathBuf,
     /// The user's own schemas.
     pub schemas_dir: Option<PathBuf>,
-    /// Pages of the write-ahead log between checkpoints; `None` leaves checkpoints to another program.
-    pub wal_autocheckpoint_pages: Option<u32>,
+    /// Whether checkpoints are the server's business; another program's otherwise.
+    pub wal_autocheckpoint: bool,
     /// Bytes of the file that is given up on a full disk; 0 for none.
     pub ballast_bytes: u64,
 }
@@ -198,7 +201,7 @@ impl Reader<'_> {
         let storage = Storage {
             data_dir: self.get("data_dir", path)?,
             schemas_dir: self.get("schemas_dir", path),
-            wal_autocheckpoint_pages: Some(self.number("wal_autocheckpoint", value::pages_or_off)?).filter(|p| *p > 0),
+            wal_autocheckpoint: self.get("wal_autocheckpoint", value::boolean)?,
             ballast_bytes: self.number("ballast_bytes", value::bytes_or_off)?,
         };
         let credentials = Credentials {
@@ -214,7 +217,10 @@ impl Reader<'_> {
             connections_max: self.number("connections_max", count)?,
             queue_batches_max: self.number("queue_batches_max", count)?,
             auth_failures_per_minute: self.number("auth_failures_per_minute", count)?,
-            shutdown_grace_s: self.number("shutdown_grace_s", count)?,
+            shutdown_grace_s: self.number("shutdown_grace_s", |text| match value::whole(text, 1)? {
+                seconds if seconds > SHUTDOWN_GRACE_S_MAX => Err(format!("it is above {SHUTDOWN_GRACE_S_MAX}")),
+                seconds => Ok(seconds),
+            })?,
         };
         let log = Log {
             filter: self.get("log", |text| {

@@ -31,8 +31,6 @@ pub enum Kind {
     BytesOrOff,
     /// A whole number of seconds, at least 1.
     Seconds,
-    /// A number of pages; 0 or `off` turns it off.
-    PagesOrOff,
     /// One of a few words.
     OneOf(&'static [&'static str]),
 }
@@ -49,12 +47,11 @@ impl Kind {
             Self::Store => "sqlite or a postgres:// address".into(),
             Self::Secret => "a secret of visible ASCII characters without spaces".into(),
             Self::Tokens => "TOKEN or NAME=TOKEN, separated by commas".into(),
-            Self::Bool => "true or false".into(),
+            Self::Bool => "true or false, on or off".into(),
             Self::Count => "a whole number, at least 1".into(),
             Self::Bytes => "bytes, such as 16777216 or 16MiB".into(),
             Self::BytesOrOff => "bytes, such as 33554432 or 32MiB, or off".into(),
             Self::Seconds => "whole seconds, at least 1".into(),
-            Self::PagesOrOff => "a number of pages, or off".into(),
             Self::OneOf(words) => words.join(" or "),
         }
     }
@@ -74,7 +71,6 @@ impl Kind {
             Self::Count => "N",
             Self::Bytes | Self::BytesOrOff => "BYTES",
             Self::Seconds => "SECONDS",
-            Self::PagesOrOff => "PAGES",
             Self::OneOf(_) => "WORD",
         }
     }
@@ -148,8 +144,8 @@ pub static SETTINGS: &[Setting] = &[
     setting(STORAGE, "data_dir", Kind::Path, Some("lifeline-data"), "Directory of lifeline.db and everything else."),
     setting(STORAGE, "store", Kind::Store, Some("sqlite"), "Where events are kept: sqlite, in the data directory."),
     setting(STORAGE, "schemas_dir", Kind::Path, None, "Directory of your own event schemas; they extend or override the built-in ones."),
-    setting(STORAGE, "wal_autocheckpoint", Kind::PagesOrOff, Some("8000"),
-        "Pages in the write-ahead log after which it is folded into the database; off leaves that to another program, such as Litestream."),
+    setting(STORAGE, "wal_autocheckpoint", Kind::Bool, Some("on"),
+        "Whether the write-ahead log is folded into the database by the server; off leaves that to another program, such as Litestream."),
     setting(STORAGE, "ballast_bytes", Kind::BytesOrOff, Some("32MiB"),
         "Size of a file that is given up when the disk is full, so that what is stored can still be tidied."),
     setting(CREDENTIALS, "ingest_token", Kind::Tokens, None,
@@ -165,11 +161,11 @@ pub static SETTINGS: &[Setting] = &[
     setting(LIMITS, "body_bytes_in_flight_max", Kind::Bytes, Some("64MiB"),
         "Most bytes of request bodies held in memory at one time; beyond it senders wait, then are told to come back."),
     setting(LIMITS, "connections_max", Kind::Count, Some("1024"), "Most open connections."),
-    setting(LIMITS, "queue_batches_max", Kind::Count, Some("256"), "Most requests waiting for the disk."),
+    setting(LIMITS, "queue_batches_max", Kind::Count, Some("1024"), "Most requests waiting for the disk."),
     setting(LIMITS, "auth_failures_per_minute", Kind::Count, Some("60"),
         "Wrong credentials a minute from one address, after a burst of 300, before it is told to wait."),
     setting(LIMITS, "shutdown_grace_s", Kind::Seconds, Some("8"),
-        "How long a stop waits for requests that are still being served."),
+        "How long a stop waits for requests that are still being served; at most 8, so that a stop takes less than 10 s."),
     setting(LOGGING, "log", Kind::Text, Some("info"),
         "What is logged: a tracing filter such as info or lifeline=debug,warn."),
     setting(LOGGING, "log_format", Kind::OneOf(&["text", "json"]), Some("text"), "How it is logged."),

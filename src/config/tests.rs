@@ -18,7 +18,7 @@ fn values(setting: &Setting) -> [&'static str; 3] {
         Kind::Secret => ["hush-file", "hush-env", "hush-flag"],
         Kind::Tokens => ["a=hush-file", "b=hush-env", "hush-flag"],
         Kind::Bool => ["false", "true", "false"],
-        Kind::Count | Kind::Seconds | Kind::PagesOrOff => ["11", "12", "13"],
+        Kind::Count | Kind::Seconds => ["11", "12", "13"],
         Kind::Bytes | Kind::BytesOrOff => ["1MiB", "2MiB", "3MiB"],
         Kind::OneOf(_) => ["json", "text", "json"],
     }

@@ -32,7 +32,6 @@ pub fn check(kind: Kind, text: &str) -> Result<(), String> {
         Kind::Tokens => tokens(text).map(drop),
         Kind::Bool => boolean(text).map(drop),
         Kind::Count | Kind::Seconds => whole(text, 1).map(drop),
-        Kind::PagesOrOff => pages_or_off(text).map(drop),
         Kind::Bytes => bytes(text, 1).map(drop),
         Kind::BytesOrOff => bytes_or_off(text).map(drop),
         Kind::OneOf(words) => words.contains(&text).then_some(()).ok_or_else(String::new),
@@ -126,11 +125,6 @@ pub fn boolean(text: &str) -> Result<bool, String> {
 pub fn whole(text: &str, least: u64) -> Result<u64, String> {
     let number: u64 = text.trim().replace('_', "").parse().map_err(|_| String::new())?;
     if number < least { Err(format!("it is below {least}")) } else { Ok(number) }
-}
-
-/// A number of pages; 0 for `off`.
-pub fn pages_or_off(text: &str) -> Result<u64, String> {
-    if text.trim().eq_ignore_ascii_case("off") { Ok(0) } else { whole(text, 0) }
 }
 
 /// Like [`bytes`]; 0 for `off`.

@@ -43,7 +43,7 @@ impl Life {
         let slots = options.connections.max(1) as u64;
         let (connection, habits) = make(&mut rng, account, slot, 0, slots, options.spelling);
         let every_us = rng.pick(&EVERY_MIN) * MINUTE;
-        let exists = slot % 3 != 0;
+        let exists = !slot.is_multiple_of(3);
         let first = if slot == 0 { 30 * SECOND } else { every_us.min(6 * HOUR) };
         let start = options.start_us.div_euclid(MS) * MS;
         let clock = start + rng.range(0, first) / MS * MS;
