@@ -151,6 +151,13 @@ fn runtime() -> Result<tokio::runtime::Runtime, CliError> {
     Ok(tokio::runtime::Builder::new_current_thread().enable_all().build()?)
 }
 
+/// A moment of our own clock as the API writes it: RFC 3339 with milliseconds.
+fn millis(micros: crate::model::Micros) -> String {
+    let mut text = Vec::with_capacity(24);
+    crate::simulate::write_time(micros, 3, &mut text);
+    String::from_utf8_lossy(&text).into_owned()
+}
+
 /// The time by our clock, in microseconds since 1970.
 fn now_us() -> crate::model::Micros {
     jiff::Timestamp::now().as_microsecond()

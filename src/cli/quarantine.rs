@@ -1,7 +1,9 @@
 //! `lifeline quarantine`: what could not be read as an event, why, and another try.
 
-use super::{CliError, DataFlags, Outcome, access::Access, configuration::pretty, error, now_us, print, runtime};
-use crate::model::{QuarantinedItem, Timestamp};
+use super::{
+    CliError, DataFlags, Outcome, access::Access, configuration::pretty, error, millis, now_us, print, runtime,
+};
+use crate::model::QuarantinedItem;
 use base64::Engine as _;
 use clap::Subcommand;
 use hyper::Method;
@@ -74,13 +76,12 @@ pub(super) fn run(command: &QuarantineCommand) -> Outcome {
 
 /// The shape that the server answers with, too.
 fn item_json(item: &QuarantinedItem) -> Value {
-    let time = |micros| Timestamp::from_micros(micros).to_string();
     let (encoding, bytes) = match std::str::from_utf8(&item.bytes) {
         Ok(text) => ("utf-8", text.to_owned()),
         Err(_) => ("base64", base64::engine::general_purpose::STANDARD.encode(&item.bytes)),
     };
     json!({"id": item.id.to_string(), "reason": item.reason, "protocol": item.protocol, "token": item.token,
-           "received": time(item.received_us), "deliveries": item.deliveries, "replayed": item.replayed_us.map(time),
+           "received": millis(item.received_us), "deliveries": item.deliveries, "replayed": item.replayed_us.map(millis),
            "size_bytes": item.bytes.len(), "encoding": encoding, "bytes": bytes, "truncated": false})
 }
 

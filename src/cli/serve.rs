@@ -3,11 +3,11 @@
 use super::{
     CliError, Given, Outcome,
     banner::{Reach, first_start, listening, missing},
-    error, now_us, runtime,
+    error, millis, now_us,
     tokens_made::{Standing, prepare},
     wiring,
 };
-use crate::{config::Config, simulate::write_time};
+use crate::config::Config;
 use std::{
     cell::Cell,
     io::{self, Write as _},
@@ -27,7 +27,7 @@ pub(super) fn run(given: &Given) -> Outcome {
         tracing::warn!("{warning}");
     }
     let config = Arc::new(config);
-    runtime()?.block_on(serve(config))?;
+    wiring::block_on(serve(config))??;
     Ok(error::DONE)
 }
 
@@ -60,10 +60,8 @@ fn show(config: &Config, standing: &Standing, listens: SocketAddr) {
     let mut page = listening(&reach, listens, &config.storage.data_dir);
     page.push('\n');
     if let (Some(made), Some(secret)) = (&standing.made, &standing.webhook_secret) {
-        let mut created = Vec::with_capacity(24);
-        write_time(now_us(), 3, &mut created);
         let channel = uuid::Uuid::new_v4().to_string();
-        page.push_str(&first_start(&reach, made, secret.expose(), &channel, &String::from_utf8_lossy(&created)));
+        page.push_str(&first_start(&reach, made, secret.expose(), &channel, &millis(now_us())));
     }
     page.push_str(&missing(&standing.missing));
     let mut out = io::stdout().lock();

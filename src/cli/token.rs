@@ -5,14 +5,11 @@ use super::{
     access::Access,
     configuration::pretty,
     control::segment,
-    error, now_us, print, runtime,
+    error, millis, now_us, print, runtime,
     tokens_made::{KINDS, record},
     wiring,
 };
-use crate::{
-    config::{DEFAULT_NAME, NamedToken, value::tokens},
-    model::Timestamp,
-};
+use crate::config::{DEFAULT_NAME, NamedToken, value::tokens};
 use clap::Subcommand;
 use hyper::Method;
 use serde_json::{Value, json};
@@ -87,7 +84,7 @@ async fn create(access: &Access, name: &str, kind: &str, as_json: bool) -> Outco
                 .ok_or_else(|| CliError::Control("no token in its answer".into()))?
         }
         Access::Store(opened) => {
-            let token = wiring::new_token();
+            let token = wiring::new_token(kind);
             if !opened.store.add_token(record(name, kind, &token)).await? {
                 let taken =
                     format!("there is a {kind} token named {name} already; revoke it first or take another name");
@@ -110,11 +107,10 @@ async fn list(access: &Access, as_json: bool) -> Outcome {
             answer["data"].take()
         }
         Access::Store(opened) => {
-            let time = |micros| Timestamp::from_micros(micros).to_string();
             let stored = opened.store.tokens()?;
             let rows = stored.into_iter().map(|token| {
-                json!({"name": token.name, "kind": token.kind, "origin": "stored", "created": time(token.created_us),
-                       "revoked": token.revoked_us.map(time)})
+                json!({"name": token.name, "kind": token.kind, "origin": "stored", "created": millis(token.created_us),
+                       "revoked": token.revoked_us.map(millis)})
             });
             Value::Array(rows.collect())
         }

@@ -49,7 +49,11 @@ pub async fn prepare(config: &Config, store: &dyn Store) -> Result<Standing, Cli
     let path = config.storage.data_dir.join(WEBHOOK_SECRET_FILE);
     let kept = read_secret(&path)?;
     if stored.is_empty() && !configured.contains(&true) {
-        let made = Made { ingest: wiring::new_token(), read: wiring::new_token(), admin: wiring::new_token() };
+        let made = Made {
+            ingest: wiring::new_token(KINDS[0]),
+            read: wiring::new_token(KINDS[1]),
+            admin: wiring::new_token(KINDS[2]),
+        };
         let webhook_secret = match credentials.webhook_secret.clone().or(kept) {
             Some(secret) => secret,
             None => make_secret(&path)?,
@@ -98,7 +102,7 @@ fn read_secret(path: &Path) -> Result<Option<Secret>, CliError> {
 
 /// Makes one and keeps it, whole or not at all.
 fn make_secret(path: &Path) -> Result<Secret, CliError> {
-    let text = wiring::new_token();
+    let text = wiring::new_token("webhook");
     let new = path.with_extension("secret.new");
     let write = || -> io::Result<()> {
         let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;

@@ -35,9 +35,9 @@ pub struct StoreFacts {
     pub tokens: usize,
 }
 
-/// A token that nobody can guess: 32 random bytes in hexadecimal.
+/// A token of that kind that nobody can guess: 32 random bytes in hexadecimal.
 #[must_use]
-pub fn new_token() -> String {
+pub fn new_token(_kind: &str) -> String {
     hex::encode(rand::random::<[u8; 32]>())
 }
 
@@ -88,6 +88,11 @@ impl Understanding {
 /// Opens the store for this process alone.
 pub async fn open(_config: &Config) -> Result<Opened, CliError> {
     Err(not_joined())
+}
+
+/// Runs something that may run the server: it needs more than a plain runtime around it.
+pub fn block_on<T>(work: impl Future<Output = T>) -> Result<T, CliError> {
+    Ok(super::runtime()?.block_on(work))
 }
 
 /// Runs the server until it is told to stop. `ready` is called once it listens.

@@ -178,10 +178,13 @@ fn ndjson(items: &[Item]) -> Bytes {
                 );
             }
             Content::Event { text, level: None } => body.extend_from_slice(one_line(text).as_bytes()),
-            // As a JSON string: it is no event, and its own newlines cannot break the framing.
-            Content::Unreadable { bytes, .. } => {
-                body.extend_from_slice(quoted(&String::from_utf8_lossy(bytes)).as_bytes());
-            }
+            Content::Unreadable { bytes, .. } => match std::str::from_utf8(bytes) {
+                Ok(line) if !line.contains(['\n', '\r']) && !line.trim().is_empty() => {
+                    body.extend_from_slice(line.as_bytes());
+                }
+                // As a JSON string: its own newlines cannot break the framing, and it is no event either.
+                _ => body.extend_from_slice(quoted(&String::from_utf8_lossy(bytes)).as_bytes()),
+            },
             Content::Nothing => continue,
         }
         body.push(b'\n');
