@@ -63,10 +63,11 @@ pub fn unwrap<R>(record: &Record<'_>, use_it: &mut dyn for<'f> FnMut(Found<'f>) 
         },
     };
     let mut hints = record.hints.clone();
-    if hints.level.is_none() && tail.trim_start().starts_with('{') {
-        if let Ok(members) = json::members(tail) {
-            hints.level = level_of(&members);
-        }
+    if hints.level.is_none()
+        && tail.trim_start().starts_with('{')
+        && let Ok(members) = json::members(tail)
+    {
+        hints.level = level_of(&members);
     }
     match search(value, hints, DEPTH_MAX, use_it) {
         Search::Found(result) => Ok(result),
@@ -136,10 +137,11 @@ fn search_string<R>(
     let Ok((value, tail)) = json::first_value(&inner) else {
         return Search::Nothing("expected an event, found text that begins like JSON and is not".to_owned());
     };
-    if hints.level.is_none() && tail.trim_start().starts_with('{') {
-        if let Ok(members) = json::members(tail) {
-            hints.level = level_of(&members);
-        }
+    if hints.level.is_none()
+        && tail.trim_start().starts_with('{')
+        && let Ok(members) = json::members(tail)
+    {
+        hints.level = level_of(&members);
     }
     search(value, hints, depth - 1, use_it)
 }

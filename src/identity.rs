@@ -98,9 +98,18 @@ fn masks_alike(text: &str) -> String {
 
 /// A number by its value: sign, significant digits, power of ten.
 fn number(value: &Number, out: &mut Vec<u8>) {
-    let text = value.to_string();
+    let text = value.as_str();
     out.push(b'#');
-    let (negative, unsigned) = text.strip_prefix('-').map_or((false, text.as_str()), |rest| (true, rest));
+    let (negative, unsigned) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
+    // The common case, without a copy: a whole number that does not end in zero.
+    if unsigned.bytes().all(|b| b.is_ascii_digit()) && !unsigned.ends_with('0') {
+        if negative {
+            out.push(b'-');
+        }
+        out.extend_from_slice(unsigned.as_bytes());
+        out.extend_from_slice(b"e0");
+        return;
+    }
     let (mantissa, exponent) = unsigned.split_once(['e', 'E']).unwrap_or((unsigned, "0"));
     let (whole, decimals) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let decimals = decimals.trim_end_matches('0');

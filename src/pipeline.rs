@@ -174,16 +174,15 @@ impl Pipeline {
             }
             Err(reason) => reason,
         };
-        if let Payload::Json(text) = &record.payload {
-            if let Ok((first, rest)) = json::first_value(text) {
-                if !rest.trim().is_empty() {
-                    for part in [first, rest.trim()] {
-                        let part = Record { payload: Payload::Json(part.into()), hints: record.hints.clone() };
-                        self.take(&part, index, destination, received_us, work);
-                    }
-                    return;
-                }
+        if let Payload::Json(text) = &record.payload
+            && let Ok((first, rest)) = json::first_value(text)
+            && !rest.trim().is_empty()
+        {
+            for part in [first, rest.trim()] {
+                let part = Record { payload: Payload::Json(part.into()), hints: record.hints.clone() };
+                self.take(&part, index, destination, received_us, work);
             }
+            return;
         }
         work.quarantine.push(self.quarantined(index, reason, record.payload.text().as_bytes(), received_us));
     }

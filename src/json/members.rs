@@ -98,8 +98,12 @@ pub fn elements(text: &str) -> Result<Vec<&RawValue>, serde_json::Error> {
 /// A string's content; `None` when the text is another kind of value.
 #[must_use]
 pub fn string(text: &str) -> Option<Cow<'_, str>> {
-    if !text.starts_with('"') {
-        return None;
+    let inner = text.strip_prefix('"')?;
+    // The common case: one string without escapes. Anything else, broken text included, is the parser's business.
+    if let Some(plain) = inner.strip_suffix('"') {
+        if !plain.bytes().any(|b| matches!(b, b'"' | b'\\' | 0..=0x1f)) {
+            return Some(Cow::Borrowed(plain));
+        }
     }
     serde_json::from_str::<Text<'_>>(text).ok().map(|text| text.0)
 }

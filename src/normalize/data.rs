@@ -18,11 +18,11 @@ const RENAMED: &[(&str, &str, &str, &str)] = &[
 
 /// Normalises `event.data` in place.
 pub(super) fn normalize(event: &mut Event) -> Result<(), String> {
-    if let Some(Value::String(text)) = &event.data {
-        if let Some(decoded) = decode(text)? {
-            event.data = (!decoded.is_null()).then_some(decoded);
-            event.normalized.push("data".into());
-        }
+    if let Some(Value::String(text)) = &event.data
+        && let Some(decoded) = decode(text)?
+    {
+        event.data = (!decoded.is_null()).then_some(decoded);
+        event.normalized.push("data".into());
     }
     let Some(Value::Object(members)) = &mut event.data else { return Ok(()) };
     for (old, new, listed, field) in RENAMED {

@@ -26,11 +26,11 @@ const NAMED_BY_DATA_ID: &[&str] = &[
 
 /// Fills the connection, the destination and the level where they are silent.
 pub(super) fn fill(event: &mut Event, transport_level: Option<&str>, destination: Option<&str>) {
-    if event.connection_id.is_none() {
-        if let Some((id, listed)) = connection(event) {
-            event.connection_id = Some(id);
-            event.normalized.push(listed.into());
-        }
+    if event.connection_id.is_none()
+        && let Some((id, listed)) = connection(event)
+    {
+        event.connection_id = Some(id);
+        event.normalized.push(listed.into());
     }
     if event.destination.is_none() {
         event.destination = destination.map(str::to_owned);

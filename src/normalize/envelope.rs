@@ -119,13 +119,12 @@ pub(super) fn read(found: &Found<'_>, received_us: Micros) -> Result<Normalized,
     let mut conflicts = Vec::new();
 
     let written = types.text("event", known.event).unwrap_or_else(|| UNNAMED.to_owned());
-    let name = written.to_lowercase();
+    let name = if written.bytes().all(|b| b.is_ascii() && !b.is_ascii_uppercase()) { written } else { written.to_lowercase() };
     if known.event == Some("null") {
         types.wrong.insert("event".to_owned(), Value::Null);
     }
-    let untrimmed = known.event.and_then(json::string).is_some_and(|text| text != written.as_str());
-    let original_name =
-        (name != written || untrimmed).then(|| known.event.and_then(json::string).map(Cow::into_owned)).flatten();
+    let sent = known.event.and_then(json::string);
+    let original_name = sent.filter(|sent| *sent != name.as_str()).map(Cow::into_owned);
     if original_name.is_some() {
         normalized.push("event".into());
     }

@@ -9,10 +9,18 @@
 use crate::model::{Record, RecordError};
 use std::{borrow::Cow, sync::Arc};
 
+#[cfg(test)]
+mod captures;
+mod credential;
 pub mod fivetran_webhook;
+pub mod framing;
 pub mod loki;
 pub mod native;
+pub mod problem;
+mod protobuf;
 pub mod splunk_hec;
+
+pub use credential::common_credential;
 
 /// Every protocol that is served. Order does not matter: routes are exact.
 pub static PROTOCOLS: &[&dyn Protocol] =
@@ -32,8 +40,8 @@ pub trait Protocol: Send + Sync {
     /// What is missing or malformed about the credential.
     fn credential<'h>(&self, head: &Head<'h>) -> Result<Credential<'h>, AuthError>;
 
-    /// `Content-Encoding` values that [`Protocol::decode`] undoes itself (`snappy` for Loki). All others are
-    /// undone before it is called.
+    /// `Content-Encoding` values that [`Protocol::unpack`] undoes (`snappy` for Loki). All others are undone before
+    /// it is called.
     fn own_encodings(&self) -> &'static [&'static str] {
         &[]
     }
@@ -46,7 +54,17 @@ pub trait Protocol: Send + Sync {
         Ok(None)
     }
 
-    /// Total over any bytes. Outer error: nothing can be read. Inner error: one item is unreadable.
+    /// Undoes compression that belongs to the format itself and that no header has to name (snappy, for Loki), so that
+    /// what is decoded, and what may go to quarantine, is plain. Called once, between inflating and decoding.
+    ///
+    /// # Errors
+    /// Damaged data, or more than the limits allow.
+    fn unpack<'b>(&self, _head: &Head<'_>, body: &'b [u8], _limits: &Limits) -> Result<Cow<'b, [u8]>, DecodeError> {
+        Ok(Cow::Borrowed(body))
+    }
+
+    /// Total over any bytes. Outer error: nothing can be read. Inner error: one item is unreadable. `body` is what
+    /// [`Protocol::unpack`] gave.
     ///
     /// # Errors
     /// The body as a whole is not this protocol.
@@ -171,14 +189,37 @@ pub fn percent_decode(text: &str) -> Cow<'_, str> {
 pub enum Credential<'h> {
     /// A token in clear.
     Token(Cow<'h, str>),
+    /// HTTP Basic. The token may stand in either place; the password is looked at first.
+    Basic {
+        /// The user name.
+        user: String,
+        /// The password.
+        password: String,
+    },
     /// A Fivetran webhook: an HMAC-SHA256 of the wire bytes in hexadecimal, when the sender signs, and a token,
     /// when the URL or a header carries one.
     Webhook {
         /// `X-Fivetran-Signature-256`.
         signature: Option<&'h str>,
-        /// A token beside it.
-        token: Option<Cow<'h, str>>,
+        /// A token beside it: never a `Webhook` itself.
+        token: Option<Box<Credential<'h>>>,
     },
+}
+
+impl Credential<'_> {
+    /// The texts that may be the token, in the order in which to try them; none is empty.
+    pub fn candidates(&self) -> impl Iterator<Item = &str> {
+        let shown = match self {
+            Self::Webhook { token, .. } => token.as_deref(),
+            other => Some(other),
+        };
+        let both = match shown {
+            Some(Self::Token(token)) => [Some(token.as_ref()), None],
+            Some(Self::Basic { user, password }) => [Some(password.as_str()), Some(user.as_str())],
+            Some(Self::Webhook { .. }) | None => [None, None],
+        };
+        both.into_iter().flatten().filter(|text| !text.is_empty())
+    }
 }
 
 /// Why a sender is not let in.
@@ -236,13 +277,16 @@ pub struct Decoded<'b> {
     /// Set when the sender must be told of a failure although the readable items are kept (Splunk stores the
     /// objects before a bad one and answers with an error).
     pub refusal: Option<DecodeError>,
+    /// The acknowledgement channel that the body names; one in the head goes before it.
+    pub channel: Option<String>,
 }
 
 /// What is wrong with a body as a whole, or with the first bad item where the protocol stops there.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{detail}")]
 pub struct DecodeError {
-    /// The protocol's own error code, 0 where it has none.
+    /// The protocol's own error code, 0 where it has none, [`DecodeError::TOO_LARGE`] in all of them for more
+    /// than the limits allow.
     pub code: u16,
     /// Words for the sender; never quotes the content.
     pub detail: String,
@@ -253,6 +297,15 @@ pub struct DecodeError {
 }
 
 impl DecodeError {
+    /// The code of a body that is well formed and past a limit; every protocol answers it like [`IngestError::TooLarge`].
+    pub const TOO_LARGE: u16 = 413;
+
+    /// A body past one of the limits. Nothing of it is kept.
+    #[must_use]
+    pub fn too_large(detail: impl Into<String>) -> Self {
+        Self::empty(Self::TOO_LARGE, detail)
+    }
+
     /// An error whose bytes are worth keeping.
     #[must_use]
     pub fn new(code: u16, detail: impl Into<String>) -> Self {

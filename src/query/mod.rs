@@ -1,1 +1,18 @@
-//! Stub of the skeleton; its owner replaces this file.
+//! Reading back what was kept: from a query string to a page, and from an event to its public shape.
+//!
+//! In: the text of a query, a store. Out: filters, pages and views that serialise in the contract's shape. Refused:
+//! unknown or repeated parameters and bad values, each with the name of the parameter and what is allowed
+//! ([`BadParameter`]). Knows nothing of HTTP.
+
+mod cursor;
+mod filter;
+mod page;
+mod params;
+pub mod render;
+mod tail;
+
+pub use cursor::{event_cursor, parse_tail_cursor, quarantine_cursor, tail_id};
+pub use filter::matches;
+pub use page::{EventsRequest, LIMIT_DEFAULT, LIMIT_MAX, QuarantineRequest, StreamRequest, events, quarantine};
+pub use params::{BadParameter, Params};
+pub use tail::{LiveEvent, LivePage, TAIL_PAGE_EVENTS, Tails};

@@ -11,7 +11,7 @@ mod keys;
 mod shapes;
 mod walk;
 
-use aho_corasick::{AhoCorasick, AhoCorasickBuilder, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind, MatchKind};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use std::borrow::Cow;
@@ -106,6 +106,8 @@ impl Redactor {
         let suspicious = AhoCorasickBuilder::new()
             .ascii_case_insensitive(true)
             .match_kind(MatchKind::Standard)
+            .kind(Some(AhoCorasickKind::DFA))
+            .prefilter(false)
             .build(SUSPICIOUS)
             .expect("constant patterns build");
         Self { key, suspicious, shapes: shapes::Shapes::new() }

@@ -1,1 +1,10 @@
-//! Stub of the skeleton; its owner replaces this file.
+//! What the service says about itself: log lines and metrics.
+//!
+//! In: a filter and a format; counts from the server and the store. Out: lines on standard error, OpenMetrics text.
+//! Never in either: bodies, header values, query strings, tokens or their hashes.
+
+mod logs;
+mod metrics;
+
+pub use logs::{LogFormat, LogsError, init};
+pub use metrics::{Metrics, OPENMETRICS_TYPE, ProtocolMetrics};

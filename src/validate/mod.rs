@@ -87,10 +87,10 @@ impl Schemas {
 
     /// The schema that an event has to fit: its use case's, else its name's.
     fn schema(&self, event: &Event) -> Option<&Schema> {
-        if let Some(cases) = self.use_cases.get(&event.name) {
-            if let Some(schema) = use_case(&event.name, event.data.as_ref()).and_then(|case| cases.get(case)) {
-                return Some(schema);
-            }
+        if let Some(cases) = self.use_cases.get(&event.name)
+            && let Some(schema) = use_case(&event.name, event.data.as_ref()).and_then(|case| cases.get(case))
+        {
+            return Some(schema);
         }
         self.events.get(&event.name)
     }
@@ -150,7 +150,7 @@ fn collect(schema: &Schema, value: &Value, prefix: &str, errors: &mut Vec<Violat
 
 /// What was expected and what kind of thing was found.
 fn message(error: &jsonschema::ValidationError<'_>) -> String {
-    let found = kind(&error.instance());
+    let found = kind(error.instance());
     match error.kind() {
         ValidationErrorKind::Type { kind } => {
             let expected = match kind {

@@ -13,6 +13,7 @@ mod sse;
 
 mod captures;
 mod commands;
+mod decoders;
 mod disk;
 mod durability;
 mod guessing;

@@ -1,0 +1,229 @@
+//! Replays every captured request through credential, inflation, unpacking and decoding.
+
+use super::*;
+use crate::body;
+use crate::model::Payload;
+use base64::Engine as _;
+use hmac::{Hmac, KeyInit, Mac};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+const TOKEN: &str = "11111111-2222-3333-4444-555555555555";
+const CHANNEL: &str = "0aeeac95-ac74-4aa9-b30d-6c4c0ac581ba";
+
+/// The one request that delivers nothing.
+const ACK_POLL: &str = "synthetic-hec-ack-poll";
+
+/// A request as it was recorded.
+struct Request {
+    method: String,
+    path: String,
+    query: String,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+}
+
+impl Request {
+    fn head(&self) -> Head<'_> {
+        Head { method: &self.method, path: &self.path, query: &self.query, headers: &self.headers }
+    }
+
+    fn from_http(bytes: &[u8]) -> Self {
+        let split = bytes.windows(4).position(|four| four == b"\r\n\r\n").unwrap();
+        let mut lines = std::str::from_utf8(&bytes[..split]).unwrap().split("\r\n");
+        let line = lines.next().unwrap();
+        let headers =
+            lines.map(|header| header.split_once(": ").map(|(n, v)| (n.to_owned(), v.to_owned())).unwrap()).collect();
+        Self::new(line, headers, bytes[split + 4..].to_vec())
+    }
+
+    fn from_json(bytes: &[u8]) -> Self {
+        #[derive(serde::Deserialize)]
+        struct File {
+            request_line: String,
+            headers: Vec<(String, String)>,
+            body_base64: String,
+        }
+        let file: File = serde_json::from_slice(bytes).unwrap();
+        let body = base64::engine::general_purpose::STANDARD.decode(file.body_base64).unwrap();
+        Self::new(&file.request_line, file.headers, body)
+    }
+
+    fn new(line: &str, headers: Vec<(String, String)>, body: Vec<u8>) -> Self {
+        let mut parts = line.split(' ');
+        let method = parts.next().unwrap().to_owned();
+        let target = parts.next().unwrap();
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        Self { method, path: path.to_owned(), query: query.to_owned(), headers, body }
+    }
+}
+
+/// All requests of a protocol's folder, by file name.
+fn requests(protocol: &str) -> BTreeMap<String, Request> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/protocol").join(protocol);
+    let mut found = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let bytes = std::fs::read(&path).unwrap();
+        let request = match path.extension().unwrap().to_str().unwrap() {
+            "http" => Request::from_http(&bytes),
+            _ => Request::from_json(&bytes),
+        };
+        found.insert(path.file_stem().unwrap().to_str().unwrap().to_owned(), request);
+    }
+    found
+}
+
+/// What was made of a request: the first candidate for the token, and per item time, level and text.
+fn outcome(protocol: &dyn Protocol, request: &Request) -> (Option<String>, Vec<String>) {
+    let head = request.head();
+    let token = match protocol.credential(&head) {
+        Ok(credential) => credential.candidates().next().map(str::to_owned),
+        Err(AuthError::Missing) => None,
+        Err(error) => panic!("{error}"),
+    };
+    let limits = Limits::default();
+    let encoding = head.header("content-encoding");
+    let inflated = body::inflate(&request.body, encoding, protocol.own_encodings(), limits.body_bytes_max).unwrap();
+    let plain = protocol.unpack(&head, &inflated, &limits).unwrap();
+    let decoded = protocol.decode(&head, &plain, &limits).unwrap();
+    assert_eq!(decoded.refusal, None);
+    let items = decoded.items.iter().map(|item| {
+        let record = item.as_ref().unwrap();
+        let time = record.hints.time.map_or_else(|| "-".to_owned(), |time| time.to_string());
+        let level = record.hints.level.as_deref().unwrap_or("-");
+        let form = match &record.payload {
+            Payload::Json(text) => {
+                serde_json::from_str::<serde_json::Value>(text).unwrap();
+                "json"
+            }
+            Payload::Text(_) => "text",
+        };
+        let text = record.payload.text();
+        let kind = ["sync_end", "warning", "plain text line", "plain second line", "no time", "test_event"]
+            .into_iter()
+            .find(|word| text.contains(word));
+        format!("{time} {level} {form} {} {}", text.len(), kind.unwrap_or("?"))
+    });
+    (token, items.collect())
+}
+
+#[track_caller]
+fn check(protocol: &dyn Protocol, expected: &[(&str, Option<&str>, &[&str])]) {
+    let mut requests = requests(protocol.name());
+    for (name, token, items) in expected {
+        let request = requests.remove(*name).unwrap_or_else(|| panic!("no such file: {name}"));
+        let (found_token, found) = outcome(protocol, &request);
+        assert_eq!(
+            (found_token.as_deref(), found.iter().map(String::as_str).collect()),
+            (*token, items.to_vec()),
+            "{name}"
+        );
+    }
+    requests.remove(ACK_POLL);
+    assert_eq!(requests.into_keys().collect::<Vec<_>>(), Vec::<String>::new(), "files without an expectation");
+}
+
+#[test]
+fn splunk_senders_are_understood() {
+    let token = Some(TOKEN);
+    check(
+        &splunk_hec::SplunkHec,
+        &[
+            ("curl-splunk-raw", token, &["- - text 333 sync_end", "- - text 17 plain second line"]),
+            ("splunk-handler-py", token, &["2026-11-20T13:21:10.8271146Z - json 373 sync_end"]),
+            ("splunk-handler-py-2", token, &["2026-11-20T13:21:10.8310356Z - json 417 warning"]),
+            ("splunk-handler-py-recordformat", token, &["2026-11-20T13:21:11.8329105Z - json 335 sync_end"]),
+            ("splunk-hec-handler-py", token, &["2026-11-20T13:21:04.7840655Z - json 354 sync_end"]),
+            ("splunk-hec-handler-py-2", token, &["2026-11-20T13:21:04.786482Z - json 410 warning"]),
+            (
+                "splunk-logging-node",
+                token,
+                &["2026-08-17T09:41:23.518Z - json 345 sync_end", "2026-11-20T13:14:14.148Z - json 345 sync_end"],
+            ),
+            ("splunk-logging-node-channel", token, &["2026-11-20T13:14:14.449Z - json 47 plain text line"]),
+            (
+                "synthetic-hec-batch-nosep",
+                token,
+                &[
+                    "2026-08-17T09:41:23.518Z - json 315 sync_end",
+                    "2026-08-17T09:41:20.001Z - json 414 warning",
+                    "- - json 21 no time",
+                ],
+            ),
+            (
+                "synthetic-hec-gzip",
+                token,
+                &["2026-08-17T09:41:23.518Z - json 315 sync_end", "2026-08-17T09:41:23.518Z - json 315 sync_end"],
+            ),
+            (
+                "syslog-ng-http",
+                token,
+                &["2026-11-20T13:19:22Z - json 373 sync_end", "2026-11-20T13:19:22Z - json 414 warning"],
+            ),
+            ("winston-splunk-httplogger", token, &["2026-11-20T13:14:14.802Z - json 407 sync_end"]),
+            ("winston-splunk-httplogger-2", token, &["2026-11-20T13:14:14.817Z - json 783 sync_end"]),
+        ],
+    );
+}
+
+#[test]
+fn loki_senders_are_understood() {
+    check(
+        &loki::Loki,
+        &[
+            ("loki-logger-handler-py", Some("pass"), &["2026-11-20T13:21:06.790422784Z - text 539 sync_end"]),
+            ("pino-loki", Some("pass"), &["2026-11-20T13:23:25.628Z info text 372 sync_end"]),
+            ("pino-loki-structured-metadata", None, &["2026-11-20T13:23:27.135Z info text 430 sync_end"]),
+            ("python-logging-loki", Some("pass"), &["2026-11-20T13:12:10.918538752Z info text 333 sync_end"]),
+            ("python-logging-loki-v0", None, &["2026-11-20T13:12:10.920998Z info text 333 sync_end"]),
+            (
+                "synthetic-loki-json",
+                None,
+                &["2026-08-17T09:41:23.518000001Z - text 333 sync_end", "2026-08-17T09:41:20.001Z - text 370 warning"],
+            ),
+            ("tracing-loki-rust", None, &["2026-11-20T13:18:49.092264638Z info text 547 sync_end"]),
+            ("winston-loki-json", Some("pass"), &["2026-11-20T13:14:18.560Z info text 332 sync_end"]),
+            ("winston-loki-protobuf", Some("pass"), &["2026-11-20T13:14:16.056Z info text 332 sync_end"]),
+        ],
+    );
+}
+
+#[test]
+fn webhooks_are_understood() {
+    check(
+        &fivetran_webhook::FivetranWebhook,
+        &[
+            ("synthetic-fivetran-webhook-lower", None, &["- - json 287 sync_end"]),
+            ("synthetic-fivetran-webhook-test-event", None, &["- - json 152 test_event"]),
+            ("synthetic-fivetran-webhook-upper", None, &["- - json 287 sync_end"]),
+        ],
+    );
+}
+
+#[test]
+fn captured_channels_and_ack_questions_are_read() {
+    let all = requests("splunk_hec");
+    let channel = |name: &str| splunk_hec::SplunkHec.channel(&all[name].head()).unwrap();
+    for name in ["splunk-logging-node-channel", "curl-splunk-raw", "synthetic-hec-batch-nosep", ACK_POLL] {
+        assert_eq!(channel(name).as_deref(), Some(CHANNEL), "{name}");
+    }
+    assert_eq!(channel("splunk-handler-py"), None);
+    let poll = &all[ACK_POLL];
+    let question = splunk_hec::SplunkHec.ack_question(&poll.head(), &poll.body).unwrap();
+    assert_eq!(question, AckQuestion { channel: CHANNEL.to_owned(), ids: vec![0, 1, 2] });
+}
+
+#[test]
+fn captured_signatures_fit_the_bytes_that_decoding_gets() {
+    for (name, request) in requests("fivetran_webhook") {
+        let Ok(Credential::Webhook { signature: Some(signature), token: None }) =
+            fivetran_webhook::FivetranWebhook.credential(&request.head())
+        else {
+            panic!("{name}");
+        };
+        let mut mac = Hmac::<sha2::Sha256>::new_from_slice(b"webhook-secret").unwrap();
+        mac.update(&request.body);
+        mac.verify_slice(&hex::decode(signature).unwrap()).unwrap();
+    }
+}

@@ -1,0 +1,43 @@
+//! `/services/collector/raw`: text, one event per line, with its metadata in the query.
+//!
+//! In: a body of lines. Out: one record per line that is not blank. Refused: a line that is not UTF-8, alone; a body
+//! of blank lines (code 5); a time in the query that is none (code 6). Splunk cuts by source type; a line feed is what
+//! all of its defaults agree on.
+
+use super::event::epoch;
+use super::reply::{INVALID_DATA, NO_DATA};
+use crate::model::{Hints, Payload, Record};
+use crate::protocol::framing::{self, Items};
+use crate::protocol::{DecodeError, Decoded, Head, Limits};
+use std::borrow::Cow;
+
+/// Cuts a body into lines.
+///
+/// # Errors
+/// See the module.
+pub(super) fn decode<'b>(head: &Head<'_>, body: &'b [u8], limits: &Limits) -> Result<Decoded<'b>, DecodeError> {
+    let time = match head.query_value("time") {
+        Some(text) if !text.is_empty() => Some(epoch(&text).map_err(|reason| INVALID_DATA.error(reason).at(0))?),
+        _ => None,
+    };
+    let mut items = Items::new(limits, body.len());
+    for (at, line) in framing::lines(body, framing::bom_len(body)) {
+        let kept = line.trim_ascii_end();
+        if !kept.is_empty() {
+            match std::str::from_utf8(kept) {
+                Ok(text) => {
+                    let hints = Hints { time, ..Hints::default() };
+                    items.record(Record { payload: Payload::Text(Cow::Borrowed(text)), hints })?;
+                }
+                Err(error) => {
+                    let reason = format!("not UTF-8: byte {} of the line", error.valid_up_to());
+                    items.unreadable(reason, at..at + kept.len())?;
+                }
+            }
+        }
+    }
+    if items.is_empty() {
+        return Err(DecodeError::empty(NO_DATA.number, "the body holds no lines"));
+    }
+    Ok(items.decoded())
+}

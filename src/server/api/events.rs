@@ -1,0 +1,50 @@
+//! `GET /v1/events` and `GET /v1/events/{id}`.
+
+use super::{Problem, json_bytes, no_parameters};
+use crate::{
+    auth::Access,
+    model::EventId,
+    query::{
+        self, EventsRequest,
+        render::{EventView, Page},
+    },
+    server::state::{Door, State},
+};
+use actix_web::{HttpRequest, HttpResponse};
+use serde::Serialize;
+
+fn written(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).expect("the views have text keys only")
+}
+
+/// Events in order of time, page by page.
+///
+/// A page can be shorter than its limit, even empty, and still have a next one; go on until `next_cursor` is null.
+#[utoipa::path(get, path = "/v1/events", tag = "events", security(("token" = [])), params(
+    ("order" = Option<String>, Query, description = "`desc` (newest first, the default) or `asc`"),
+    ("limit" = Option<usize>, Query, minimum = 1, maximum = 1000, description = "Items of a page, 100 when absent"),
+    ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before; keeps its order"),
+), responses((status = 200, description = "A page", body = Page<EventView>)))]
+pub(super) async fn list(state: &State, door: Door, req: &HttpRequest) -> Result<HttpResponse, Problem> {
+    state.authorize(door, req, None, Access::Read)?;
+    let request = EventsRequest::parse(req.query_string())?;
+    let page = state.read(move |store| {
+        let (events, next_cursor) = query::events(store, request)?;
+        let data = events.iter().map(|event| EventView::new(event, false)).collect();
+        Ok(written(&Page::<EventView<'_>> { data, next_cursor }))
+    });
+    Ok(json_bytes(200, page.await?))
+}
+
+/// One event, with the redacted original text.
+#[utoipa::path(get, path = "/v1/events/{id}", tag = "events", security(("token" = [])),
+    params(("id" = String, Path, description = "Its id")),
+    responses((status = 200, description = "The event", body = EventView), (status = 404, description = "No such event")))]
+pub(super) async fn one(state: &State, door: Door, req: &HttpRequest, id: &str) -> Result<HttpResponse, Problem> {
+    state.authorize(door, req, None, Access::Read)?;
+    no_parameters(req)?;
+    let unknown = || Problem::not_found("no event has this id");
+    let id: EventId = id.parse().map_err(|_| unknown())?;
+    let found = state.read(move |store| Ok(store.event(id)?.map(|event| written(&EventView::new(&event, true)))));
+    Ok(json_bytes(200, found.await?.ok_or_else(unknown)?))
+}

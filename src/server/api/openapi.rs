@@ -1,0 +1,258 @@
+//! The OpenAPI 3.1 document, made from the code: our own routes from their handlers, the paths of the protocols from the
+//! list that the server serves.
+//!
+//! Out: the JSON of the document. Filters, errors and credentials, which many routes share, are added in one place.
+
+use super::{docs, events, operations, quarantine, stream, tokens};
+use crate::{
+    model::{Family, Level, Source, Status},
+    protocol::{PROTOCOLS, Protocol, Route, Serves, problem},
+    query::render::{EventView, QuarantineView, TokenView},
+    server::error::ProblemDocument,
+};
+use serde_json::json;
+use utoipa::{
+    Modify, OpenApi,
+    openapi::{
+        self, ContentBuilder, HttpMethod, PathItem, Ref, RefOr, Required, Response, ResponseBuilder, Schema,
+        path::{Operation, OperationBuilder, ParameterBuilder, ParameterIn},
+        request_body::RequestBodyBuilder,
+        schema::{ObjectBuilder, Type},
+        security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
+    },
+};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Lifeline",
+        description = "A self-hosted log destination for Fivetran: deliveries by several protocols, queries, a live stream.\n\n\
+                       Unknown parameters and bad values are 400. Errors are RFC 9457 problem documents, except where a protocol has \
+                       a shape of its own.",
+    ),
+    paths(
+        operations::root,
+        operations::healthz,
+        operations::readyz,
+        operations::metrics,
+        docs::openapi,
+        docs::page,
+        events::list,
+        events::one,
+        stream::open,
+        quarantine::list,
+        quarantine::one,
+        quarantine::replay,
+        tokens::list,
+        tokens::create,
+        tokens::revoke,
+    ),
+    components(schemas(EventView, QuarantineView, TokenView, ProblemDocument)),
+    modifiers(&Filters, &Errors, &Protocols, &Credentials),
+    tags(
+        (name = "events", description = "What was kept"),
+        (name = "quarantine", description = "What could not be read"),
+        (name = "tokens", description = "Who may do what"),
+        (name = "operations", description = "How it is doing"),
+        (name = "deliveries", description = "The protocols of senders"),
+    ),
+)]
+struct Document;
+
+/// The document as JSON text.
+#[must_use]
+pub fn document() -> String {
+    Document::openapi().to_pretty_json().expect("the document has text keys only")
+}
+
+/// The filters that the list of events and the live stream share.
+struct Filters;
+
+impl Modify for Filters {
+    fn modify(&self, document: &mut openapi::OpenApi) {
+        let text = |description: &str| (ObjectBuilder::new().schema_type(Type::String).build(), description.to_owned());
+        let words = |all: Vec<&str>, description: &str| {
+            let schema = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(all)).build();
+            (schema, description.to_owned())
+        };
+        let time = |description: &str| {
+            let format = openapi::SchemaFormat::KnownFormat(openapi::KnownFormat::DateTime);
+            let schema = ObjectBuilder::new().schema_type(Type::String).format(Some(format)).build();
+            (schema, description.to_owned())
+        };
+        let levels = [Level::Fine, Level::Info, Level::Warning, Level::Severe];
+        let filters = [
+            ("connection_id", text("Exact connection id")),
+            ("event", text("Exact event name")),
+            ("family", words(Family::ALL.map(Family::as_str).to_vec(), "Part of Fivetran's documentation")),
+            ("source", words(Source::ALL.map(Source::as_str).to_vec(), "The system that wrote it")),
+            ("level", words(levels.map(Level::as_str).to_vec(), "Exact level")),
+            ("sync_id", text("Exact sync id")),
+            ("validation", words(Status::ALL.map(Status::as_str).to_vec(), "What its schema says")),
+            ("destination", text("Exact destination")),
+            ("q", text("Text that occurs in the original, the name or the connection; case does not matter")),
+            ("from", time("Not before this moment")),
+            ("to", time("Before this moment")),
+        ];
+        for path in ["/v1/events", "/v1/events/stream"] {
+            let Some(operation) = document.paths.paths.get_mut(path).and_then(|item| item.get.as_mut()) else {
+                continue;
+            };
+            let parameters = operation.parameters.get_or_insert_default();
+            for (name, (schema, description)) in &filters {
+                let parameter = ParameterBuilder::new()
+                    .name(*name)
+                    .parameter_in(ParameterIn::Query)
+                    .required(Required::False)
+                    .description(Some(description.clone()))
+                    .schema(Some(schema.clone()));
+                parameters.push(parameter.build().into());
+            }
+        }
+    }
+}
+
+fn problem_response(description: &str) -> Response {
+    let schema = RefOr::<Schema>::Ref(Ref::from_schema_name("Problem"));
+    let content = ContentBuilder::new().schema(Some(schema)).build();
+    ResponseBuilder::new().description(description).content(problem::CONTENT_TYPE, content).build()
+}
+
+/// The errors that any route with a token can answer with; gives every other error its problem document.
+struct Errors;
+
+impl Modify for Errors {
+    fn modify(&self, document: &mut openapi::OpenApi) {
+        for item in document.paths.paths.values_mut() {
+            let operations = [&mut item.get, &mut item.post, &mut item.delete];
+            for operation in operations.into_iter().flatten() {
+                let responses = &mut operation.responses.responses;
+                for (status, response) in responses.iter_mut() {
+                    if let RefOr::T(found) = response
+                        && status.starts_with('4')
+                    {
+                        *found = problem_response(&found.description);
+                    }
+                }
+                let mut add = |status: &str, description: &str| {
+                    responses.entry(status.to_owned()).or_insert_with(|| problem_response(description).into());
+                };
+                add("400", "A parameter or the body cannot be used");
+                add("500", "A fault of ours");
+                if operation.security.is_some() {
+                    add("401", "A token is needed");
+                    add("403", "The token may not do this");
+                    add("408", "The body came too slowly");
+                    add("429", "Too many wrong tokens from this address");
+                    add("503", "Busy, or the store does not answer; try again");
+                }
+            }
+        }
+    }
+}
+
+/// The paths of the protocols.
+struct Protocols;
+
+impl Modify for Protocols {
+    fn modify(&self, document: &mut openapi::OpenApi) {
+        for protocol in PROTOCOLS {
+            for route in protocol.routes() {
+                let method = match route.serves {
+                    Serves::Ingest | Serves::Acks => HttpMethod::Post,
+                    Serves::Health => HttpMethod::Get,
+                };
+                let item = PathItem::new(method, operation(*protocol, *route));
+                match document.paths.paths.get_mut(route.path) {
+                    Some(there) => there.merge_operations(item),
+                    None => {
+                        document.paths.paths.insert(route.path.to_owned(), item);
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn operation(protocol: &dyn Protocol, route: Route) -> Operation {
+    let name = protocol.name();
+    let id = format!("{name}{}", route.path.replace(|c: char| !c.is_ascii_alphanumeric(), "_"));
+    let operation = OperationBuilder::new().tag("deliveries").operation_id(Some(id));
+    let said = |description: &str| ResponseBuilder::new().description(description).build();
+    if route.serves == Serves::Health {
+        return operation
+            .summary(Some(format!("{name}: is it healthy?")))
+            .response("200", said("Events are taken"))
+            .response("503", said("Events are not taken now"))
+            .build();
+    }
+    let (summary, example) = match route.serves {
+        Serves::Acks => ("which acknowledgements are durable?", json!({"acks": [0, 1]})),
+        _ if name == "splunk_hec" => ("take events", json!({"event": example()})),
+        _ if name == "loki" => {
+            let line = example().to_string();
+            ("take events", json!({"streams": [{"stream": {}, "values": [["1786959683518000000", line]]}]}))
+        }
+        _ => ("take events", example()),
+    };
+    let content = ContentBuilder::new().schema(Some(ObjectBuilder::new())).example(Some(example)).build();
+    let body = RequestBodyBuilder::new().content("application/json", content).required(Some(Required::True)).build();
+    let mut operation = operation
+        .summary(Some(format!("{name}: {summary}")))
+        .request_body(Some(body))
+        .response("200", said("Everything that could be read is on disk"))
+        .response("400", said("Nothing, or not everything, could be read; it is in quarantine"))
+        .response("401", said("A token or a signature is needed"))
+        .response("403", said("The token may not deliver"))
+        .response("408", said("The body came too slowly"))
+        .response("413", said("The body is too large"))
+        .response("415", said("The content encoding is not supported"))
+        .response("429", said("Too many wrong tokens from this address"))
+        .response("500", said("A fault of ours; nothing was taken"))
+        .response("503", said("Busy, or the store cannot write; nothing was taken"));
+    if name == "loki" {
+        operation = operation.response("204", said("Everything that could be read is on disk"));
+    }
+    for scheme in ["token", "splunk_token", "basic", "query_token"] {
+        operation = operation.security(SecurityRequirement::new(scheme, Vec::<String>::new()));
+    }
+    if name == "fivetran_webhook" {
+        operation = operation.security(SecurityRequirement::new("signature", Vec::<String>::new()));
+    }
+    operation.build()
+}
+
+/// A connector event. Source: the record in protocols.md section 0.
+fn example() -> serde_json::Value {
+    json!({
+        "event": "sync_end",
+        "data": {"status": "SUCCESSFUL"},
+        "created": "2026-08-17T09:41:23.518Z",
+        "connector_type": "salesforce",
+        "connection_id": "iodize_impressive",
+        "connection_name": "salesforce_prod",
+        "sync_id": "2a1b3c4d-0000-4000-8000-000000000001",
+    })
+}
+
+/// What a client may show.
+struct Credentials;
+
+impl Modify for Credentials {
+    fn modify(&self, document: &mut openapi::OpenApi) {
+        let components = document.components.get_or_insert_default();
+        let http = |scheme, description: &str| {
+            SecurityScheme::Http(HttpBuilder::new().scheme(scheme).description(Some(description)).build())
+        };
+        let header = |name: &str, description: &str| {
+            SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description(name, description)))
+        };
+        let query = ApiKeyValue::with_description("token", "For deliveries and the live stream only");
+        components.add_security_scheme("token", http(HttpAuthScheme::Bearer, "An ingest, read or admin token"));
+        components.add_security_scheme("basic", http(HttpAuthScheme::Basic, "The token as user or password"));
+        components.add_security_scheme("splunk_token", header("Authorization", "`Splunk TOKEN`"));
+        components.add_security_scheme("query_token", SecurityScheme::ApiKey(ApiKey::Query(query)));
+        let signature = "HMAC-SHA256 of the body with the webhook secret, in hexadecimal";
+        components.add_security_scheme("signature", header("X-Fivetran-Signature-256", signature));
+    }
+}

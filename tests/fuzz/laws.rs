@@ -1,0 +1,96 @@
+//! What holds for every decoder and any bytes: it ends without a panic, keeps its limits, and blames only bytes that it was given.
+
+#![allow(dead_code, missing_docs, reason = "each fuzz target uses one law; the constants are named after the targets")]
+
+use lifeline::body;
+use lifeline::protocol::{
+    DecodeError, Head, IngestError, Limits, Protocol, Receipt, fivetran_webhook, loki, native, splunk_hec,
+};
+
+/// Small, so that they are reached.
+pub const LIMITS: Limits = Limits { body_bytes_max: 64 << 10, records_max: 500 };
+
+/// A way into a decoder.
+pub struct Way {
+    pub protocol: &'static dyn Protocol,
+    pub path: &'static str,
+    pub content_type: &'static str,
+}
+
+const fn way(protocol: &'static dyn Protocol, path: &'static str, content_type: &'static str) -> Way {
+    Way { protocol, path, content_type }
+}
+
+pub const NATIVE: Way = way(&native::Native, "/v1/events", "application/x-ndjson");
+pub const WEBHOOK: Way = way(&fivetran_webhook::FivetranWebhook, fivetran_webhook::PATH, "application/json");
+pub const HEC_EVENT: Way = way(&splunk_hec::SplunkHec, "/services/collector/event", "application/json");
+pub const HEC_RAW: Way = way(&splunk_hec::SplunkHec, "/services/collector/raw", "text/plain");
+pub const HEC_ACK: Way = way(&splunk_hec::SplunkHec, "/services/collector/ack", "application/json");
+pub const LOKI_JSON: Way = way(&loki::Loki, "/loki/api/v1/push", "application/json");
+/// Protobuf after unpacking: fuzzing gets nowhere through a checksum-free packer that rejects most of it.
+pub const LOKI_PROTO: Way = way(&loki::Loki, "/loki/api/v1/push", "application/x-protobuf");
+pub const LOKI_PACKED: Way = way(&loki::Loki, "/api/prom/push", "application/x-protobuf");
+
+pub const WAYS: [&Way; 8] = [&NATIVE, &WEBHOOK, &HEC_EVENT, &HEC_RAW, &HEC_ACK, &LOKI_JSON, &LOKI_PROTO, &LOKI_PACKED];
+
+/// See the module.
+pub fn decoding_is_total(way: &Way, data: &[u8]) {
+    let headers = vec![("Content-Type".to_owned(), way.content_type.to_owned())];
+    let query = "channel=0aeeac95-ac74-4aa9-b30d-6c4c0ac581ba";
+    let head = Head { method: "POST", path: way.path, query, headers: &headers };
+    let data = &data[..data.len().min(LIMITS.body_bytes_max)];
+    let result = if way.path == HEC_ACK.path {
+        way.protocol.ack_question(&head, data).map(|question| {
+            assert!((1..=splunk_hec::IDS_MAX).contains(&question.ids.len()));
+            None
+        })
+    } else if way.path == LOKI_PROTO.path && way.content_type == LOKI_PROTO.content_type {
+        decode(way, &head, data)
+    } else {
+        way.protocol.unpack(&head, data, &LIMITS).and_then(|plain| {
+            assert!(plain.len() <= LIMITS.body_bytes_max);
+            decode(way, &head, &plain)
+        })
+    };
+    let answer = match result {
+        Ok(refusal) => Ok(Receipt { refusal, ..Receipt::default() }),
+        Err(error) => Err(IngestError::Malformed(error)),
+    };
+    let reply = way.protocol.reply(&head, &answer);
+    assert!((200..500).contains(&reply.status), "{answer:?}");
+    for (_, value) in &reply.headers {
+        assert!(value.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{value}");
+    }
+}
+
+fn decode(way: &Way, head: &Head<'_>, plain: &[u8]) -> Result<Option<DecodeError>, DecodeError> {
+    let decoded = way.protocol.decode(head, plain, &LIMITS)?;
+    assert!(decoded.items.len() <= LIMITS.records_max);
+    let mut end_of_last = 0;
+    for (at, item) in decoded.items.iter().enumerate() {
+        if let Err(error) = item {
+            assert_eq!(error.index, at);
+            assert!(error.bytes.start >= end_of_last && error.bytes.start <= error.bytes.end, "{error:?}");
+            assert!(error.bytes.end <= plain.len(), "{error:?}");
+            // Disjoint, so that quarantine never holds more than the body.
+            end_of_last = error.bytes.end;
+            assert!(error.reason.len() < 200, "{error:?}");
+        }
+    }
+    if let Some(refusal) = &decoded.refusal {
+        assert!(decoded.items.last().is_some_and(Result::is_err));
+        assert_eq!(refusal.event_number, Some(decoded.items.len() - 1));
+    }
+    Ok(decoded.refusal)
+}
+
+/// The first byte chooses the encoding, the second the limit.
+pub fn inflating_stays_below_its_cap(data: &[u8]) {
+    let [choice, size, bytes @ ..] = data else { return };
+    let encodings =
+        [None, Some("gzip"), Some("deflate"), Some("zstd"), Some("gzip, zstd"), Some("deflate, gzip"), Some("br")];
+    let limit = usize::from(*size) << 6;
+    if let Ok(plain) = body::inflate(bytes, encodings[usize::from(*choice) % encodings.len()], &["snappy"], limit) {
+        assert!(plain.len() <= limit);
+    }
+}

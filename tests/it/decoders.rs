@@ -1,0 +1,97 @@
+//! The laws of the fuzz targets on stable, with fewer cases: bytes of any kind, and captured bodies with pieces cut,
+//! changed and repeated.
+
+#[path = "../fuzz/laws.rs"]
+mod laws;
+
+use proptest::prelude::*;
+use std::path::PathBuf;
+
+/// Bytes that decoders treat specially.
+fn telling() -> impl Strategy<Value = Vec<u8>> {
+    let pieces: Vec<&[u8]> = vec![
+        b"{",
+        b"}",
+        b"[",
+        b"]",
+        b"\"",
+        b",",
+        b":",
+        b"\n",
+        b"\r\n",
+        b" ",
+        b"\\",
+        b"\\n",
+        b"\xef\xbb\xbf",
+        b"\xff",
+        b"null",
+        b"-1",
+        b"1e400",
+        b"\"event\"",
+        b"\"time\"",
+        b"\"fields\"",
+        b"{\"event\":1}",
+        b"\"streams\"",
+        b"\"values\"",
+        b"[\"1\",\"x\"]",
+        b"\"labels\"",
+        b"\"{a=\\\"b\\\"}\"",
+        b"\"acks\"",
+        b"\x0a",
+        b"\x12\x02",
+        b"\x0a\x03{a}",
+        b"\x12\x01x",
+        b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03",
+        b"\x28\xb5\x2f\xfd",
+        b"\x78\x9c",
+        b"\"\\ud800\"",
+        b"}{",
+    ];
+    prop::collection::vec(prop::sample::select(pieces), 0..40).prop_map(|pieces| pieces.concat())
+}
+
+/// Bodies of captured requests, cut anywhere and with one byte changed.
+fn damaged() -> impl Strategy<Value = Vec<u8>> {
+    let bodies: Vec<Vec<u8>> = ["splunk_hec", "loki", "fivetran_webhook"]
+        .iter()
+        .flat_map(|folder| {
+            let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/protocol").join(folder);
+            std::fs::read_dir(folder).unwrap().map(|entry| std::fs::read(entry.unwrap().path()).unwrap())
+        })
+        .filter_map(|file| {
+            let split = file.windows(4).position(|four| four == b"\r\n\r\n")?;
+            Some(file[split + 4..].to_vec())
+        })
+        .collect();
+    let body = prop::sample::select(bodies);
+    (body, any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<u8>(), 1..3_usize).prop_map(
+        |(body, end, at, byte, times)| {
+            let mut body = body.repeat(times);
+            body.truncate(end.index(body.len()) + 1);
+            let at = at.index(body.len());
+            body[at] = byte;
+            body
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn every_decoder_is_total(
+        bytes in prop_oneof![prop::collection::vec(any::<u8>(), 0..300), telling(), damaged()],
+    ) {
+        for way in laws::WAYS {
+            laws::decoding_is_total(way, &bytes);
+        }
+    }
+
+    #[test]
+    fn inflating_is_total(
+        choice in any::<[u8; 2]>(),
+        bytes in prop_oneof![prop::collection::vec(any::<u8>(), 0..300), telling()],
+    ) {
+        laws::inflating_stays_below_its_cap(&[&choice[..], &bytes].concat());
+    }
+}
