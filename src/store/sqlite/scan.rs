@@ -275,3 +275,14 @@ impl<'q> Matcher<'q> {
         Ok(fits)
     }
 }
+
+/// What SQLite must make of each question, for the tests.
+#[cfg(test)]
+pub const SQL_AND_PLAN: &[(&str, &str)] = &[
+    (ALL_ASC, "SEARCH event USING PRIMARY KEY ((created,hash)>(?,?))"),
+    (ALL_DESC, "SEARCH event USING PRIMARY KEY ((created,hash)<(?,?))"),
+    (NOTABLE_ASC, "SEARCH event USING INDEX event_notable ((created,hash)>(?,?))"),
+    (NOTABLE_DESC, "SEARCH event USING INDEX event_notable ((created,hash)<(?,?))"),
+    (CONN_ASC, "SEARCH event USING INDEX event_conn (conn=? AND (created,hash)>(?,?))"),
+    (CONN_DESC, "SEARCH event USING INDEX event_conn (conn=? AND (created,hash)<(?,?))"),
+];

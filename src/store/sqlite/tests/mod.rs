@@ -1,9 +1,9 @@
 //! Tests of the SQLite store, and the tools that made its dictionary and its fixtures.
 
-//mod faults;
-//mod laws;
+mod faults;
+mod laws;
 mod measure;
-//mod upgrade;
+mod upgrade;
 
 use super::{SqliteOptions, SqliteStore};
 use crate::{
