@@ -22,12 +22,18 @@ pub const RECEIPT_ITEMS_MAX: usize = 1_000;
 /// Most event names that a receipt counts apart.
 const NAMES_MAX: usize = 256;
 
+/// The part of the way that needs no store: unwrap, normalise, redact, validate, name. Pure, and cheap to share.
+#[derive(Debug, Clone)]
+pub struct Understanding {
+    schemas: Arc<Schemas>,
+    redactor: Arc<Redactor>,
+}
+
 /// Everything that a record passes on its way into the store.
 #[derive(Clone)]
 pub struct Pipeline {
     store: SharedStore,
-    schemas: Arc<Schemas>,
-    redactor: Arc<Redactor>,
+    understanding: Understanding,
 }
 
 impl std::fmt::Debug for Pipeline {
@@ -53,11 +59,70 @@ pub enum ReplayError {
     Store(#[from] StoreError),
 }
 
+impl Understanding {
+    /// With these schemas and this redactor.
+    #[must_use]
+    pub fn new(schemas: Arc<Schemas>, redactor: Arc<Redactor>) -> Self {
+        Self { schemas, redactor }
+    }
+
+    /// The schemas it validates with.
+    #[must_use]
+    pub fn schemas(&self) -> &Arc<Schemas> {
+        &self.schemas
+    }
+
+    /// Makes an event of a record: unwrap, normalise, redact, validate, name. Pure.
+    ///
+    /// # Errors
+    /// Why it cannot be read as an event, in words that never quote the content.
+    pub fn understand(
+        &self,
+        record: &Record<'_>,
+        destination: Option<&str>,
+        received_us: Micros,
+    ) -> Result<NewEvent, String> {
+        envelope::unwrap(record, &mut |found| self.understand_envelope(&found, destination, received_us))?
+    }
+
+    fn understand_envelope(
+        &self,
+        found: &Found<'_>,
+        destination: Option<&str>,
+        received_us: Micros,
+    ) -> Result<NewEvent, String> {
+        let mut normalized = normalize::normalize(found, destination, received_us)?;
+        let mut raw = Cow::Borrowed(found.text);
+        let mut secret_digest = None;
+        if let Some(redacted) = self.redactor.json(found.text) {
+            // Read again from the clean text, so that the event and its raw text cannot differ.
+            normalized = self.read_again(&redacted.text, found, destination, received_us)?;
+            raw = Cow::Owned(redacted.text);
+            secret_digest = Some(redacted.digest);
+        }
+        normalized.event.family = self.schemas.family(&normalized.event);
+        let verdict = self.schemas.verdict(&normalized);
+        let key = identity::key(&normalized.event);
+        Ok(NewEvent { key, event: normalized.event, verdict, raw: raw.into_owned(), received_us, secret_digest })
+    }
+
+    fn read_again(
+        &self,
+        text: &str,
+        found: &Found<'_>,
+        destination: Option<&str>,
+        received_us: Micros,
+    ) -> Result<Normalized, String> {
+        let members = json::members(text).map_err(|error| format!("not JSON: {}", json::reason(&error)))?;
+        normalize::normalize(&Found { text, members, hints: found.hints.clone() }, destination, received_us)
+    }
+}
+
 impl Pipeline {
     /// Joins the rooms.
     #[must_use]
     pub fn new(store: SharedStore, schemas: Arc<Schemas>, redactor: Arc<Redactor>) -> Self {
-        Self { store, schemas, redactor }
+        Self { store, understanding: Understanding::new(schemas, redactor) }
     }
 
     /// Where it ends.
@@ -66,10 +131,10 @@ impl Pipeline {
         &self.store
     }
 
-    /// The schemas it validates with.
+    /// The part that needs no store.
     #[must_use]
-    pub fn schemas(&self) -> &Arc<Schemas> {
-        &self.schemas
+    pub fn understanding(&self) -> &Understanding {
+        &self.understanding
     }
 
     /// Takes a decoded request. Resolves after the commit.
@@ -119,54 +184,9 @@ impl Pipeline {
         appended.quarantine_ids.first().copied().ok_or(IngestError::Internal)
     }
 
-    /// Makes an event of a record: unwrap, normalise, redact, validate, name. Pure.
-    ///
-    /// # Errors
-    /// Why it cannot be read as an event, in words that never quote the content.
-    pub fn understand(
-        &self,
-        record: &Record<'_>,
-        destination: Option<&str>,
-        received_us: Micros,
-    ) -> Result<NewEvent, String> {
-        envelope::unwrap(record, &mut |found| self.understand_envelope(&found, destination, received_us))?
-    }
-
-    fn understand_envelope(
-        &self,
-        found: &Found<'_>,
-        destination: Option<&str>,
-        received_us: Micros,
-    ) -> Result<NewEvent, String> {
-        let mut normalized = normalize::normalize(found, destination, received_us)?;
-        let mut raw = Cow::Borrowed(found.text);
-        let mut secret_digest = None;
-        if let Some(redacted) = self.redactor.json(found.text) {
-            // Read again from the clean text, so that the event and its raw text cannot differ.
-            normalized = self.read_again(&redacted.text, found, destination, received_us)?;
-            raw = Cow::Owned(redacted.text);
-            secret_digest = Some(redacted.digest);
-        }
-        normalized.event.family = self.schemas.family(&normalized.event);
-        let verdict = self.schemas.verdict(&normalized);
-        let key = identity::key(&normalized.event);
-        Ok(NewEvent { key, event: normalized.event, verdict, raw: raw.into_owned(), received_us, secret_digest })
-    }
-
-    fn read_again(
-        &self,
-        text: &str,
-        found: &Found<'_>,
-        destination: Option<&str>,
-        received_us: Micros,
-    ) -> Result<Normalized, String> {
-        let members = json::members(text).map_err(|error| format!("not JSON: {}", json::reason(&error)))?;
-        normalize::normalize(&Found { text, members, hints: found.hints.clone() }, destination, received_us)
-    }
-
     /// Understands one record, or files it for quarantine. A text that holds several JSON values in a row is taken apart.
     fn take(&self, record: &Record<'_>, index: usize, destination: Option<&str>, received_us: Micros, work: &mut Work) {
-        let reason = match self.understand(record, destination, received_us) {
+        let reason = match self.understanding.understand(record, destination, received_us) {
             Ok(event) => {
                 work.notes.push(Note::of(index, &event));
                 work.events.push(event);
@@ -188,7 +208,7 @@ impl Pipeline {
     }
 
     fn quarantined(&self, index: usize, reason: String, bytes: &[u8], received_us: Micros) -> NewQuarantine {
-        NewQuarantine { index, reason, bytes: self.redactor.bytes(bytes), received_us }
+        NewQuarantine { index, reason, bytes: self.understanding.redactor.bytes(bytes), received_us }
     }
 
     /// Tries a quarantined item again, after a schema or the program has changed. What becomes readable is stored and the item marked, in one

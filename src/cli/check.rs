@@ -14,7 +14,7 @@ use super::{
     },
     now_us, print,
     progress::Progress,
-    wiring::Understanding,
+    wiring::{self, Understanding},
 };
 use crate::model::Status;
 use clap::Args;
@@ -72,7 +72,7 @@ impl Found {
 
 pub(super) fn run(args: &CheckArgs) -> Outcome {
     let (config, _) = args.flags.0.load()?;
-    let understanding = Understanding::new(config.storage.schemas_dir.as_deref())?;
+    let understanding = wiring::understanding(config.storage.schemas_dir.as_deref())?;
     let mut found = Found { errors_max: args.errors, ..Found::default() };
     let mut connections = Connections::default();
     let mut progress = Progress::new("check", 0, args.json);
@@ -108,7 +108,7 @@ fn judge(
     text: String,
     level: Option<String>,
 ) {
-    let event = match understanding.understand(&record(text, level), now_us()) {
+    let event = match understanding.understand(&record(text, level), None, now_us()) {
         Ok(event) => event,
         Err(reason) => {
             found.unreadable += 1;

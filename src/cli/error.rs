@@ -41,6 +41,9 @@ pub enum CliError {
     /// Standard output was closed by its reader; not worth a message.
     #[error("output closed")]
     OutputClosed,
+    /// A batch was not taken.
+    #[error("not stored: {0}")]
+    Ingest(#[from] crate::protocol::IngestError),
     /// Anything else, in words that say what to do.
     #[error("{0}")]
     Other(String),

@@ -1,7 +1,7 @@
 //! `lifeline quarantine`: what could not be read as an event, why, and another try.
 
 use super::{
-    CliError, DataFlags, Outcome, access::Access, configuration::pretty, error, millis, now_us, print, runtime,
+    CliError, DataFlags, Outcome, access::Access, configuration::pretty, error, millis, now_us, print, runtime, wiring,
 };
 use crate::model::QuarantinedItem;
 use base64::Engine as _;
@@ -168,9 +168,7 @@ async fn replay(access: &Access, ids: &[i64], waiting: bool) -> Outcome {
                     (count("accepted"), count("duplicates"), count("quarantined"))
                 })
             }
-            Access::Store(opened) => opened
-                .pipeline
-                .replay(id, now_us())
+            Access::Store(opened) => wiring::replay(opened, id, now_us())
                 .await
                 .map(|receipt| (receipt.accepted as u64, receipt.duplicates as u64, receipt.quarantined as u64)),
         };

@@ -4,13 +4,29 @@
 
 use super::CliError;
 use crate::{
+    auth::{ConfiguredToken, DEFAULT_NAME, Gate, GateSettings, Kind},
     config::{Config, Secret},
-    model::{Delivery, Micros, NewEvent, Record},
-    protocol::{Decoded, Receipt},
-    store::SharedStore,
+    model::Micros,
+    protocol::{Limits, PROTOCOLS},
+    redact::Redactor,
+    server::{self, Listen, ServerContext, ServerSettings, TlsFiles},
+    store::{
+        SharedStore,
+        sqlite::{self, SqliteOptions},
+    },
+    telemetry::{self, LogFormat, Metrics},
+    validate::Schemas,
 };
-use sha2::{Digest, Sha256};
-use std::{net::SocketAddr, path::Path, sync::Arc};
+use std::{io, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+
+pub use crate::{
+    auth::digest,
+    pipeline::{Pipeline, Understanding},
+    store::sqlite::StoreFacts,
+};
+
+/// Where the store keeps the key of the masks' fingerprints.
+const REDACTION_KEY: &str = "redaction_key";
 
 /// A store that is ours, and the pipeline into it.
 pub struct Opened {
@@ -20,112 +36,143 @@ pub struct Opened {
     pub pipeline: Arc<Pipeline>,
 }
 
-/// What `doctor` learns about the store without holding on to it.
-#[derive(Debug, Clone, Default)]
-pub struct StoreFacts {
-    /// Version of the bundled SQLite.
-    pub engine: String,
-    /// Version of the tables; `None` when there is no database yet.
-    pub schema_version: Option<i64>,
-    /// What a quick check of the file found wrong; `None` when it is sound.
-    pub damage: Option<String>,
-    /// Events kept.
-    pub events: u64,
-    /// Stored tokens that may deliver events and are not revoked.
-    pub tokens: usize,
-}
-
-/// A token of that kind that nobody can guess: 32 random bytes in hexadecimal.
+/// A token of that kind that nobody can guess.
 #[must_use]
-pub fn new_token(_kind: &str) -> String {
-    hex::encode(rand::random::<[u8; 32]>())
+pub fn new_token(kind: &str) -> String {
+    crate::auth::generate(kind.parse().unwrap_or(Kind::Admin))
 }
 
-/// What is kept of a token.
-#[must_use]
-pub fn digest(token: &str) -> [u8; 32] {
-    Sha256::digest(token.as_bytes()).into()
-}
-
-// The lead replaces everything below when the rooms are joined; see the report for the calls that are meant.
-
-/// Stands in for the pipeline until the rooms are joined.
-pub struct Pipeline(());
-
-impl Pipeline {
-    /// The whole way of decoded records; resolves after the commit.
-    pub async fn ingest(
-        &self,
-        _delivery: Delivery,
-        _decoded: Decoded<'_>,
-        _body: &[u8],
-        _received_us: Micros,
-    ) -> Result<Receipt, CliError> {
-        Err(not_joined())
-    }
-
-    /// Tries a quarantined item again.
-    pub async fn replay(&self, _id: i64, _now: Micros) -> Result<Receipt, CliError> {
-        Err(not_joined())
-    }
-}
-
-/// The pure part of the pipeline, without a store.
-pub struct Understanding(());
-
-impl Understanding {
-    /// With the built-in schemas and the user's own.
-    pub fn new(_schemas_dir: Option<&Path>) -> Result<Self, CliError> {
-        Err(not_joined())
-    }
-
-    /// From a record to an event with its verdict.
-    pub fn understand(&self, _record: &Record<'_>, _received_us: Micros) -> Result<NewEvent, String> {
-        Err(not_joined().to_string())
-    }
+/// The pure part of the pipeline, without a store. Masks made with it are good for looking at only: its key is thrown away.
+///
+/// # Errors
+/// A schema of the user's own cannot be used.
+pub fn understanding(schemas_dir: Option<&Path>) -> Result<Understanding, CliError> {
+    let schemas = Schemas::load(schemas_dir).map_err(|error| CliError::Other(error.to_string()))?;
+    Ok(Understanding::new(Arc::new(schemas), Arc::new(Redactor::new(rand::random()))))
 }
 
 /// Opens the store for this process alone.
-pub async fn open(_config: &Config) -> Result<Opened, CliError> {
-    Err(not_joined())
+///
+/// # Errors
+/// It cannot be opened, or a schema of the user's own cannot be used.
+pub async fn open(config: &Config) -> Result<Opened, CliError> {
+    let schemas =
+        Schemas::load(config.storage.schemas_dir.as_deref()).map_err(|error| CliError::Other(error.to_string()))?;
+    let options = SqliteOptions {
+        queue_batches_max: config.bounds.queue_batches_max,
+        ballast_bytes: config.storage.ballast_bytes,
+        wal_autocheckpoint_off: !config.storage.wal_autocheckpoint,
+        ..SqliteOptions::default()
+    };
+    let store =
+        crate::store::open(&config.storage.data_dir, options).map_err(|error| CliError::Other(error.to_string()))?;
+    let redactor = Redactor::new(redaction_key(&store).await?);
+    let pipeline = Pipeline::new(Arc::clone(&store), Arc::new(schemas), Arc::new(redactor));
+    Ok(Opened { store, pipeline: Arc::new(pipeline) })
+}
+
+/// The key of this store's masks, made when there is none.
+async fn redaction_key(store: &SharedStore) -> Result<[u8; 32], CliError> {
+    if let Some(key) = store.meta(REDACTION_KEY)? {
+        return key.try_into().map_err(|_| CliError::Other("the store's redaction key is damaged".to_owned()));
+    }
+    let key: [u8; 32] = rand::random();
+    store.set_meta(REDACTION_KEY, key.to_vec()).await?;
+    Ok(key)
 }
 
 /// Runs something that may run the server: it needs more than a plain runtime around it.
+///
+/// # Errors
+/// The runtime cannot be made.
 pub fn block_on<T>(work: impl Future<Output = T>) -> Result<T, CliError> {
-    Ok(super::runtime()?.block_on(work))
+    Ok(actix_rt::System::new().block_on(work))
 }
 
-/// Runs the server until it is told to stop. `ready` is called once it listens.
+/// Runs the server until it is told to stop. `ready` is called once it listens. Closes the store.
+///
+/// # Errors
+/// It cannot listen, or stops with an error.
 pub async fn serve(
-    _config: Arc<Config>,
-    _opened: Opened,
-    _webhook_secret: Option<Secret>,
-    _ready: impl FnOnce(SocketAddr) -> Result<(), CliError>,
+    config: Arc<Config>,
+    opened: Opened,
+    webhook_secret: Option<Secret>,
+    ready: impl FnOnce(SocketAddr) -> Result<(), CliError>,
 ) -> Result<(), CliError> {
-    Err(not_joined())
-}
-
-/// Starts our own log.
-pub fn start_log(_config: &Config) -> Result<(), CliError> {
+    let gate = Gate::new(&GateSettings {
+        tokens: tokens(&config),
+        webhook_secrets: webhook_secret.into_iter().collect(),
+        auth_failures_per_minute: config.bounds.auth_failures_per_minute,
+    });
+    gate.replace_stored(&opened.store.tokens()?);
+    let names = opened.pipeline.understanding().schemas().names().into_iter().map(str::to_owned).collect::<Vec<_>>();
+    let metrics = Metrics::new(&ServerContext::metric_labels(PROTOCOLS), names.iter().map(String::as_str));
+    let bounds = config.bounds;
+    let settings = ServerSettings {
+        limits: Limits { body_bytes_max: bounds.body_bytes_max, records_max: bounds.records_max },
+        body_bytes_in_flight_max: bounds.body_bytes_in_flight_max,
+        connections_max: bounds.connections_max,
+        shutdown_grace: Duration::from_secs(bounds.shutdown_grace_s),
+        metrics_public: config.network.metrics_public,
+        hec_query_token: config.network.hec_query_token,
+        ..ServerSettings::default()
+    };
+    let context = ServerContext::new(opened.pipeline, Arc::new(gate), Arc::new(metrics), settings);
+    let listen = Listen {
+        address: config.network.listen,
+        tls: config.network.tls.clone().map(|tls| TlsFiles { cert: tls.cert, key: tls.key }),
+        control_socket: Some(config.storage.data_dir.join("control.sock")),
+    };
+    server::run(context, listen, |address| ready(address).map_err(io::Error::other)).await?;
     Ok(())
 }
 
+/// The configured tokens.
+fn tokens(config: &Config) -> Vec<ConfiguredToken> {
+    let credentials = &config.credentials;
+    let ingest = credentials.ingest.iter().map(|named| (named.name.clone(), Kind::Ingest, named.token.clone()));
+    let unnamed = [(&credentials.read, Kind::Read), (&credentials.admin, Kind::Admin)];
+    let unnamed = unnamed
+        .into_iter()
+        .filter_map(|(token, kind)| token.clone().map(|token| (DEFAULT_NAME.to_owned(), kind, token)));
+    ingest.chain(unnamed).map(|(name, kind, token)| ConfiguredToken { name, kind, token }).collect()
+}
+
+/// Starts our own log.
+///
+/// # Errors
+/// The filter cannot be read.
+pub fn start_log(config: &Config) -> Result<(), CliError> {
+    let format = if config.log.json { LogFormat::Json } else { LogFormat::Text };
+    telemetry::init(&config.log.filter, format).map_err(|error| CliError::Other(error.to_string()))
+}
+
 /// Looks at the store, beside a running server if need be.
-pub fn store_facts(_config: &Config) -> Result<StoreFacts, CliError> {
-    Err(not_joined())
+///
+/// # Errors
+/// There is one, and it cannot be read.
+pub fn store_facts(config: &Config) -> Result<StoreFacts, CliError> {
+    Ok(sqlite::facts(&config.storage.data_dir)?)
 }
 
 /// Copies the store into a new file, beside a running server if need be.
-pub fn backup(_config: &Config, _to: &Path, _progress: &mut dyn FnMut(u64, u64)) -> Result<(), CliError> {
-    Err(not_joined())
+///
+/// # Errors
+/// There is none, or the copy cannot be made.
+pub fn backup(config: &Config, to: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<(), CliError> {
+    Ok(sqlite::backup(&config.storage.data_dir, to, progress)?)
 }
 
 /// The OpenAPI document.
 #[must_use]
 pub fn openapi() -> String {
-    "{}".to_owned()
+    server::openapi_json()
 }
 
-fn not_joined() -> CliError {
-    CliError::Other("this part of the program is not joined yet".into())
+/// Tries a quarantined item again.
+///
+/// # Errors
+/// It stays where it is, and why.
+pub async fn replay(opened: &Opened, id: i64, now: Micros) -> Result<crate::protocol::Receipt, CliError> {
+    opened.pipeline.replay(id, now).await.map_err(|error| CliError::Other(error.to_string()))
 }

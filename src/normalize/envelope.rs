@@ -119,7 +119,8 @@ pub(super) fn read(found: &Found<'_>, received_us: Micros) -> Result<Normalized,
     let mut conflicts = Vec::new();
 
     let written = types.text("event", known.event).unwrap_or_else(|| UNNAMED.to_owned());
-    let name = if written.bytes().all(|b| b.is_ascii() && !b.is_ascii_uppercase()) { written } else { written.to_lowercase() };
+    let name =
+        if written.bytes().all(|b| b.is_ascii() && !b.is_ascii_uppercase()) { written } else { written.to_lowercase() };
     if known.event == Some("null") {
         types.wrong.insert("event".to_owned(), Value::Null);
     }

@@ -10,7 +10,21 @@ use crate::model::{
 };
 use std::{future::Future, path::Path, pin::Pin, sync::Arc};
 
+#[cfg(test)]
+pub mod contract;
+#[cfg(test)]
+pub mod faulty;
 pub mod sqlite;
+
+pub use sqlite::{OpenError, SqliteOptions};
+
+/// Opens the store in a data directory.
+///
+/// # Errors
+/// One line that says what is wrong with the directory and what to do about it.
+pub fn open(dir: &Path, options: SqliteOptions) -> Result<SharedStore, OpenError> {
+    Ok(Arc::new(sqlite::SqliteStore::open(dir, options)?))
+}
 
 /// One request's worth of work, committed whole or not at all.
 #[derive(Debug)]

@@ -156,7 +156,7 @@ async fn direct(pipeline: &wiring::Pipeline, items: Vec<Item>) -> Result<Tally, 
         }
     }
     let delivery = Delivery { protocol: "import", token: "import".into() };
-    let receipt: Receipt = pipeline.ingest(delivery, decoded, &body, now_us()).await?;
+    let receipt: Receipt = pipeline.ingest(delivery, None, decoded, &body, None, now_us()).await?;
     let outcomes = |outcome: &str| receipt.items.iter().filter(|item| item.outcome == outcome).count() as u64;
     Ok(Tally {
         accepted: receipt.accepted as u64,
@@ -231,7 +231,7 @@ fn dry(understanding: &wiring::Understanding, items: &[Item]) -> Tally {
     for item in items {
         match &item.content {
             Content::Event { text, level } => {
-                match understanding.understand(&record(text.clone(), level.clone()), now_us()) {
+                match understanding.understand(&record(text.clone(), level.clone()), None, now_us()) {
                     Ok(event) => {
                         tally.accepted += 1;
                         tally.invalid += u64::from(event.verdict.status == Status::Invalid);
@@ -254,7 +254,7 @@ fn dry(understanding: &wiring::Understanding, items: &[Item]) -> Tally {
 pub async fn open(config: &crate::config::Config, dry_run: bool) -> Result<Sink, CliError> {
     if dry_run {
         let schemas: Option<&Path> = config.storage.schemas_dir.as_deref();
-        return wiring::Understanding::new(schemas).map(Sink::Dry);
+        return wiring::understanding(schemas).map(Sink::Dry);
     }
     Access::open(config).await.map(Sink::Store)
 }

@@ -1,1 +1,349 @@
-//! Stub of the skeleton; its owner replaces this file.
+//! The store in one SQLite file.
+//!
+//! In: batches. Out: what the [`Store`] trait promises. A batch is encoded on the thread of whoever brings it, waits in a
+//! bounded queue, and is committed by the one writer thread together with everything else that waits; its future
+//! resolves after the fsync. Readers have their own connections and never wait for the writer.
+//!
+//! Rows are keyed by time and content, so that live traffic lands at the end of the B-tree; what repeats is interned, what
+//! does not is compressed against a dictionary. Refused: a directory that is in use, cannot be written, or holds
+//! something newer; settings that would lose acknowledged events.
+
+mod acks;
+mod backup;
+mod ballast;
+mod body;
+mod bytes;
+mod cache;
+mod encode;
+mod facts;
+mod fault;
+mod insert;
+mod intern;
+mod kind;
+mod names;
+mod open;
+mod quarantine;
+mod queue;
+mod reader;
+mod row;
+mod scan;
+mod schema;
+mod tail;
+mod template;
+#[cfg(test)]
+mod tests;
+mod tokens;
+mod value;
+mod wal;
+mod writer;
+
+pub use facts::{StoreFacts, backup, facts};
+pub use open::{DATABASE, OpenError};
+
+use super::{
+    Appended, Batch, EventPage, EventQuery, Store, StoreError, StoreFuture, StoreStats, TailCursor, TailPage,
+    TokenRecord,
+};
+use crate::model::{EventId, Micros, QuarantinedItem, StoredEvent};
+use names::Names;
+use open::{DirLock, Role};
+use queue::{Limits, Queue};
+use reader::Readers;
+use std::{
+    fs,
+    panic::AssertUnwindSafe,
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+    thread::JoinHandle,
+};
+use tokio::sync::{oneshot, watch};
+use writer::{Counters, Job, Reply, Writer, now_us};
+
+/// How the store is run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SqliteOptions {
+    /// Batches that may wait for the writer; more are refused as busy.
+    pub queue_batches_max: usize,
+    /// Bytes of encoded batches that may wait.
+    pub queue_bytes_max: usize,
+    /// Size of the file that is given back when the disk is full; 0 for none.
+    pub ballast_bytes: u64,
+    /// Leave checkpoints to an outside tool that copies the log (Litestream).
+    pub wal_autocheckpoint_off: bool,
+    /// Kinds and shapes that get a number; later ones are kept with their events.
+    pub interned_max: i64,
+}
+
+impl Default for SqliteOptions {
+    fn default() -> Self {
+        Self {
+            queue_batches_max: 1024,
+            queue_bytes_max: 64 << 20,
+            ballast_bytes: 32 << 20,
+            wal_autocheckpoint_off: false,
+            interned_max: 65_536,
+        }
+    }
+}
+
+/// A [`Store`] in a data directory.
+pub struct SqliteStore {
+    shared: Arc<Shared>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What the writer thread and its callers both see.
+struct Shared {
+    dir: PathBuf,
+    queue: Queue<Job>,
+    readers: Readers,
+    names: Names,
+    commits: watch::Sender<u64>,
+    lock: Mutex<Option<DirLock>>,
+    write_error: Mutex<Option<StoreError>>,
+    events: AtomicU64,
+    connections: AtomicU64,
+    quarantined: AtomicU64,
+    transactions: AtomicU64,
+    last_commit_us: AtomicI64,
+}
+
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Nothing can panic while one of these locks is held.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared {
+    /// After a commit, and once at the start.
+    fn publish(&self, counters: &Counters, connections: u64) {
+        self.events.store(counters.events, Ordering::Relaxed);
+        self.quarantined.store(counters.quarantined, Ordering::Relaxed);
+        self.connections.store(connections, Ordering::Relaxed);
+        self.commits.send_if_modified(|commit| std::mem::replace(commit, counters.commit) != counters.commit);
+    }
+
+    fn write_succeeded(&self) {
+        self.transactions.fetch_add(1, Ordering::Relaxed);
+        self.last_commit_us.store(now_us(), Ordering::Relaxed);
+        if let Some(error) = held(&self.write_error).take() {
+            tracing::info!("writing works again after: {error}");
+        }
+    }
+
+    fn write_failed(&self, error: StoreError) {
+        let mut known = held(&self.write_error);
+        if known.as_ref() != Some(&error) {
+            tracing::error!("cannot write: {error}");
+        }
+        *known = Some(error);
+    }
+
+    /// The writer thread has died; nobody shall wait for it.
+    fn died(&self) {
+        let error = StoreError::Engine("the writer stopped after an internal error; restart the service".into());
+        self.write_failed(error.clone());
+        // Dropping a job tells its waiter.
+        drop(self.queue.fail(error));
+    }
+
+    /// What a waiter hears whose answer never came.
+    fn stopped(&self) -> StoreError {
+        held(&self.write_error).clone().unwrap_or(StoreError::Closed)
+    }
+
+    /// At the very end.
+    fn release(&self) {
+        self.readers.close();
+        *held(&self.lock) = None;
+    }
+}
+
+impl SqliteStore {
+    /// Opens the store in a directory, which is made if need be.
+    ///
+    /// # Errors
+    /// See [`OpenError`]; nothing is written when the directory cannot be used.
+    pub fn open(dir: &Path, options: SqliteOptions) -> Result<Self, OpenError> {
+        let lock = open::take_directory(dir)?;
+        let mut db = open::connect(dir, Role::Writer)?;
+        schema::migrate(&mut db, now_us())?;
+        let shared = Arc::new(Shared {
+            dir: dir.to_owned(),
+            queue: Queue::new(Limits { jobs_max: options.queue_batches_max, bytes_max: options.queue_bytes_max }),
+            readers: Readers::open(dir)?,
+            names: Names::new(),
+            commits: watch::Sender::new(0),
+            lock: Mutex::new(Some(lock)),
+            write_error: Mutex::new(None),
+            events: AtomicU64::new(0),
+            connections: AtomicU64::new(0),
+            quarantined: AtomicU64::new(0),
+            transactions: AtomicU64::new(0),
+            last_commit_us: AtomicI64::new(0),
+        });
+        let writer = Writer::new(dir.to_owned(), options, Arc::clone(&shared), db)?;
+        let watched = Arc::clone(&shared);
+        let thread = std::thread::Builder::new()
+            .name("store-writer".into())
+            .spawn(move || {
+                if std::panic::catch_unwind(AssertUnwindSafe(|| writer.run())).is_err() {
+                    watched.died();
+                }
+            })
+            .map_err(|error| OpenError::Engine(error.to_string()))?;
+        Ok(Self { shared, writer: Mutex::new(Some(thread)) })
+    }
+
+    fn submit<T: Send + 'static>(&self, weight: usize, job: impl FnOnce(Reply<T>) -> Job) -> StoreFuture<T> {
+        let (reply, answer) = oneshot::channel();
+        let pushed = self.shared.queue.push(job(reply), weight);
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move {
+            pushed?;
+            answer.await.unwrap_or_else(|_| Err(shared.stopped()))
+        })
+    }
+
+    fn submit_batch(&self, batch: Batch, replay: Option<(i64, Micros)>) -> StoreFuture<Appended> {
+        // Asked first, so that an overloaded store does no work for what it refuses.
+        if let Err(error) = self.shared.queue.check() {
+            return Box::pin(async { Err(error) });
+        }
+        let batch = Box::new(encode::encode(batch));
+        self.submit(batch.weight(), |reply| Job::Append { batch, replay, reply })
+    }
+}
+
+impl Store for SqliteStore {
+    fn append(&self, batch: Batch) -> StoreFuture<Appended> {
+        self.submit_batch(batch, None)
+    }
+
+    fn events(&self, query: &EventQuery) -> Result<EventPage, StoreError> {
+        self.shared.readers.ask(|db| scan::page(db, &self.shared.names, query))
+    }
+
+    fn event(&self, id: EventId) -> Result<Option<StoredEvent>, StoreError> {
+        self.shared.readers.ask(|db| row::get(db, &self.shared.names, id.0))
+    }
+
+    fn tail(&self, after: TailCursor, limit: usize) -> Result<TailPage, StoreError> {
+        self.shared.readers.ask(|db| {
+            let (found, gap) = tail::after(db, after, limit)?;
+            let next = found.last().map_or(after, |(cursor, _)| *cursor);
+            let mut events = Vec::with_capacity(found.len());
+            for (cursor, key) in found {
+                if let Some(event) = row::get(db, &self.shared.names, key)? {
+                    events.push((cursor, event));
+                }
+            }
+            Ok(TailPage { events, next, gap })
+        })
+    }
+
+    fn tail_end(&self) -> Result<TailCursor, StoreError> {
+        self.shared.readers.ask(tail::end)
+    }
+
+    fn commits(&self) -> watch::Receiver<u64> {
+        self.shared.commits.subscribe()
+    }
+
+    fn acks(&self, token: &str, channel: &str, ids: Vec<u64>) -> StoreFuture<Vec<bool>> {
+        let (token, channel) = (token.to_owned(), channel.to_owned());
+        self.submit(ids.len() * 8, |reply| Job::Acks { token, channel, ids, reply })
+    }
+
+    fn quarantine(&self, before: Option<i64>, limit: usize, all: bool) -> Result<Vec<QuarantinedItem>, StoreError> {
+        self.shared.readers.ask(|db| Ok(quarantine::list(db, before, limit, all)?))
+    }
+
+    fn quarantined(&self, id: i64) -> Result<Option<QuarantinedItem>, StoreError> {
+        self.shared.readers.ask(|db| Ok(quarantine::get(db, id)?))
+    }
+
+    fn replay(&self, id: i64, batch: Batch, now: Micros) -> StoreFuture<Appended> {
+        self.submit_batch(batch, Some((id, now)))
+    }
+
+    fn tokens(&self) -> Result<Vec<TokenRecord>, StoreError> {
+        self.shared.readers.ask(|db| Ok(tokens::list(db)?))
+    }
+
+    fn add_token(&self, token: TokenRecord) -> StoreFuture<bool> {
+        self.submit(0, |reply| Job::AddToken { token, reply })
+    }
+
+    fn revoke_token(&self, name: &str, now: Micros) -> StoreFuture<usize> {
+        let name = name.to_owned();
+        self.submit(0, |reply| Job::RevokeToken { name, now, reply })
+    }
+
+    fn meta(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.shared.readers.ask(|db| Ok(tokens::meta(db, key)?))
+    }
+
+    fn set_meta(&self, key: &str, value: Vec<u8>) -> StoreFuture<()> {
+        let key = key.to_owned();
+        self.submit(value.len(), |reply| Job::SetMeta { key, value, reply })
+    }
+
+    fn backup(&self, to: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<(), StoreError> {
+        self.shared.queue.check().or_else(|error| match error {
+            StoreError::Busy { .. } => Ok(()),
+            other => Err(other),
+        })?;
+        let db =
+            open::connect(&self.shared.dir, Role::Reader).map_err(|error| StoreError::Engine(error.to_string()))?;
+        backup::copy(&db, to, progress)
+    }
+
+    fn stats(&self) -> StoreStats {
+        let shared = &self.shared;
+        let size = |end: &str| fs::metadata(shared.dir.join(format!("{DATABASE}{end}"))).map_or(0, |file| file.len());
+        StoreStats {
+            events: shared.events.load(Ordering::Relaxed),
+            connections: shared.connections.load(Ordering::Relaxed),
+            quarantined: shared.quarantined.load(Ordering::Relaxed),
+            size_bytes: size(""),
+            wal_bytes: size("-wal"),
+            queue_batches: shared.queue.len(),
+            queue_batches_max: shared.queue.jobs_max(),
+            commits: shared.transactions.load(Ordering::Relaxed),
+            last_commit_us: shared.last_commit_us.load(Ordering::Relaxed),
+            write_error: held(&shared.write_error).clone(),
+        }
+    }
+
+    fn probe(&self) -> StoreFuture<()> {
+        let value = now_us().to_le_bytes().to_vec();
+        self.submit(0, |reply| Job::SetMeta { key: "probe".into(), value, reply })
+    }
+
+    fn close(&self) -> StoreFuture<()> {
+        let (reply, answer) = oneshot::channel();
+        let first = self.shared.queue.close(Job::Close { reply }, StoreError::Closed);
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move {
+            if !first {
+                return Err(StoreError::Closed);
+            }
+            answer.await.unwrap_or_else(|_| Err(shared.stopped()))
+        })
+    }
+}
+
+impl Drop for SqliteStore {
+    fn drop(&mut self) {
+        let (reply, _) = oneshot::channel();
+        self.shared.queue.close(Job::Close { reply }, StoreError::Closed);
+        if let Some(thread) = held(&self.writer).take() {
+            // A panic of the writer was reported when it happened.
+            let _ = thread.join();
+        }
+        self.shared.release();
+    }
+}

@@ -1,0 +1,334 @@
+//! What every implementation of [`Store`] must do, as a suite that any of them can be put through.
+
+use super::*;
+use crate::model::{CreatedFrom, Event, NewEvent, NewQuarantine, Timestamp, Verdict};
+use serde_json::{Map, json};
+use std::collections::BTreeSet;
+
+/// Waits for a future of the store.
+pub fn wait<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime").block_on(future)
+}
+
+/// Runs everything; `open` gives an empty store each time.
+pub fn run(open: impl Fn() -> SharedStore) {
+    an_event_comes_back_as_it_was_given(&open());
+    what_comes_twice_is_counted_and_merged(&open());
+    only_a_secret_may_tell_two_events_apart(&open());
+    every_filter_narrows(&open());
+    pages_give_everything_once(&open());
+    arrivals_are_told_in_order(&open());
+    acknowledgements_are_answered_once(&open());
+    quarantine_keeps_counts_and_replays(&open());
+    tokens_and_values_are_kept(&open());
+    closing_refuses_what_comes_later(&open());
+}
+
+/// The `n`th of a family of plain events.
+pub fn sample(n: i64) -> NewEvent {
+    let created = Timestamp::parse(&format!("2026-07-07T16:{:02}:{:02}.456Z", n / 60 % 60, n % 60)).expect("a time");
+    let raw = format!(
+        r#"{{"event":"Sync_End","data":{{"status":"SUCCESSFUL","n":{n}}},"created":"{created}","connector_id":"conn_{}","sync_id":"sync {}"}}"#,
+        n % 3,
+        n / 5
+    );
+    NewEvent {
+        key: EventKey { created_us: created.micros(), hash: n.wrapping_mul(0x9e37_79b9_7f4a_7c15_u64 as i64) },
+        event: Event {
+            source: Source::Fivetran,
+            name: "sync_end".into(),
+            original_name: Some("Sync_End".into()),
+            family: Family::Connector,
+            level: if n % 7 == 0 { Level::Warning } else { Level::Info },
+            level_given: false,
+            created,
+            created_from: CreatedFrom::Event,
+            connection_id: Some(format!("conn_{}", n % 3)),
+            connection_name: None,
+            connector_type: None,
+            sync_id: Some(format!("sync {}", n / 5)),
+            exception_id: None,
+            destination: (n % 2 == 0).then(|| "warehouse".to_owned()),
+            data: Some(json!({"status": "SUCCESSFUL", "n": n})),
+            extra: Map::new(),
+            normalized: vec!["connector_id".into()],
+            conflicts: Vec::new(),
+        },
+        verdict: Verdict {
+            status: if n % 11 == 0 { Status::Invalid } else { Status::Valid },
+            schema: Some("sync_end".into()),
+            errors: Vec::new(),
+        },
+        raw,
+        received_us: created.micros() + 1_000_000,
+        secret_digest: None,
+    }
+}
+
+/// A batch of events and nothing else.
+pub fn batch(events: Vec<NewEvent>) -> Batch {
+    let delivery = Delivery { protocol: "splunk_hec", token: Arc::from("default") };
+    Batch { delivery, events, quarantine: Vec::new(), ack_channel: None }
+}
+
+fn append(store: &SharedStore, events: Vec<NewEvent>) -> Vec<Outcome> {
+    wait(store.append(batch(events))).expect("appended").outcomes
+}
+
+fn query(filter: EventFilter, order: Order, limit: usize) -> EventQuery {
+    EventQuery { filter, order, after: None, limit }
+}
+
+/// All pages of a query.
+pub fn everything(store: &SharedStore, mut query: EventQuery) -> Vec<StoredEvent> {
+    let mut found = Vec::new();
+    loop {
+        let page = store.events(&query).expect("a page");
+        assert!(page.events.len() <= query.limit);
+        found.extend(page.events);
+        match page.next {
+            Some(next) => query.after = Some(next),
+            None => return found,
+        }
+    }
+}
+
+/// Whether what came out is what went in.
+#[track_caller]
+pub fn assert_same(stored: &StoredEvent, new: &NewEvent) {
+    assert_eq!(stored.raw, new.raw);
+    assert_eq!(stored.event, new.event);
+    assert_eq!(stored.verdict, new.verdict);
+    assert_eq!(stored.received_us, new.received_us);
+}
+
+fn an_event_comes_back_as_it_was_given(store: &SharedStore) {
+    let new = sample(1);
+    assert_eq!(append(store, vec![new.clone()]), [Outcome::Stored(new.key)]);
+    let stored = store.event(EventId(new.key)).expect("read").expect("there");
+    assert_same(&stored, &new);
+    assert_eq!((stored.protocol.as_str(), stored.token.as_str(), stored.deliveries), ("splunk_hec", "default", 1));
+    assert_eq!(store.event(EventId(sample(2).key)), Ok(None));
+    assert_eq!(append(store, Vec::new()), []);
+    let stats = store.stats();
+    assert_eq!((stats.events, stats.connections, stats.write_error), (1, 1, None));
+    assert!(stats.last_commit_us > 0 && stats.size_bytes > 0);
+}
+
+fn what_comes_twice_is_counted_and_merged(store: &SharedStore) {
+    let first = sample(7);
+    let mut second = first.clone();
+    second.event.connection_name = Some("b".into());
+    second.event.level = Level::Severe;
+    second.event.level_given = true;
+    second.event.exception_id = Some("x1".into());
+    second.received_us -= 10;
+    second.raw = "another text".into();
+    let mut third = second.clone();
+    third.event.connection_name = Some("a".into());
+    third.event.level = Level::Info;
+    third.event.destination = Some("lake".into());
+    let outcomes = append(store, vec![first.clone(), second, third, first.clone()]);
+    let again = Outcome::Duplicate(first.key);
+    assert_eq!(outcomes, [Outcome::Stored(first.key), again, again, again]);
+    let stored = store.event(EventId(first.key)).expect("read").expect("there");
+    let mut expected = first.clone();
+    expected.event.connection_name = Some("a".into());
+    expected.event.level = Level::Severe;
+    expected.event.level_given = true;
+    expected.event.exception_id = Some("x1".into());
+    expected.event.destination = Some("lake".into());
+    expected.received_us -= 10;
+    assert_same(&stored, &expected);
+    assert_eq!((stored.deliveries, store.stats().events), (4, 1));
+    // The level that both know together is found by filters.
+    let severe = EventFilter { level: Some(Level::Severe), ..EventFilter::default() };
+    assert_eq!(everything(store, query(severe, Order::Desc, 10)).len(), 1);
+}
+
+fn only_a_secret_may_tell_two_events_apart(store: &SharedStore) {
+    let with = |digest: Option<u64>| NewEvent { secret_digest: digest, ..sample(3) };
+    let outcomes = append(store, vec![with(Some(1)), with(Some(2)), with(Some(1)), with(Some(2)), with(None)]);
+    let first = sample(3).key;
+    let second = EventKey { hash: first.hash.wrapping_add(1), ..first };
+    let (stored, again) = (Outcome::Stored, Outcome::Duplicate);
+    assert_eq!(outcomes, [stored(first), stored(second), again(first), again(second), again(first)]);
+    assert_eq!(store.event(EventId(second)).expect("read").map(|event| event.deliveries), Some(2));
+}
+
+fn every_filter_narrows(store: &SharedStore) {
+    append(store, (0..200).map(sample).collect());
+    #[track_caller]
+    fn check(store: &SharedStore, filter: EventFilter, fits: impl Fn(i64) -> bool) {
+        let mut expected: Vec<EventKey> = (0..200).filter(|n| fits(*n)).map(|n| sample(n).key).collect();
+        expected.sort();
+        for limit in [7, 1000] {
+            let ids = |order| -> Vec<EventKey> {
+                everything(store, query(filter.clone(), order, limit)).iter().map(|event| event.id.0).collect()
+            };
+            assert_eq!(ids(Order::Asc), expected, "{filter:?}");
+            let mut back = ids(Order::Desc);
+            back.reverse();
+            assert_eq!(back, expected, "{filter:?}");
+        }
+    }
+    let none = EventFilter::default;
+    check(store, none(), |_| true);
+    check(store, EventFilter { connection_id: Some("conn_1".into()), ..none() }, |n| n % 3 == 1);
+    check(store, EventFilter { connection_id: Some("conn_9".into()), ..none() }, |_| false);
+    check(store, EventFilter { event: Some("sync_end".into()), ..none() }, |_| true);
+    check(store, EventFilter { event: Some("sync_start".into()), ..none() }, |_| false);
+    check(store, EventFilter { family: Some(Family::Connector), ..none() }, |_| true);
+    check(store, EventFilter { source: Some(Source::Code42), ..none() }, |_| false);
+    check(store, EventFilter { level: Some(Level::Warning), ..none() }, |n| n % 7 == 0);
+    check(store, EventFilter { level: Some(Level::Info), ..none() }, |n| n % 7 != 0);
+    check(store, EventFilter { sync_id: Some("sync 4".into()), ..none() }, |n| n / 5 == 4);
+    check(store, EventFilter { sync_id: Some("sync".into()), ..none() }, |_| false);
+    let sync = Some("sync 4".into());
+    check(store, EventFilter { sync_id: sync, connection_id: Some("conn_0".into()), ..none() }, |n| n == 21 || n == 24);
+    check(store, EventFilter { validation: Some(Status::Invalid), ..none() }, |n| n % 11 == 0);
+    check(store, EventFilter { validation: Some(Status::Valid), ..none() }, |n| n % 11 != 0);
+    check(store, EventFilter { destination: Some("warehouse".into()), ..none() }, |n| n % 2 == 0);
+    check(store, EventFilter { q: Some("\"N\":19}".into()), ..none() }, |n| n == 19);
+    check(store, EventFilter { q: Some("CONN_2".into()), ..none() }, |n| n % 3 == 2);
+    check(store, EventFilter { q: Some("".into()), ..none() }, |_| true);
+    let (from, to) = (sample(50).key.created_us, sample(60).key.created_us);
+    check(store, EventFilter { from: Some(from), to: Some(to), ..none() }, |n| (50..60).contains(&n));
+    let conn = Some("conn_1".into());
+    check(store, EventFilter { from: Some(from), to: Some(to), connection_id: conn, ..none() }, |n| {
+        (50..60).contains(&n) && n % 3 == 1
+    });
+    check(store, EventFilter { from: Some(to), to: Some(from), ..none() }, |_| false);
+    check(store, EventFilter { from: Some(i64::MIN), to: Some(i64::MAX), ..none() }, |_| true);
+    check(store, EventFilter { to: Some(i64::MIN), ..none() }, |_| false);
+}
+
+fn pages_give_everything_once(store: &SharedStore) {
+    append(store, (0..100).map(|n| sample(n * 2)).collect());
+    let mut seen = BTreeSet::new();
+    let mut wanted = query(EventFilter::default(), Order::Desc, 9);
+    let mut late = 1;
+    loop {
+        let page = store.events(&wanted).expect("a page");
+        for event in &page.events {
+            assert!(seen.insert(event.id), "{} came twice", event.id);
+        }
+        // Newer and older ones arrive in between.
+        append(store, vec![sample(late), sample(199 - late)]);
+        late += 2;
+        match page.next {
+            Some(next) => wanted.after = Some(next),
+            None => break,
+        }
+    }
+    assert!((0..100).all(|n| seen.contains(&EventId(sample(n * 2).key))));
+    // A page that ends with the last event says so.
+    let page = store.events(&query(EventFilter::default(), Order::Asc, store.stats().events as usize)).expect("a page");
+    assert_eq!(page.next, None);
+    assert_eq!(store.events(&query(EventFilter::default(), Order::Asc, 0)).expect("a page").events, []);
+}
+
+fn arrivals_are_told_in_order(store: &SharedStore) {
+    let start = store.tail_end().expect("an end");
+    assert_eq!(start, TailCursor::default());
+    let mut commits = store.commits();
+    commits.borrow_and_update();
+    append(store, vec![sample(9), sample(2), sample(5)]);
+    assert!(commits.has_changed().expect("an open store"));
+    commits.borrow_and_update();
+    append(store, vec![sample(2)]);
+    assert!(!commits.has_changed().expect("an open store"), "nothing new was stored");
+    append(store, vec![sample(2), sample(1)]);
+    let names = |page: &TailPage| -> Vec<EventKey> { page.events.iter().map(|(_, event)| event.id.0).collect() };
+    let first = store.tail(start, 2).expect("a page");
+    assert_eq!(names(&first), [sample(9).key, sample(2).key]);
+    let second = store.tail(first.next, 10).expect("a page");
+    assert_eq!(names(&second), [sample(5).key, sample(1).key]);
+    assert_eq!(second.next, store.tail_end().expect("an end"));
+    let rest = store.tail(second.next, 10).expect("a page");
+    assert_eq!((rest.events.len(), rest.next, rest.gap || first.gap), (0, second.next, false));
+}
+
+fn acknowledgements_are_answered_once(store: &SharedStore) {
+    let send = |n: i64, channel: &str| {
+        let batch = Batch { ack_channel: Some(channel.into()), ..batch(vec![sample(n)]) };
+        wait(store.append(batch)).expect("appended").ack_id
+    };
+    assert_eq!((send(1, "a"), send(2, "a"), send(3, "b"), send(1, "a")), (Some(0), Some(1), Some(0), Some(2)));
+    let ask =
+        |token: &str, channel: &str, ids: &[u64]| wait(store.acks(token, channel, ids.to_vec())).expect("answers");
+    assert_eq!(ask("default", "a", &[0, 2, 3, u64::MAX]), [true, true, false, false]);
+    assert_eq!(ask("default", "a", &[0, 1, 2, 1]), [false, true, false, false]);
+    assert_eq!(ask("other", "a", &[0]), [false]);
+    assert_eq!(ask("default", "c", &[0]), [false]);
+    assert_eq!(wait(store.append(batch(vec![sample(4)]))).expect("appended").ack_id, None);
+}
+
+fn quarantine_keeps_counts_and_replays(store: &SharedStore) {
+    let item = |text: &str| NewQuarantine {
+        index: 0,
+        reason: "no JSON".into(),
+        bytes: text.as_bytes().to_vec(),
+        received_us: 5,
+    };
+    let put = |items: &[&str]| {
+        let quarantine = items.iter().map(|text| item(text)).collect();
+        wait(store.append(Batch { quarantine, ..batch(Vec::new()) })).expect("appended").quarantine_ids
+    };
+    let big = "x".repeat(10_000);
+    let ids = put(&["one", &big, "one"]);
+    assert!(ids[0] < ids[1] && ids[0] == ids[2]);
+    assert_eq!(put(&["one"]), [ids[0]]);
+    assert_eq!(store.stats().quarantined, 2);
+    let found = store.quarantined(ids[0]).expect("read").expect("there");
+    assert_eq!((found.bytes.as_slice(), found.deliveries, found.replayed_us), (&b"one"[..], 3, None));
+    assert_eq!((found.reason.as_str(), found.protocol.as_str(), found.received_us), ("no JSON", "splunk_hec", 5));
+    let list = |before, limit, all| -> Vec<i64> {
+        store.quarantine(before, limit, all).expect("read").iter().map(|item| item.id).collect()
+    };
+    assert_eq!(list(None, 10, false), [ids[1], ids[0]]);
+    assert_eq!(list(Some(ids[1]), 10, false), [ids[0]]);
+    assert_eq!(list(None, 1, false), [ids[1]]);
+    let replayed = wait(store.replay(ids[0], batch(vec![sample(1)]), 77)).expect("replayed");
+    assert_eq!(replayed.outcomes, [Outcome::Stored(sample(1).key)]);
+    assert_eq!((list(None, 10, false), list(None, 10, true)), (vec![ids[1]], vec![ids[1], ids[0]]));
+    assert_eq!(store.quarantined(ids[0]).expect("read").and_then(|item| item.replayed_us), Some(77));
+    assert_eq!(store.stats().quarantined, 1);
+    assert!(wait(store.replay(ids[0], batch(vec![sample(2)]), 78)).is_err(), "replayed already");
+    assert!(wait(store.replay(999, batch(vec![sample(2)]), 78)).is_err(), "no such item");
+    assert_eq!(store.event(EventId(sample(2).key)), Ok(None), "nothing of a refused replay is kept");
+    assert_eq!(store.quarantined(999), Ok(None));
+}
+
+fn tokens_and_values_are_kept(store: &SharedStore) {
+    let token = |name: &str, kind: &str| TokenRecord {
+        name: name.into(),
+        kind: kind.into(),
+        sha256: [7; 32],
+        created_us: 1,
+        revoked_us: None,
+    };
+    let add = |name: &str, kind: &str| wait(store.add_token(token(name, kind))).expect("added");
+    assert!(add("a", "ingest") && add("a", "read") && add("b", "ingest"));
+    assert!(!add("a", "ingest"), "the name is taken");
+    assert_eq!(wait(store.revoke_token("a", 9)), Ok(2));
+    assert_eq!(wait(store.revoke_token("a", 9)), Ok(0));
+    assert!(add("a", "ingest"), "a revoked name is free again");
+    let revoked: Vec<Option<Micros>> = store.tokens().expect("read").iter().map(|token| token.revoked_us).collect();
+    assert_eq!(revoked, [Some(9), Some(9), None, None]);
+    assert_eq!(store.meta("k"), Ok(None));
+    wait(store.set_meta("k", vec![1])).expect("set");
+    wait(store.set_meta("k", vec![2, 0])).expect("set");
+    assert_eq!(store.meta("k"), Ok(Some(vec![2, 0])));
+    assert_eq!(wait(store.probe()), Ok(()));
+}
+
+fn closing_refuses_what_comes_later(store: &SharedStore) {
+    let before = store.append(batch(vec![sample(1)]));
+    assert_eq!(wait(store.close()), Ok(()));
+    assert!(wait(before).is_ok(), "what waited is committed");
+    assert_eq!(wait(store.append(batch(vec![sample(2)]))), Err(StoreError::Closed));
+    assert_eq!(wait(store.close()), Err(StoreError::Closed));
+    assert_eq!(wait(store.probe()), Err(StoreError::Closed));
+    assert_eq!(store.event(EventId(sample(1).key)), Err(StoreError::Closed));
+}

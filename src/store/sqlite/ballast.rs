@@ -1,0 +1,72 @@
+//! A file that only takes up space, to be given back when the disk is full: a checkpoint needs room to make room.
+
+use super::open::private_file;
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+/// How long after it was given back the file may be made again.
+const REST: Duration = Duration::from_secs(30);
+
+/// The file, there or not.
+#[derive(Debug)]
+pub struct Ballast {
+    path: PathBuf,
+    bytes: u64,
+    there: bool,
+    not_before: Option<Instant>,
+}
+
+impl Ballast {
+    /// In a data directory; 0 bytes means none is wanted.
+    pub fn new(dir: &Path, bytes: u64) -> Self {
+        let path = dir.join("ballast");
+        let there = fs::metadata(&path).is_ok_and(|found| found.len() == bytes);
+        Self { path, bytes, there: there || bytes == 0, not_before: None }
+    }
+
+    /// Makes it, if it is not there and twice its size is free. Cheap when it is there.
+    pub fn ensure(&mut self) {
+        if self.there || self.not_before.is_some_and(|at| Instant::now() < at) {
+            return;
+        }
+        self.not_before = Some(Instant::now() + REST);
+        match self.make() {
+            Ok(true) => self.there = true,
+            Ok(false) => tracing::warn!(
+                "no ballast file: less than {} MiB free in the data directory; writing goes on",
+                self.bytes >> 19
+            ),
+            Err(error) => {
+                let _ = fs::remove_file(&self.path);
+                tracing::warn!("cannot make the ballast file {}: {error}; writing goes on", self.path.display());
+            }
+        }
+    }
+
+    fn make(&self) -> io::Result<bool> {
+        let dir = self.path.parent().unwrap_or(Path::new("."));
+        let space = rustix::fs::statvfs(dir)?;
+        if space.f_bavail.saturating_mul(space.f_frsize) < self.bytes * 2 {
+            return Ok(false);
+        }
+        let mut file = private_file(&self.path)?;
+        if rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, self.bytes).is_err() {
+            // File systems without preallocation get real bytes.
+            io::copy(&mut io::Read::take(io::repeat(0x4c), self.bytes), &mut file)?;
+        }
+        Ok(true)
+    }
+
+    /// Gives the space back; false when there was none to give.
+    pub fn release(&mut self) -> bool {
+        self.not_before = Some(Instant::now() + REST);
+        if !self.there || self.bytes == 0 {
+            return false;
+        }
+        self.there = false;
+        fs::remove_file(&self.path).is_ok()
+    }
+}

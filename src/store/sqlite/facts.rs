@@ -1,0 +1,63 @@
+//! Looking at a store, and copying it, without holding it: beside the process that does.
+//!
+//! In: a data directory. Out: facts for `doctor`, or a copy. Only ever reads.
+
+use super::open::{self, DATABASE, Role};
+use crate::store::StoreError;
+use rusqlite::Connection;
+use std::path::Path;
+
+/// What can be learnt about a store from outside.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StoreFacts {
+    /// Version of the bundled SQLite.
+    pub engine: String,
+    /// Version of the tables; `None` when there is no database yet.
+    pub schema_version: Option<i64>,
+    /// What a quick check of the file found wrong; `None` when it is sound.
+    pub damage: Option<String>,
+    /// Events kept.
+    pub events: u64,
+    /// Stored tokens that may deliver events and are not revoked.
+    pub tokens: usize,
+}
+
+/// Looks at the store of a directory.
+///
+/// # Errors
+/// There is a database, and it cannot be read.
+pub fn facts(dir: &Path) -> Result<StoreFacts, StoreError> {
+    let mut facts = StoreFacts { engine: rusqlite::version().to_owned(), ..StoreFacts::default() };
+    if !dir.join(DATABASE).exists() {
+        return Ok(facts);
+    }
+    let db = reader(dir)?;
+    let sql = |error: rusqlite::Error| super::fault::explain(&error);
+    let version = db.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0)).map_err(sql)?;
+    facts.schema_version = Some(version);
+    if version == 0 {
+        return Ok(facts);
+    }
+    let check: String = db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(sql)?;
+    facts.damage = (check != "ok").then_some(check);
+    let events: i64 = db.query_row("SELECT count(*) FROM event", [], |row| row.get(0)).map_err(sql)?;
+    facts.events = u64::try_from(events).unwrap_or_default();
+    let tokens = super::tokens::list(&db).map_err(sql)?;
+    facts.tokens = tokens.iter().filter(|token| token.kind == "ingest" && token.revoked_us.is_none()).count();
+    Ok(facts)
+}
+
+/// Copies the store of a directory into a file that must not exist. `progress` gets pages done and pages in all.
+///
+/// # Errors
+/// There is no database, or the copy cannot be made or checked.
+pub fn backup(dir: &Path, to: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<(), StoreError> {
+    if !dir.join(DATABASE).exists() {
+        return Err(StoreError::Engine(format!("there is no database in {}", dir.display())));
+    }
+    super::backup::copy(&reader(dir)?, to, progress)
+}
+
+fn reader(dir: &Path) -> Result<Connection, StoreError> {
+    open::connect(dir, Role::Reader).map_err(|error| StoreError::Engine(error.to_string()))
+}

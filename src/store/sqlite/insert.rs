@@ -1,0 +1,257 @@
+//! Putting one event into its row, or finding that it is there already.
+//!
+//! In: an encoded row inside the writer's transaction. Out: stored or duplicate. A duplicate is counted, and what its
+//! envelope knows better is merged in such a way that the order of deliveries leaves no trace.
+
+use super::{
+    encode::{Encoded, Row},
+    fault::WriteError,
+    intern::Interner,
+    kind::{Kind, Label, Spill, union},
+};
+use crate::{model::EventKey, store::Outcome};
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+/// How many events that differ in nothing but a secret find a place at one moment.
+const PROBES: u32 = 16;
+
+const INSERT: &str = "INSERT INTO event
+    (created, hash, conn, label, kind, shape, notable, received, sync, secret, spill, body)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) ON CONFLICT DO NOTHING";
+
+/// Row numbers of a batch's tables.
+#[derive(Debug)]
+pub struct Ids {
+    connections: Vec<i64>,
+    labels: Vec<i64>,
+    kinds: Vec<i64>,
+    shapes: Vec<i64>,
+}
+
+impl Ids {
+    /// Looks them up or makes them.
+    pub fn of(db: &Connection, intern: &mut Interner, batch: &Encoded) -> rusqlite::Result<Self> {
+        Ok(Self {
+            connections: batch.connections.iter().map(|it| intern.connection(db, it)).collect::<Result<_, _>>()?,
+            labels: batch.labels.iter().map(|text| intern.label(db, text)).collect::<Result<_, _>>()?,
+            kinds: batch.kinds.iter().map(|text| intern.kind(db, text)).collect::<Result<_, _>>()?,
+            shapes: batch.shapes.iter().map(|text| intern.shape(db, text)).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+/// Stores a row or counts it as delivered again.
+pub fn put(
+    db: &Connection,
+    intern: &mut Interner,
+    batch: &Encoded,
+    ids: &Ids,
+    row: &Row,
+) -> Result<Outcome, WriteError> {
+    let mut key = row.key;
+    for probe in 0..=PROBES {
+        if insert(db, intern, batch, ids, row, key)? {
+            return Ok(Outcome::Stored(key));
+        }
+        let there = There::find(db, key)?;
+        let another = match (there.secret, row.secret) {
+            (Some(there), Some(new)) => there != new,
+            // A neighbour of the asked key that hides no secret is another event altogether.
+            _ => probe > 0,
+        };
+        if !another {
+            there.merge(db, intern, batch, ids, row, key)?;
+            redelivered(db, key)?;
+            return Ok(Outcome::Duplicate(key));
+        }
+        key.hash = key.hash.wrapping_add(1);
+    }
+    redelivered(db, row.key)?;
+    Ok(Outcome::Duplicate(row.key))
+}
+
+fn insert(
+    db: &Connection,
+    intern: &mut Interner,
+    batch: &Encoded,
+    ids: &Ids,
+    row: &Row,
+    key: EventKey,
+) -> Result<bool, WriteError> {
+    let conn = row.conn.map_or(0, |at| ids.connections[at as usize]);
+    let label = ids.labels[row.label as usize];
+    let kind = ids.kinds[row.kind as usize];
+    let shape = row.shape.map_or(0, |at| ids.shapes[at as usize]);
+    let spill = if label == 0 || kind == 0 || (shape == 0 && row.shape.is_some()) || row.exception_id.is_some() {
+        Spill {
+            kind: if kind == 0 { Some(parse(&batch.kinds[row.kind as usize])?) } else { None },
+            label: if label == 0 { Some(parse(&batch.labels[row.label as usize])?) } else { None },
+            merged: None,
+            shape: row.shape.filter(|_| shape == 0).map(|at| batch.shapes[at as usize].clone()),
+            exception_id: row.exception_id.clone(),
+        }
+        .to_bytes()
+    } else {
+        None
+    };
+    let changed = db.prepare_cached(INSERT)?.execute(params![
+        key.created_us,
+        key.hash,
+        conn,
+        label,
+        kind,
+        shape,
+        row.notable,
+        row.received_us.wrapping_sub(key.created_us),
+        row.sync,
+        row.secret,
+        spill,
+        &batch.bodies[row.body.clone()],
+    ])?;
+    if changed == 1 {
+        if let Some(sync) = &row.sync {
+            intern.sync(db, sync.lookup_hash(), conn)?;
+        }
+    }
+    Ok(changed == 1)
+}
+
+fn redelivered(db: &Connection, key: EventKey) -> rusqlite::Result<()> {
+    db.prepare_cached(
+        "INSERT INTO redelivery (created, hash, n) VALUES (?1, ?2, 1) ON CONFLICT DO UPDATE SET n = n + 1",
+    )?
+    .execute([key.created_us, key.hash])?;
+    Ok(())
+}
+
+/// The row that is there already.
+struct There {
+    label: i64,
+    kind: i64,
+    received: i64,
+    secret: Option<i64>,
+    spill: Option<Vec<u8>>,
+}
+
+impl There {
+    fn find(db: &Connection, key: EventKey) -> rusqlite::Result<Self> {
+        db.prepare_cached("SELECT label, kind, received, secret, spill FROM event WHERE created = ?1 AND hash = ?2")?
+            .query_row([key.created_us, key.hash], |row| {
+                Ok(Self {
+                    label: row.get(0)?,
+                    kind: row.get(1)?,
+                    received: row.get(2)?,
+                    secret: row.get(3)?,
+                    spill: row.get(4)?,
+                })
+            })
+    }
+
+    fn merge(
+        self,
+        db: &Connection,
+        intern: &mut Interner,
+        batch: &Encoded,
+        ids: &Ids,
+        row: &Row,
+        key: EventKey,
+    ) -> Result<(), WriteError> {
+        let received = self.received.min(row.received_us.wrapping_sub(key.created_us));
+        let secret = self.secret.or(row.secret);
+        let alike = self.spill.is_none()
+            && row.exception_id.is_none()
+            && self.label == ids.labels[row.label as usize]
+            && self.kind == ids.kinds[row.kind as usize];
+        if alike && received == self.received && secret == self.secret {
+            return Ok(());
+        }
+
+        let before: Spill = match &self.spill {
+            Some(bytes) => serde_json::from_slice(bytes).map_err(|_| WriteError::damaged("spill", key))?,
+            None => Spill::default(),
+        };
+        let mut spill = before.clone();
+        let mut kind_id = self.kind;
+        let kind_before = self.kind_of(db, &before, key)?;
+        let mut kind = kind_before.clone();
+        kind.merge(&parse::<Kind<'_>>(&batch.kinds[row.kind as usize])?);
+        if kind != kind_before {
+            kind_id = intern.kind(db, &json(&kind)?)?;
+            spill.kind = (kind_id == 0).then(|| kind.clone());
+        }
+
+        let mut label_id = self.label;
+        let envelope = self.label_of(db, &before, key)?;
+        let label_before = before.merged.clone().unwrap_or_else(|| envelope.clone());
+        let mut label = label_before.clone();
+        label.merge(&parse::<Label<'_>>(&batch.labels[row.label as usize])?);
+        if label != label_before {
+            if envelope.is_extended_by(&label) {
+                label_id = intern.label(db, &json(&label)?)?;
+                spill.label = (label_id == 0).then_some(label);
+                spill.merged = None;
+            } else {
+                spill.merged = Some(label);
+            }
+        }
+        spill.exception_id = union(spill.exception_id.take(), row.exception_id.clone());
+
+        let changed = spill != before
+            || kind_id != self.kind
+            || label_id != self.label
+            || received != self.received
+            || secret != self.secret;
+        if changed {
+            db.prepare_cached(
+                "UPDATE event SET label = ?3, kind = ?4, notable = ?5, received = ?6, secret = ?7, spill = ?8
+                 WHERE created = ?1 AND hash = ?2",
+            )?
+            .execute(params![
+                key.created_us,
+                key.hash,
+                label_id,
+                kind_id,
+                kind.notable(),
+                received,
+                secret,
+                spill.to_bytes()
+            ])?;
+        }
+        Ok(())
+    }
+
+    fn kind_of(&self, db: &Connection, spill: &Spill, key: EventKey) -> Result<Kind<'static>, WriteError> {
+        match &spill.kind {
+            Some(kind) => Ok(kind.clone()),
+            None => {
+                parse(&text(db, "SELECT text FROM kind WHERE id = ?1", self.kind, || WriteError::damaged("kind", key))?)
+            }
+        }
+    }
+
+    fn label_of(&self, db: &Connection, spill: &Spill, key: EventKey) -> Result<Label<'static>, WriteError> {
+        match &spill.label {
+            Some(label) => Ok(label.clone()),
+            None => parse(&text(db, "SELECT text FROM label WHERE id = ?1", self.label, || {
+                WriteError::damaged("label", key)
+            })?),
+        }
+    }
+}
+
+fn text(
+    db: &Connection,
+    sql: &'static str,
+    id: i64,
+    missing: impl FnOnce() -> WriteError,
+) -> Result<String, WriteError> {
+    db.prepare_cached(sql)?.query_row([id], |row| row.get(0)).optional()?.ok_or_else(missing)
+}
+
+fn parse<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, WriteError> {
+    serde_json::from_str(text).map_err(|_| WriteError::Store(crate::store::StoreError::Damaged("interned text".into())))
+}
+
+fn json(value: &impl serde::Serialize) -> Result<String, WriteError> {
+    serde_json::to_string(value).map_err(|error| WriteError::Store(crate::store::StoreError::Engine(error.to_string())))
+}

@@ -1,0 +1,83 @@
+//! From row numbers back to what they stand for, on the readers' side.
+//!
+//! A number never changes its meaning once it is committed, and readers see only what is committed, so whatever was looked up
+//! may be remembered.
+
+use super::{
+    cache::Cache,
+    kind::{Kind, Label},
+    reader::ReadError,
+};
+use crate::store::StoreError;
+use rusqlite::{Connection, OptionalExtension as _};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Memory of each table, in bytes of text.
+const CACHE_BYTES: usize = 2 << 20;
+
+type Remembered<T> = Mutex<Cache<i64, Arc<T>>>;
+
+/// What was looked up.
+pub struct Names {
+    kinds: Remembered<Kind<'static>>,
+    labels: Remembered<Label<'static>>,
+    shapes: Remembered<str>,
+    connections: Remembered<str>,
+}
+
+impl Names {
+    /// Nothing yet.
+    pub fn new() -> Self {
+        Self {
+            kinds: Mutex::new(Cache::new(CACHE_BYTES)),
+            labels: Mutex::new(Cache::new(CACHE_BYTES)),
+            shapes: Mutex::new(Cache::new(CACHE_BYTES)),
+            connections: Mutex::new(Cache::new(CACHE_BYTES)),
+        }
+    }
+
+    /// A kind.
+    pub fn kind(&self, db: &Connection, id: i64) -> Result<Arc<Kind<'static>>, ReadError> {
+        find(&self.kinds, db, "SELECT text FROM kind WHERE id = ?1", id, |text| {
+            serde_json::from_str(text).ok().map(Arc::new)
+        })
+    }
+
+    /// A label.
+    pub fn label(&self, db: &Connection, id: i64) -> Result<Arc<Label<'static>>, ReadError> {
+        find(&self.labels, db, "SELECT text FROM label WHERE id = ?1", id, |text| {
+            serde_json::from_str(text).ok().map(Arc::new)
+        })
+    }
+
+    /// A shape.
+    pub fn shape(&self, db: &Connection, id: i64) -> Result<Arc<str>, ReadError> {
+        find(&self.shapes, db, "SELECT text FROM shape WHERE id = ?1", id, |text| Some(Arc::from(text)))
+    }
+
+    /// A connection's id.
+    pub fn connection(&self, db: &Connection, id: i64) -> Result<Arc<str>, ReadError> {
+        find(&self.connections, db, "SELECT connection_id FROM connection WHERE id = ?1", id, |text| {
+            Some(Arc::from(text))
+        })
+    }
+}
+
+fn find<T: ?Sized>(
+    remembered: &Remembered<T>,
+    db: &Connection,
+    sql: &'static str,
+    id: i64,
+    read: impl FnOnce(&str) -> Option<Arc<T>>,
+) -> Result<Arc<T>, ReadError> {
+    // Nothing can panic while the lock is held.
+    if let Some(value) = remembered.lock().unwrap_or_else(PoisonError::into_inner).get(&id) {
+        return Ok(value);
+    }
+    let text: Option<String> = db.prepare_cached(sql)?.query_row([id], |row| row.get(0)).optional()?;
+    let text = text.ok_or_else(|| StoreError::Damaged(format!("row {id} is missing ({sql})")))?;
+    let value = read(&text).ok_or_else(|| StoreError::Damaged(format!("row {id} is unreadable ({sql})")))?;
+    let mut remembered = remembered.lock().unwrap_or_else(PoisonError::into_inner);
+    remembered.put(id, Arc::clone(&value), text.len() + 96);
+    Ok(value)
+}

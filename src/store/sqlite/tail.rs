@@ -1,0 +1,99 @@
+//! Order of arrival: which events each commit stored, for the newest million of them.
+
+use super::{
+    bytes::{Reader, Short, put_signed},
+    reader::ReadError,
+    writer::Counters,
+};
+use crate::{
+    model::EventKey,
+    store::{StoreError, TailCursor},
+};
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+/// So many arrivals are remembered in order.
+const WINDOW: u64 = 1_000_000;
+/// Commits between two prunings.
+const PRUNE_EVERY: u64 = 64;
+
+/// Number of the last commit and how many events had arrived with it.
+pub fn last(db: &Connection) -> rusqlite::Result<(u64, u64)> {
+    db.query_row("SELECT seq, upto FROM arrival ORDER BY seq DESC LIMIT 1", [], |row| {
+        Ok((row.get::<_, i64>(0)? as u64, row.get::<_, i64>(1)? as u64))
+    })
+    .optional()
+    .map(|found| found.unwrap_or((0, 0)))
+}
+
+/// Remembers what the commit under way stores; `counters` count it already.
+pub fn add(db: &Connection, counters: &Counters, stored: &[EventKey]) -> rusqlite::Result<()> {
+    let mut keys = Vec::with_capacity(stored.len() * 12);
+    let mut before = 0_i64;
+    for key in stored {
+        put_signed(&mut keys, key.created_us.wrapping_sub(before));
+        keys.extend_from_slice(&key.hash.to_le_bytes());
+        before = key.created_us;
+    }
+    db.prepare_cached("INSERT INTO arrival (seq, upto, keys) VALUES (?1, ?2, ?3)")?.execute(params![
+        counters.commit as i64,
+        counters.arrived as i64,
+        keys
+    ])?;
+    if counters.commit % PRUNE_EVERY == 0 && counters.arrived > WINDOW {
+        db.prepare_cached(
+            "DELETE FROM arrival WHERE seq < (SELECT seq FROM arrival WHERE upto > ?1 ORDER BY seq LIMIT 1)",
+        )?
+        .execute([(counters.arrived - WINDOW) as i64])?;
+    }
+    Ok(())
+}
+
+/// The keys of a commit.
+fn keys(bytes: &[u8]) -> Result<Vec<EventKey>, Short> {
+    let mut input = Reader::new(bytes);
+    let mut keys = Vec::new();
+    let mut created_us = 0_i64;
+    while !input.is_empty() {
+        created_us = created_us.wrapping_add(input.signed()?);
+        keys.push(EventKey { created_us, hash: i64::from_le_bytes(input.array()?) });
+    }
+    Ok(keys)
+}
+
+/// Keys behind a cursor, each with the cursor behind it, and whether some before them are no longer known.
+pub fn after(
+    db: &Connection,
+    cursor: TailCursor,
+    limit: usize,
+) -> Result<(Vec<(TailCursor, EventKey)>, bool), ReadError> {
+    let first: Option<i64> = db
+        .prepare_cached("SELECT seq FROM arrival ORDER BY seq LIMIT 1")?
+        .query_row([], |row| row.get(0))
+        .optional()?;
+    let gap = first.is_some_and(|first| first > 1 && cursor.commit < first as u64);
+    let mut found = Vec::new();
+    let mut statement = db.prepare_cached("SELECT seq, keys FROM arrival WHERE seq >= ?1 ORDER BY seq")?;
+    let mut rows = statement.query([i64::try_from(cursor.commit).unwrap_or(i64::MAX)])?;
+    while found.len() < limit {
+        let Some(row) = rows.next()? else { break };
+        let commit = row.get::<_, i64>(0)? as u64;
+        let keys = keys(row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?)
+            .map_err(|Short| StoreError::Damaged(format!("arrivals of commit {commit}")))?;
+        let skip = if commit == cursor.commit { cursor.seen as usize } else { 0 };
+        for (at, key) in keys.into_iter().enumerate().skip(skip).take(limit - found.len()) {
+            found.push((TailCursor { commit, seen: at as u32 + 1 }, key));
+        }
+    }
+    Ok((found, gap))
+}
+
+/// The newest place.
+pub fn end(db: &Connection) -> Result<TailCursor, ReadError> {
+    let newest: Option<(i64, Vec<u8>)> = db
+        .prepare_cached("SELECT seq, keys FROM arrival ORDER BY seq DESC LIMIT 1")?
+        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((seq, bytes)) = newest else { return Ok(TailCursor::default()) };
+    let keys = keys(&bytes).map_err(|Short| StoreError::Damaged(format!("arrivals of commit {seq}")))?;
+    Ok(TailCursor { commit: seq as u64, seen: keys.len() as u32 })
+}

@@ -1,0 +1,111 @@
+//! Tests of the SQLite store, and the tools that made its dictionary and its fixtures.
+
+mod faults;
+mod laws;
+mod measure;
+mod upgrade;
+
+use super::{SqliteOptions, SqliteStore};
+use crate::{
+    model::{
+        CreatedFrom, Delivery, Event, EventKey, Family, Level, NewEvent, NewQuarantine, Source, Status, Timestamp,
+        Verdict,
+    },
+    store::{Appended, Batch, SharedStore, Store as _, StoreError, contract},
+};
+use serde_json::{Map, Value};
+use std::{
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    path::Path,
+    sync::Arc,
+};
+
+/// Without the ballast, which most tests do not need.
+fn options() -> SqliteOptions {
+    SqliteOptions { ballast_bytes: 0, ..SqliteOptions::default() }
+}
+
+fn open(dir: &Path) -> SqliteStore {
+    SqliteStore::open(dir, options()).unwrap()
+}
+
+fn wait<T>(future: impl Future<Output = T>) -> T {
+    contract::wait(future)
+}
+
+fn batch(events: Vec<NewEvent>) -> Batch {
+    Batch {
+        delivery: Delivery { protocol: "splunk_hec", token: Arc::from("default") },
+        events,
+        quarantine: Vec::<NewQuarantine>::new(),
+        ack_channel: None,
+    }
+}
+
+fn append(store: &SqliteStore, events: Vec<NewEvent>) -> Result<Appended, StoreError> {
+    wait(store.append(batch(events)))
+}
+
+/// A plain reading of a line of Fivetran's log, as the rooms before the store would give it.
+fn from_line(line: &str) -> NewEvent {
+    let value: Value = serde_json::from_str(line).unwrap();
+    let text = |names: &[&str]| names.iter().find_map(|name| value[*name].as_str()).map(str::to_owned);
+    let name = text(&["event"]).unwrap_or_default();
+    let created = Timestamp::parse(value["created"].as_str().unwrap_or("2026-01-01T00:00:00Z")).unwrap();
+    let mut data = value["data"].clone();
+    let mut normalized = Vec::new();
+    for (old, new) in [("connector_id", "connection_id"), ("connector_name", "connection_name")] {
+        if value.get(old).is_some() && value.get(new).is_none() {
+            normalized.push(old.into());
+        }
+    }
+    if let Some(total) = data.as_object_mut().and_then(|data| data.remove("totalQueries")) {
+        data["total_queries"] = total;
+        normalized.push("data.totalQueries".into());
+    }
+    let level = match name.as_str() {
+        "error" => Level::Severe,
+        "warning" => Level::Warning,
+        _ => Level::Info,
+    };
+    let mut hasher = DefaultHasher::new();
+    line.hash(&mut hasher);
+    NewEvent {
+        key: EventKey { created_us: created.micros(), hash: hasher.finish() as i64 },
+        event: Event {
+            source: Source::Fivetran,
+            name: name.clone(),
+            original_name: None,
+            family: Family::Connector,
+            level,
+            level_given: false,
+            created,
+            created_from: CreatedFrom::Event,
+            connection_id: text(&["connection_id", "connector_id"]),
+            connection_name: text(&["connection_name", "connector_name"]),
+            connector_type: text(&["connector_type"]),
+            sync_id: text(&["sync_id"]),
+            exception_id: None,
+            destination: None,
+            data: Some(data).filter(|data| !data.is_null()),
+            extra: Map::new(),
+            normalized,
+            conflicts: Vec::new(),
+        },
+        verdict: Verdict { status: Status::Valid, schema: Some(name), errors: Vec::new() },
+        raw: line.to_owned(),
+        received_us: created.micros() + 1_234_567,
+        secret_digest: None,
+    }
+}
+
+#[test]
+fn the_contract_of_every_store_holds() {
+    let dirs = std::sync::Mutex::new(Vec::new());
+    contract::run(|| {
+        let dir = tempfile::tempdir().unwrap();
+        let store: SharedStore = Arc::new(open(dir.path()));
+        dirs.lock().unwrap().push(dir);
+        store
+    });
+}

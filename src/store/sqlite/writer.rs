@@ -1,0 +1,412 @@
+//! The one thread that writes.
+//!
+//! In: jobs from the queue. Out: one transaction over everything that waited, then the answers, after the commit is on disk.
+//! Nobody waits for company: the next transaction forms by itself while the disk works on this one. An error takes the
+//! whole transaction back; unless the disk is to blame, each job is then tried alone, so that one cannot spoil another.
+
+use super::{
+    Shared, SqliteOptions, acks,
+    ballast::Ballast,
+    encode::Encoded,
+    fault::WriteError,
+    insert::{self, Ids},
+    intern::Interner,
+    open::{self, Role},
+    quarantine, tail, tokens,
+    wal::Wal,
+};
+use crate::{
+    model::Micros,
+    store::{Appended, Outcome, StoreError, TokenRecord},
+};
+use rusqlite::Connection;
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+use tokio::sync::oneshot;
+
+/// Events and bytes in one transaction, unless a single batch is larger.
+const EVENTS_MAX: usize = 2000;
+const BYTES_MAX: usize = 4 << 20;
+/// How long nothing must come before the writer tidies up.
+const IDLE: Duration = Duration::from_secs(1);
+
+/// Where an answer goes.
+pub type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
+
+/// Something to write.
+#[derive(Debug)]
+pub enum Job {
+    /// A batch; with the number of a quarantined item when it comes from a replay.
+    Append { batch: Box<Encoded>, replay: Option<(i64, Micros)>, reply: Reply<Appended> },
+    /// Which acknowledgement numbers are durable.
+    Acks { token: String, channel: String, ids: Vec<u64>, reply: Reply<Vec<bool>> },
+    /// A new token.
+    AddToken { token: TokenRecord, reply: Reply<bool> },
+    /// A token's end.
+    RevokeToken { name: String, now: Micros, reply: Reply<usize> },
+    /// A small value.
+    SetMeta { key: String, value: Vec<u8>, reply: Reply<()> },
+    /// Nothing but the end.
+    Close { reply: Reply<()> },
+    /// A job that fails in the middle of its transaction.
+    #[cfg(test)]
+    Fail { panic: bool, reply: Reply<()> },
+}
+
+impl Job {
+    fn events(&self) -> usize {
+        match self {
+            Self::Append { batch, .. } => batch.rows.len() + batch.quarantine.len(),
+            _ => 1,
+        }
+    }
+
+    fn answer_error(self, error: StoreError) {
+        // Whoever gave up waiting has dropped the other end.
+        match self {
+            Self::Append { reply, .. } => drop(reply.send(Err(error))),
+            Self::Acks { reply, .. } => drop(reply.send(Err(error))),
+            Self::AddToken { reply, .. } => drop(reply.send(Err(error))),
+            Self::RevokeToken { reply, .. } => drop(reply.send(Err(error))),
+            Self::SetMeta { reply, .. } | Self::Close { reply } => drop(reply.send(Err(error))),
+            #[cfg(test)]
+            Self::Fail { reply, .. } => drop(reply.send(Err(error))),
+        }
+    }
+
+    fn answer(self, done: Done) {
+        match (self, done) {
+            (Self::Append { reply, .. }, Done::Appended(it)) => drop(reply.send(Ok(it))),
+            (Self::Acks { reply, .. }, Done::Acks(it)) => drop(reply.send(Ok(it))),
+            (Self::AddToken { reply, .. }, Done::Added(it)) => drop(reply.send(Ok(it))),
+            (Self::RevokeToken { reply, .. }, Done::Revoked(it)) => drop(reply.send(Ok(it))),
+            (Self::SetMeta { reply, .. } | Self::Close { reply }, Done::Nothing) => drop(reply.send(Ok(()))),
+            (job, _) => job.answer_error(StoreError::Engine("an answer went to the wrong job".into())),
+        }
+    }
+}
+
+/// What a job came to.
+enum Done {
+    Appended(Appended),
+    Acks(Vec<bool>),
+    Added(bool),
+    Revoked(usize),
+    Nothing,
+}
+
+/// Counts that every commit keeps.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Events kept.
+    pub events: u64,
+    /// Items waiting in quarantine.
+    pub quarantined: u64,
+    /// Acknowledgement channels.
+    pub channels: u64,
+    /// Number of the last commit that stored an event.
+    pub commit: u64,
+    /// Events that ever arrived.
+    pub arrived: u64,
+}
+
+impl Counters {
+    fn load(db: &Connection) -> rusqlite::Result<Self> {
+        let (events, quarantined, channels) =
+            db.query_row("SELECT events, quarantined, channels FROM tally WHERE id = 1", [], |row| {
+                Ok((row.get::<_, i64>(0)? as u64, row.get::<_, i64>(1)? as u64, row.get::<_, i64>(2)? as u64))
+            })?;
+        let (commit, arrived) = tail::last(db)?;
+        Ok(Self { events, quarantined, channels, commit, arrived })
+    }
+
+    fn save(&self, db: &Connection, before: &Self) -> rusqlite::Result<()> {
+        if self != before {
+            db.prepare_cached("UPDATE tally SET events = ?1, quarantined = ?2, channels = ?3 WHERE id = 1")?
+                .execute([self.events as i64, self.quarantined as i64, self.channels as i64])?;
+        }
+        Ok(())
+    }
+}
+
+/// The writing end.
+pub struct Writer {
+    dir: PathBuf,
+    options: SqliteOptions,
+    shared: Arc<Shared>,
+    /// `None` after an error that makes it untrustworthy, until it could be opened anew.
+    db: Option<Connection>,
+    intern: Interner,
+    counters: Counters,
+    ballast: Ballast,
+    wal: Wal,
+}
+
+impl Writer {
+    /// With a migrated database.
+    pub fn new(
+        dir: PathBuf,
+        options: SqliteOptions,
+        shared: Arc<Shared>,
+        mut db: Connection,
+    ) -> Result<Self, open::OpenError> {
+        let intern = Interner::open(&db, options.interned_max)?;
+        let counters = Counters::load(&db)?;
+        let mut ballast = Ballast::new(&dir, options.ballast_bytes);
+        ballast.ensure();
+        let wal = Wal::watch(&mut db, options.wal_autocheckpoint_off)?;
+        let writer = Self { dir, options, shared, db: Some(db), intern, counters, ballast, wal };
+        writer.shared.publish(&writer.counters, writer.intern.connection_count());
+        Ok(writer)
+    }
+
+    /// Works until the store is closed.
+    pub fn run(mut self) {
+        let mut jobs = Vec::new();
+        loop {
+            let (mut events, mut bytes) = (0, 0);
+            let shared = Arc::clone(&self.shared);
+            let some = shared.queue.drain(&mut jobs, IDLE, |job, weight| {
+                events += job.events();
+                bytes += weight;
+                events <= EVENTS_MAX && bytes <= BYTES_MAX
+            });
+            if !some {
+                if let Some(db) = &self.db {
+                    self.wal.tidy(db);
+                }
+                continue;
+            }
+            let close = match jobs.pop() {
+                Some(Job::Close { reply }) => Some(reply),
+                Some(job) => {
+                    jobs.push(job);
+                    None
+                }
+                None => None,
+            };
+            if !jobs.is_empty() {
+                self.process(std::mem::take(&mut jobs));
+            }
+            if let Some(reply) = close {
+                self.finish(reply);
+                return;
+            }
+            if let Some(db) = &self.db {
+                self.wal.after_commit(db);
+            }
+        }
+    }
+
+    fn finish(mut self, reply: Reply<()>) {
+        if let Some(db) = self.db.take() {
+            self.wal.empty(&db);
+            if let Err((_, error)) = db.close() {
+                tracing::warn!("closing the database: {error}");
+            }
+        }
+        self.shared.release();
+        drop(reply.send(Ok(())));
+    }
+
+    /// Commits jobs together, or each alone where that fails, and answers them.
+    pub fn process(&mut self, jobs: Vec<Job>) {
+        match self.commit(&jobs) {
+            Ok(done) => jobs.into_iter().zip(done).for_each(|(job, done)| job.answer(done)),
+            Err(error) if jobs.len() == 1 || error.is_environment() => {
+                let error = error.explain();
+                jobs.into_iter().for_each(|job| job.answer_error(error.clone()));
+            }
+            Err(_) => {
+                for job in jobs {
+                    match self.commit(std::slice::from_ref(&job)) {
+                        // One job, one answer.
+                        Ok(mut done) => match done.pop() {
+                            Some(done) => job.answer(done),
+                            None => job.answer_error(StoreError::Engine("a job came to nothing".into())),
+                        },
+                        Err(error) => job.answer_error(error.explain()),
+                    }
+                }
+            }
+        }
+    }
+
+    fn commit(&mut self, jobs: &[Job]) -> Result<Vec<Done>, WriteError> {
+        let outcome = self.transaction(jobs);
+        match &outcome {
+            Ok(_) => {
+                self.shared.write_succeeded();
+                self.ballast.ensure();
+            }
+            Err(error) => self.recover(error),
+        }
+        outcome
+    }
+
+    fn transaction(&mut self, jobs: &[Job]) -> Result<Vec<Done>, WriteError> {
+        let db = match self.db.take() {
+            Some(db) => db,
+            None => self.reopen()?,
+        };
+        let db = self.db.insert(db);
+        let before = self.counters;
+        let mut counters = before;
+        let mut all = || {
+            db.execute_batch("BEGIN IMMEDIATE")?;
+            let done = work(db, &mut self.intern, &mut counters, jobs)?;
+            counters.save(db, &before)?;
+            db.execute_batch("COMMIT")?;
+            Ok(done)
+        };
+        let outcome = all();
+        self.intern.settle(outcome.is_ok());
+        if outcome.is_ok() {
+            self.counters = counters;
+            self.shared.publish(&counters, self.intern.connection_count());
+        } else if !db.is_autocommit() {
+            if let Err(error) = db.execute_batch("ROLLBACK") {
+                tracing::warn!("rolling back: {error}");
+            }
+        }
+        outcome
+    }
+
+    fn reopen(&mut self) -> Result<Connection, WriteError> {
+        let again = || -> Result<_, open::OpenError> {
+            let mut db = open::connect(&self.dir, Role::Writer)?;
+            let intern = Interner::open(&db, self.options.interned_max)?;
+            let counters = Counters::load(&db)?;
+            let wal = Wal::watch(&mut db, self.options.wal_autocheckpoint_off)?;
+            Ok((db, intern, counters, wal))
+        };
+        let (db, intern, counters, wal) = again().map_err(|error| {
+            WriteError::Store(match error {
+                open::OpenError::DiskFull => StoreError::DiskFull,
+                open::OpenError::NotWritable { .. } => StoreError::ReadOnly,
+                other => StoreError::Engine(other.to_string()),
+            })
+        })?;
+        (self.intern, self.counters, self.wal) = (intern, counters, wal);
+        tracing::info!("database opened anew after an input or output error");
+        Ok(db)
+    }
+
+    /// After a failed transaction: what helps the next one.
+    fn recover(&mut self, error: &WriteError) {
+        let explained = error.explain();
+        if error.is_environment() {
+            self.shared.write_failed(explained.clone());
+        }
+        if explained == StoreError::DiskFull && self.ballast.release() {
+            tracing::error!("disk full; the ballast file was given back, events are refused until there is space");
+            if let Some(db) = &self.db {
+                self.wal.empty(db);
+            }
+        }
+        if error.must_reopen() {
+            tracing::error!("{explained}; the database is opened anew before the next write");
+            self.db = None;
+        }
+    }
+}
+
+/// Everything of one transaction.
+fn work(
+    db: &Connection,
+    intern: &mut Interner,
+    counters: &mut Counters,
+    jobs: &[Job],
+) -> Result<Vec<Done>, WriteError> {
+    let now = now_us();
+    let mut done = Vec::with_capacity(jobs.len());
+    for job in jobs {
+        done.push(match job {
+            Job::Append { batch, replay, .. } => {
+                if let Some((id, now)) = replay {
+                    if !quarantine::mark(db, *id, *now, counters)? {
+                        let reason = format!("quarantined item {id} does not wait for a replay");
+                        return Err(WriteError::Store(StoreError::Engine(reason)));
+                    }
+                }
+                let quarantine_ids = batch
+                    .quarantine
+                    .iter()
+                    .map(|item| quarantine::put(db, batch, item, counters))
+                    .collect::<Result<_, _>>()?;
+                let ack_id = match &batch.ack_channel {
+                    Some(channel) => Some(acks::next(db, &batch.delivery.token, channel, now, counters)?),
+                    None => None,
+                };
+                Done::Appended(Appended { outcomes: Vec::new(), quarantine_ids, ack_id })
+            }
+            Job::Acks { token, channel, ids, .. } => Done::Acks(acks::ask(db, token, channel, ids, now)?),
+            Job::AddToken { token, .. } => Done::Added(tokens::add(db, token)?),
+            Job::RevokeToken { name, now, .. } => Done::Revoked(tokens::revoke(db, name, *now)?),
+            Job::SetMeta { key, value, .. } => {
+                tokens::set_meta(db, key, value)?;
+                Done::Nothing
+            }
+            Job::Close { .. } => Done::Nothing,
+            #[cfg(test)]
+            Job::Fail { panic, .. } => {
+                assert!(!panic, "asked to");
+                return Err(WriteError::Store(StoreError::Engine("asked to fail".into())));
+            }
+        });
+    }
+    append_events(db, intern, counters, jobs, &mut done)?;
+    Ok(done)
+}
+
+/// The events of all batches, in the order of their keys, which the B-tree likes; outcomes go back to their places.
+fn append_events(
+    db: &Connection,
+    intern: &mut Interner,
+    counters: &mut Counters,
+    jobs: &[Job],
+    done: &mut [Done],
+) -> Result<(), WriteError> {
+    let mut batches = Vec::new();
+    let mut order = Vec::new();
+    for (at, job) in jobs.iter().enumerate() {
+        if let Job::Append { batch, .. } = job {
+            let ids = Ids::of(db, intern, batch)?;
+            order.extend(batch.rows.iter().enumerate().map(|(row, it)| (it.key, batches.len() as u32, row as u32)));
+            batches.push((at, batch, ids, vec![None; batch.rows.len()]));
+        }
+    }
+    // Stable by position, so that of two equal events the one that came first is stored.
+    order.sort_unstable();
+    for (_, batch_at, row_at) in order {
+        let (_, batch, ids, outcomes) = &mut batches[batch_at as usize];
+        let row = &batch.rows[row_at as usize];
+        outcomes[row_at as usize] = Some(insert::put(db, intern, batch, ids, row)?);
+    }
+    let mut stored = Vec::new();
+    for (at, _, _, outcomes) in batches {
+        if let Done::Appended(appended) = &mut done[at] {
+            // Every row was visited above.
+            appended.outcomes = outcomes.into_iter().flatten().collect();
+            stored.extend(appended.outcomes.iter().filter_map(|outcome| match outcome {
+                Outcome::Stored(key) => Some(*key),
+                Outcome::Duplicate(_) => None,
+            }));
+        }
+    }
+    if !stored.is_empty() {
+        counters.events += stored.len() as u64;
+        counters.arrived += stored.len() as u64;
+        counters.commit += 1;
+        tail::add(db, counters, &stored)?;
+    }
+    Ok(())
+}
+
+/// Our clock.
+pub fn now_us() -> Micros {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_micros() as Micros)
+}
