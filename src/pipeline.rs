@@ -222,7 +222,8 @@ impl Pipeline {
             return Err(ReplayError::Done(id));
         }
         let text = String::from_utf8(item.bytes).map_err(|_| ReplayError::StillUnreadable("not UTF-8".to_owned()))?;
-        let destination = (!matches!(item.token.as_str(), "default" | "webhook")).then_some(item.token.as_str());
+        let destination =
+            (!matches!(item.token.as_str(), "default" | "webhook" | "import")).then_some(item.token.as_str());
         let mut work = Work::default();
         for (index, part) in parts(&text).into_iter().enumerate() {
             let record = Record { payload: Payload::Json(part.into()), hints: crate::model::Hints::default() };

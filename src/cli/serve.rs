@@ -39,7 +39,7 @@ async fn serve(config: Arc<Config>) -> Result<(), CliError> {
         let (config, standing, shown) = (Arc::clone(&config), Rc::clone(&standing), Rc::clone(&shown));
         move |listens: SocketAddr| {
             write_address(&config.storage.data_dir, listens)?;
-            show(&config, &standing, listens);
+            show(&config, &standing, listens, true);
             shown.set(true);
             Ok(())
         }
@@ -47,7 +47,7 @@ async fn serve(config: Arc<Config>) -> Result<(), CliError> {
     let outcome = wiring::serve(Arc::clone(&config), opened, standing.webhook_secret.clone(), ready).await;
     if !shown.get() && standing.made.is_some() {
         // The tokens exist from now on; they must be seen although the server could not start.
-        show(&config, &standing, config.network.listen);
+        show(&config, &standing, config.network.listen, false);
     }
     // Nobody listens there any more. A file that is left behind only makes a health check fail, as it should.
     let _ = std::fs::remove_file(config.storage.data_dir.join(ADDRESS_FILE));
@@ -55,9 +55,13 @@ async fn serve(config: Arc<Config>) -> Result<(), CliError> {
 }
 
 /// Says where we listen, and on the first start everything else.
-fn show(config: &Config, standing: &Standing, listens: SocketAddr) {
+fn show(config: &Config, standing: &Standing, listens: SocketAddr, started: bool) {
     let reach = Reach::new(&config.network, listens);
-    let mut page = listening(&reach, listens, &config.storage.data_dir);
+    let mut page = if started {
+        listening(&reach, listens, &config.storage.data_dir)
+    } else {
+        format!("Lifeline could not start on {listens}, but these tokens exist from now on.")
+    };
     page.push('\n');
     if let (Some(made), Some(secret)) = (&standing.made, &standing.webhook_secret) {
         let channel = uuid::Uuid::new_v4().to_string();

@@ -86,7 +86,7 @@ async fn redaction_key(store: &SharedStore) -> Result<[u8; 32], CliError> {
 /// # Errors
 /// The runtime cannot be made.
 pub fn block_on<T>(work: impl Future<Output = T>) -> Result<T, CliError> {
-    Ok(actix_rt::System::new().block_on(work))
+    Ok(server::block_on(work))
 }
 
 /// Runs the server until it is told to stop. `ready` is called once it listens. Closes the store.

@@ -29,3 +29,8 @@ pub use state::{ServerContext, ServerSettings};
 pub fn openapi_json() -> String {
     api::openapi::document()
 }
+
+/// Runs something that may call [`run`], which needs an actix system around it.
+pub fn block_on<T>(work: impl Future<Output = T>) -> T {
+    actix_rt::System::new().block_on(work)
+}
