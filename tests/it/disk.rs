@@ -196,7 +196,8 @@ fn the_first_start_makes_credentials_and_prints_them_once() {
         assert!(printed.to_lowercase().contains(&word.to_lowercase()), "{word} is missing in:\n{printed}");
     }
     // The printed curl line, word for word, sends a first event.
-    let line = printed.lines().position(|line| line.trim_start().starts_with("curl")).expect("a curl line");
+    let is_first_event = |line: &str| line.trim_start().starts_with("curl") && line.contains("/services/collector");
+    let line = printed.lines().position(is_first_event).expect("a curl line");
     let mut lines = printed.lines().skip(line);
     let mut curl = String::new();
     for line in lines.by_ref() {
@@ -209,6 +210,11 @@ fn the_first_start_makes_credentials_and_prints_them_once() {
     if Command::new("curl").arg("--version").output().is_ok_and(|done| done.status.success()) {
         let done = Command::new("sh").arg("-c").arg(&curl).output().expect("a shell");
         assert!(done.status.success(), "{curl}: {}", String::from_utf8_lossy(&done.stderr));
+        assert!(
+            String::from_utf8_lossy(&done.stdout).contains("Success"),
+            "{curl}: {}",
+            String::from_utf8_lossy(&done.stdout)
+        );
     } else {
         eprintln!("SKIPPED: there is no curl to try the printed line with");
     }

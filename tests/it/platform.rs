@@ -51,7 +51,7 @@ fn rows_of_the_platform_connector_become_events() {
         assert_eq!(sync["delivery"]["protocol"], "import");
     }
     assert_eq!(syncs[0]["created"], "2021-12-10T14:27:00.504Z");
-    let warning = &of("connection_id=legislative_lazy&event=warning")[0];
+    let warning = &of("connection_id=legislative_lazy&event=warning&q=excluded")[0];
     assert_eq!((&warning["level"], &warning["data"]["type"]), (&json!("WARNING"), &json!("table_excluded_by_system")));
     let large = of("q=11624686068");
     assert_eq!(large[0]["data"]["count"], json!(11_624_686_068_u64));

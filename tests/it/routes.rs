@@ -44,7 +44,15 @@ fn check(deliver: Deliver, protocol: &str, token: &str, status: u16) {
     for answer in deliver(&app, &lines) {
         answer.expect(status);
     }
-    let stored = app.all_events("order=asc");
+    let mut stored = app.all_events("order=asc");
+    // Lines are not in order of time.
+    let place = |event: &Value| {
+        let same = |sent: &Documented| {
+            sent.value["created"] == event["created"] && event["event"].as_str() == sent.value["event"].as_str()
+        };
+        sent.iter().position(same)
+    };
+    stored.sort_by_key(|event| place(event).unwrap_or(usize::MAX));
     assert_eq!(stored.len(), sent.len());
     assert_eq!(app.all_of("/v1/quarantine", ""), Vec::<Value>::new());
     for (sent, stored) in sent.iter().zip(&stored) {
@@ -244,8 +252,13 @@ fn every_encoding_is_undone_on_every_route() {
     assert_eq!(numbers, (0..sent).collect::<Vec<_>>());
 }
 
-/// What of an event does not depend on how, when, how often and in which spelling it came.
-fn lasting(mut event: Value) -> (String, Value) {
+/// What of an event does not depend on how, when, how often, where and in which spelling it came. Masks are a server's own.
+fn lasting(event: Value) -> (String, Value) {
+    let mut text = event.to_string();
+    for (at, _) in event.to_string().match_indices("[redacted:") {
+        text.replace_range(at + 10..at + 22, "............");
+    }
+    let mut event: Value = serde_json::from_str(&text).expect("it was JSON");
     let members = event.as_object_mut().expect("an object");
     for own_to_delivery in ["received", "delivery", "normalized"] {
         members.remove(own_to_delivery);
