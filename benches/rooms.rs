@@ -1,1 +1,160 @@
-fn main() {}
+//! What each room costs for one event, on simulated events of the size and mixture of real ones.
+//!
+//! Figures are for batches of a thousand; criterion divides by the number of events, so `thrpt` is events per second of one core.
+
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use lifeline::{
+    envelope, identity, json,
+    model::{Delivery, Hints, NewEvent, Payload, Record},
+    normalize::{Normalized, normalize},
+    pipeline::Pipeline,
+    protocol::{Head, Limits, Protocol, native::Native, splunk_hec::SplunkHec},
+    redact::Redactor,
+    simulate::{SimOptions, Simulator, write_json},
+    store::{
+        Batch, SharedStore,
+        sqlite::{SqliteOptions, SqliteStore},
+    },
+    validate::Schemas,
+};
+use std::{hint::black_box, sync::Arc};
+
+const EVENTS: usize = 1_000;
+const RECEIVED_US: i64 = 1_795_180_330_000_000;
+
+fn lines(seed: u64) -> Vec<String> {
+    let options = SimOptions { seed, connections: 500, ..SimOptions::default() };
+    let line = |event| {
+        let mut out = Vec::new();
+        write_json(&event, &mut out);
+        String::from_utf8(out).expect("an event is UTF-8")
+    };
+    Simulator::new(&options).skip(20_000).take(EVENTS).map(line).collect()
+}
+
+fn record(text: &str) -> Record<'_> {
+    Record { payload: Payload::Json(text.into()), hints: Hints::default() }
+}
+
+fn normalized(text: &str) -> Normalized {
+    let found = |found: envelope::Found<'_>| normalize(&found, None, RECEIVED_US);
+    let read = envelope::unwrap(&record(text), &mut { found });
+    read.expect("an envelope").expect("an event")
+}
+
+fn framing(c: &mut Criterion) {
+    let lines = lines(1);
+    let ndjson = lines.join("\n");
+    let hec: String = lines
+        .iter()
+        .map(|line| format!(r#"{{"time":"1786959683.518","host":"h","source":"s","event":{line}}}"#))
+        .collect();
+    let headers: Vec<(String, String)> = Vec::new();
+    let limits = Limits::default();
+    let mut group = c.benchmark_group("framing");
+    group.throughput(Throughput::Elements(EVENTS as u64));
+    let head = Head { method: "POST", path: "/v1/events", query: "", headers: &headers };
+    group.bench_function("native", |b| b.iter(|| Native.decode(&head, black_box(ndjson.as_bytes()), &limits)));
+    let head = Head { path: "/services/collector/event", ..head };
+    group.bench_function("splunk_hec", |b| b.iter(|| SplunkHec.decode(&head, black_box(hec.as_bytes()), &limits)));
+    group.finish();
+}
+
+fn understanding(c: &mut Criterion) {
+    let lines = lines(1);
+    let schemas = Schemas::builtin();
+    let redactor = Redactor::new([7; 32]);
+    let events: Vec<Normalized> = lines
+        .iter()
+        .map(|line| {
+            let mut read = normalized(line);
+            read.event.family = schemas.family(&read.event);
+            read
+        })
+        .collect();
+    let with_secret: Vec<String> = lines
+        .iter()
+        .map(|line| line.replacen('{', r#"{"password":"hunter2","note":"postgres://u:p@h/d","#, 1))
+        .collect();
+    let mut group = c.benchmark_group("understanding");
+    group.throughput(Throughput::Elements(EVENTS as u64));
+    group.bench_function("parse members", |b| {
+        b.iter(|| lines.iter().map(|line| json::members(black_box(line)).is_ok()).count())
+    });
+    group.bench_function("unwrap and normalise", |b| {
+        b.iter(|| lines.iter().map(|line| normalized(black_box(line))).count())
+    });
+    group.bench_function("redact, clean", |b| {
+        b.iter(|| lines.iter().filter(|line| redactor.json(black_box(line)).is_some()).count())
+    });
+    group.bench_function("redact, hit", |b| {
+        b.iter(|| with_secret.iter().filter(|line| redactor.json(black_box(line)).is_some()).count())
+    });
+    group.bench_function("validate", |b| {
+        b.iter(|| events.iter().map(|event| schemas.verdict(black_box(event))).count())
+    });
+    group.bench_function("identity", |b| {
+        b.iter(|| {
+            events.iter().map(|event| identity::key(black_box(&event.event))).fold(0, |sum: i64, key| sum ^ key.hash)
+        })
+    });
+    group.finish();
+}
+
+fn pipeline(schemas: Schemas) -> (Pipeline, tempfile::TempDir) {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let store: SharedStore = Arc::new(SqliteStore::open(dir.path(), options()).expect("an empty directory is opened"));
+    (Pipeline::new(store, Arc::new(schemas), Arc::new(Redactor::new([7; 32]))), dir)
+}
+
+fn options() -> SqliteOptions {
+    SqliteOptions { ballast_bytes: 0, ..SqliteOptions::default() }
+}
+
+fn whole(c: &mut Criterion) {
+    let lines = lines(1);
+    let (pipeline, _dir) = pipeline(Schemas::builtin());
+    let mut group = c.benchmark_group("pipeline");
+    group.throughput(Throughput::Elements(EVENTS as u64));
+    group.bench_function("understand", |b| {
+        b.iter(|| {
+            lines.iter().filter(|line| pipeline.understand(&record(black_box(line)), None, RECEIVED_US).is_ok()).count()
+        });
+    });
+    group.finish();
+}
+
+fn storing(c: &mut Criterion) {
+    let (pipeline, _dir) = pipeline(Schemas::builtin());
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let mut account = Simulator::new(&SimOptions { connections: 500, ..SimOptions::default() });
+    let mut next = || -> Batch {
+        let mut line = Vec::new();
+        let events: Vec<NewEvent> = account
+            .by_ref()
+            .take(EVENTS)
+            .map(|event| {
+                line.clear();
+                write_json(&event, &mut line);
+                let text = std::str::from_utf8(&line).expect("an event is UTF-8");
+                pipeline.understand(&record(text), None, RECEIVED_US).expect("an event")
+            })
+            .collect();
+        let delivery = Delivery { protocol: "native", token: "default".into() };
+        Batch { delivery, events, quarantine: Vec::new(), ack_channel: None }
+    };
+    let mut group = c.benchmark_group("store");
+    group.throughput(Throughput::Elements(EVENTS as u64));
+    group.sample_size(40);
+    group.bench_function("append 1000 and fsync", |b| {
+        b.iter_batched(
+            &mut next,
+            |batch| runtime.block_on(pipeline.store().append(batch)).expect("appended"),
+            BatchSize::PerIteration,
+        );
+    });
+    group.finish();
+}
+
+criterion_group!(rooms, framing, understanding, whole, storing);
+criterion_main!(rooms);

@@ -23,7 +23,7 @@ use actix_web::{
     http::{StatusCode, header},
     web,
 };
-use std::{sync::Arc, time::Instant};
+use std::{borrow::Cow, sync::Arc, time::Instant};
 
 /// The protocol label of what `lifeline import` sends over the control socket.
 pub(super) const IMPORT: &str = "import";
@@ -159,6 +159,23 @@ async fn process(
                 keep(&error.to_string(), wire_bytes).await?;
             }
             return Err(error);
+        }
+    };
+    let unpacked = protocol.unpack(head, &body, &state.settings.limits).map(|plain| match plain {
+        Cow::Owned(plain) => Some(plain),
+        Cow::Borrowed(_) => None,
+    });
+    let body = match unpacked {
+        Ok(None) => body,
+        Ok(Some(plain)) => {
+            share.grow_to(wire_bytes.len() + plain.len()).await?;
+            Cow::Owned(plain)
+        }
+        Err(error) => {
+            if error.quarantine {
+                keep(&error.detail, &body).await?;
+            }
+            return Err(IngestError::Malformed(error));
         }
     };
     let decoded = match protocol.channel(head) {

@@ -1,3 +1,32 @@
-//! Tests that use the crate from outside, one module per capability.
+//! The real binary over real HTTP, one file a capability.
+//!
+//! Every test starts its own server on a free port with its own data directory ([`app::App`]), speaks to it through raw
+//! sockets ([`http`]) so that malformed requests can be sent, and fails when that server's log holds a panic.
+//!
+//! Set `LIFELINE_TEST_BINARY` to drive another build (a release one, say), `LIFELINE_TEST_SEED` to repeat a random run and
+//! `LIFELINE_KILL_ROUNDS` for more rounds of `kill -9`.
 
+mod app;
+mod http;
+mod samples;
+mod sse;
+
+mod captures;
+mod commands;
 mod decoders;
+mod disk;
+mod durability;
+mod guessing;
+mod hec_errors;
+mod hostile;
+mod loki_bytes;
+mod pages;
+mod platform;
+mod quarantine;
+mod queries;
+mod routes;
+mod secrets;
+mod slow;
+mod stream;
+mod tidy;
+mod tls;

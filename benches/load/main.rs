@@ -1,0 +1,191 @@
+//! The whole service under load: starts the real binary and drives it over HTTP on the same machine.
+//!
+//! In: options. Out: a Markdown table of events per second, latency, processor time, memory and disk for each protocol, batch size and
+//! number of senders; how fast duplicates are recognised and how long the newest events of a connection take to read; a line that says
+//! what machine it was. Every acknowledgement waits for an fsync, so figures belong beside that disk's fsync latency.
+//!
+//! `cargo bench --bench load -- --help` lists the options.
+
+mod bodies;
+mod driver;
+mod machine;
+mod options;
+mod report;
+mod server;
+
+use bodies::{Form, Plan};
+use options::Options;
+use report::{Cell, Table};
+use server::Server;
+use std::time::Instant;
+
+type Failure = Box<dyn std::error::Error>;
+
+fn main() -> Result<(), Failure> {
+    let Some(options) = Options::parse(std::env::args().skip(1))? else {
+        println!("{}", options::HELP);
+        return Ok(());
+    };
+    println!("{}\n", machine::describe(&options.dir)?);
+    if options.preload > 0 {
+        return preloaded(&options);
+    }
+    let mut table = Table::new();
+    for &batch in &options.batches {
+        let count = options.events_for(batch);
+        for &form in &options.forms {
+            let plan = Plan::render(form, batch, bodies::account(options.seed).take(count));
+            for &senders in &options.senders {
+                let mut cells = Vec::new();
+                for _ in 0..options.repeat {
+                    let server = Server::start(&options.dir)?;
+                    cells.push(measure(&server, &plan, senders)?.settled(server)?);
+                }
+                table.row(Cell::median(cells));
+            }
+        }
+    }
+    extras(&options)
+}
+
+/// One load of a plan. The server must hold exactly the plan's events more afterwards.
+fn measure(server: &Server, plan: &Plan, senders: usize) -> Result<Cell, Failure> {
+    let before = server.stored()?;
+    let (cpu, own_cpu) = (server.cpu_us()?, machine::own_cpu_us()?);
+    let run = driver::run(server.addr, plan, senders)?;
+    let cpu_us = server.cpu_us()? - cpu;
+    let own_cpu_us = machine::own_cpu_us()? - own_cpu;
+    let stored = server.stored()? - before;
+    if stored != plan.events as u64 {
+        return Err(format!("{} events were acknowledged and {stored} are stored", plan.events).into());
+    }
+    Ok(Cell {
+        form: plan.form,
+        batch: plan.batch,
+        senders,
+        events: plan.events,
+        run,
+        cpu_us,
+        own_cpu_us,
+        peak_rss_kib: server.memory_kib("VmHWM")?,
+        loaded_bytes: server.disk_bytes()?,
+        settled_bytes: 0,
+    })
+}
+
+/// What the table does not show: duplicates, and reading.
+fn extras(options: &Options) -> Result<(), Failure> {
+    let server = Server::start(&options.dir)?;
+    let plan = Plan::render(Form::Ndjson, 1000, bodies::account(options.seed).take(options.events_for(1000)));
+    driver::run(server.addr, &plan, 16)?;
+    println!();
+    resend(&server, &plan)?;
+    newest(&server, options)?;
+    server.stop()?;
+    Ok(())
+}
+
+fn resend(server: &Server, plan: &Plan) -> Result<(), Failure> {
+    let before = server.stored()?;
+    let cpu = server.cpu_us()?;
+    let run = driver::run(server.addr, plan, 16)?;
+    let cpu_us = (server.cpu_us()? - cpu) as f64 / plan.events as f64;
+    let new = server.stored()? - before;
+    println!(
+        "Resend of {} known events: {:.0}/s, {cpu_us:.1} CPU us/event, {new} stored anew",
+        plan.events,
+        run.rate(plan.events)
+    );
+    Ok(())
+}
+
+/// The newest hundred events of a connection, one client, connections in turn.
+fn newest(server: &Server, options: &Options) -> Result<(), Failure> {
+    let connections = bodies::connections(options.seed);
+    let mut took: Vec<u32> = Vec::new();
+    let mut found = 0;
+    for round in 0..3 {
+        for connection in connections.iter().skip(round).step_by(3) {
+            let path = format!("/v1/events?connection_id={connection}&limit=100");
+            let asked = Instant::now();
+            let answer = server.get(&path)?;
+            took.push(asked.elapsed().as_micros() as u32);
+            found += answer.matches("\"deliveries\"").count();
+        }
+    }
+    took.sort_unstable();
+    println!(
+        "Newest 100 events of a connection: p50 {:.2} ms, p99 {:.2} ms ({} connections, {:.0} events each)",
+        report::quantile_ms(&took, 0.5),
+        report::quantile_ms(&took, 0.99),
+        took.len(),
+        found as f64 / took.len().max(1) as f64,
+    );
+    Ok(())
+}
+
+/// Fills a store million by million, then measures on top of it.
+fn preloaded(options: &Options) -> Result<(), Failure> {
+    const STEP: usize = 1_000_000;
+    let server = Server::start(&options.dir)?;
+    let mut account = bodies::account(options.seed);
+    println!(
+        "| events stored | events/s | p50 ms | p99 ms | CPU us/event | peak RSS MB | B/event | newest 100 p50 ms |"
+    );
+    println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
+    let mut total = 0;
+    let mut sample = None;
+    while total < options.preload {
+        let count = STEP.min(options.preload - total);
+        let plan = Plan::render(Form::Ndjson, 1000, account.by_ref().take(count));
+        let cell = measure(&server, &plan, 16)?;
+        total += count;
+        let read = newest_p50_ms(&server, options)?;
+        println!(
+            "| {total} | {:.0} | {:.2} | {:.1} | {:.1} | {:.0} | {:.0} | {read:.2} |",
+            cell.run.rate(count),
+            cell.run.quantile_ms(0.5),
+            cell.run.quantile_ms(0.99),
+            cell.cpu_us as f64 / count as f64,
+            cell.peak_rss_kib as f64 / 1024.0,
+            cell.loaded_bytes as f64 / total as f64,
+        );
+        if total > options.preload / 2 && sample.is_none() {
+            sample = Some(plan);
+        }
+    }
+    println!();
+    let mut table = Table::new();
+    for &batch in &options.batches {
+        for &form in &options.forms {
+            for &senders in &options.senders {
+                let plan = Plan::render(form, batch, account.by_ref().take(options.events_for(batch) / 2));
+                let mut cell = measure(&server, &plan, senders)?;
+                total += plan.events;
+                cell.events = plan.events;
+                cell.loaded_bytes = cell.loaded_bytes * plan.events as u64 / total as u64;
+                cell.settled_bytes = cell.loaded_bytes;
+                table.row(cell);
+            }
+        }
+    }
+    println!();
+    if let Some(plan) = sample {
+        resend(&server, &plan)?;
+    }
+    newest(&server, options)?;
+    let settled = server.stop()?;
+    println!("Settled: {:.0} bytes/event", settled as f64 / total as f64);
+    Ok(())
+}
+
+fn newest_p50_ms(server: &Server, options: &Options) -> Result<f64, Failure> {
+    let mut took = Vec::new();
+    for connection in bodies::connections(options.seed).iter().step_by(5) {
+        let asked = Instant::now();
+        server.get(&format!("/v1/events?connection_id={connection}&limit=100"))?;
+        took.push(asked.elapsed().as_micros() as u32);
+    }
+    took.sort_unstable();
+    Ok(report::quantile_ms(&took, 0.5))
+}

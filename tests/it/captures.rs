@@ -1,0 +1,256 @@
+//! What real clients were recorded sending, and what each needs to hear back.
+//!
+//! In: the captured requests of `tests/fixtures/protocol`, byte for byte. Out: nothing; each is replayed against the real server, and
+//! status and body are compared with what its client accepts.
+
+use crate::{
+    app::{App, HEC_TOKEN, INGEST, Setup},
+    http::{Response, request},
+    samples::fixture,
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde_json::{Value, json};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// One recorded request.
+struct Capture {
+    name: String,
+    method: String,
+    path: String,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+}
+
+/// Every capture below a directory, by name.
+fn load(dir: &Path) -> BTreeMap<String, Capture> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(dir).unwrap_or_else(|error| panic!("{}: {error}", dir.display())) {
+        let path: PathBuf = entry.expect("a directory entry").path();
+        if path.is_dir() {
+            found.extend(load(&path));
+            continue;
+        }
+        let name = path.file_stem().and_then(|stem| stem.to_str()).expect("a name in UTF-8").to_owned();
+        let bytes = fs::read(&path).expect("a capture can be read");
+        let capture = match path.extension().and_then(|extension| extension.to_str()) {
+            Some("http") => text_capture(&name, &bytes),
+            Some("json") => binary_capture(&name, &bytes),
+            _ => continue,
+        };
+        found.insert(name, capture);
+    }
+    found
+}
+
+fn text_capture(name: &str, bytes: &[u8]) -> Capture {
+    let split = bytes.windows(4).position(|window| window == b"\r\n\r\n").expect("an empty line ends the head");
+    let head = std::str::from_utf8(&bytes[..split]).expect("a head is text");
+    let mut lines = head.split("\r\n");
+    let request_line = lines.next().expect("a request line");
+    let headers = lines.map(|line| line.split_once(':').expect("a header")).map(owned).collect();
+    capture(name, request_line, headers, bytes[split + 4..].to_vec())
+}
+
+fn binary_capture(name: &str, bytes: &[u8]) -> Capture {
+    let value: Value = serde_json::from_slice(bytes).expect("a capture is JSON");
+    let text = |value: &Value| value.as_str().expect("a text").to_owned();
+    let headers = value["headers"].as_array().expect("headers").iter().map(|pair| (text(&pair[0]), text(&pair[1])));
+    let body = STANDARD.decode(text(&value["body_base64"])).expect("base64");
+    capture(name, &text(&value["request_line"]), headers.collect(), body)
+}
+
+fn owned((name, value): (&str, &str)) -> (String, String) {
+    (name.trim().to_owned(), value.trim().to_owned())
+}
+
+fn capture(name: &str, request_line: &str, headers: Vec<(String, String)>, body: Vec<u8>) -> Capture {
+    let mut words = request_line.split(' ');
+    let mut word = || words.next().expect("a request line has three words").to_owned();
+    Capture { name: name.to_owned(), method: word(), path: word(), headers, body }
+}
+
+impl Capture {
+    /// Sends it as it came. A client that was recorded without a credential gets one.
+    fn replay(&self, app: &App) -> Response {
+        let bearer = format!("Bearer {INGEST}");
+        let mut headers: Vec<(&str, &str)> = self
+            .headers
+            .iter()
+            .filter(|(name, _)| !["host", "content-length"].contains(&name.to_ascii_lowercase().as_str()))
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
+        let shows = |name: &str| headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name));
+        if !shows("authorization") && !shows("x-fivetran-signature-256") {
+            headers.push(("Authorization", &bearer));
+        }
+        // The recorder's path stands for whatever was typed into Fivetran's form.
+        let path = if self.path == "/fivetran/webhook" { "/v1/webhooks/fivetran" } else { &self.path };
+        app.send_bytes(&request(&self.method, path, &headers, &self.body))
+    }
+}
+
+fn app() -> App {
+    // `user:pass` is the Basic credential of the Loki captures.
+    Setup::default().env("LIFELINE_INGEST_TOKEN", &format!("{INGEST},hec={HEC_TOKEN},loki=pass")).spawn()
+}
+
+/// Everything that is stored, by name and time.
+fn stored(app: &App) -> Vec<(String, String, u64)> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    app.all_events("order=asc")
+        .iter()
+        .map(|event| (text(&event["event"]), text(&event["created"]), event["deliveries"].as_u64().unwrap_or_default()))
+        .collect()
+}
+
+const SYNC_END: &str = "2026-08-17T09:41:23.518Z";
+const WARNING: &str = "2026-08-17T09:41:20.001Z";
+
+#[track_caller]
+fn check(app: &App, captures: &BTreeMap<String, Capture>, name: &str, status: u16, body: &str) {
+    let capture = captures.get(name).unwrap_or_else(|| panic!("no capture {name} among {:?}", captures.keys()));
+    let answer = capture.replay(app);
+    assert_eq!((answer.status, answer.text().as_str()), (status, body), "{name}");
+    if status == 200 {
+        assert_eq!(answer.header("content-type"), Some("application/json"), "{name}");
+    } else {
+        assert!(answer.body.is_empty(), "{name}");
+    }
+}
+
+#[test]
+fn every_splunk_client_hears_success() {
+    let captures = load(&fixture("protocol"));
+    let app = app();
+    let success = r#"{"text":"Success","code":0}"#;
+    for name in [
+        "splunk-handler-py",
+        "splunk-handler-py-2",
+        "splunk-hec-handler-py",
+        "splunk-hec-handler-py-2",
+        "splunk-logging-node",
+        "winston-splunk-httplogger",
+        "winston-splunk-httplogger-2",
+        "syslog-ng-http",
+        "synthetic-hec-gzip",
+    ] {
+        check(&app, &captures, name, 200, success);
+        assert_eq!(app.all_of("/v1/quarantine", ""), Vec::<Value>::new(), "{name}");
+    }
+    let expected = [("warning".to_owned(), WARNING.to_owned(), 3), ("sync_end".to_owned(), SYNC_END.to_owned(), 9)];
+    assert_eq!(stored(&app), expected, "every client's record is the same two events");
+
+    // What is no Fivetran event is kept in quarantine, and the client hears success all the same.
+    check(&app, &captures, "splunk-handler-py-recordformat", 200, success);
+    assert_eq!(app.all_of("/v1/quarantine", "").len(), 1);
+    for (name, ack) in [("curl-splunk-raw", 0), ("splunk-logging-node-channel", 1), ("synthetic-hec-batch-nosep", 2)] {
+        let with_ack = json!({"text": "Success", "code": 0, "ackId": ack});
+        let answer = captures[name].replay(&app).expect(200);
+        assert_eq!(answer.json(), with_ack, "{name}");
+    }
+    assert_eq!(app.all_of("/v1/quarantine", "").len(), 4);
+    check(&app, &captures, "synthetic-hec-ack-poll", 200, r#"{"acks":{"0":true,"1":true,"2":true}}"#);
+    assert_eq!(stored(&app).len(), 2);
+    let stored = app.all_events("event=sync_end");
+    assert_eq!(stored[0]["delivery"], json!({"protocol": "splunk_hec", "token": "hec"}));
+    assert_eq!(stored[0]["destination"], "hec");
+}
+
+#[test]
+fn every_loki_client_hears_no_content() {
+    let captures = load(&fixture("protocol"));
+    let app = app();
+    for name in [
+        "python-logging-loki",
+        "python-logging-loki-v0",
+        "loki-logger-handler-py",
+        "winston-loki-protobuf",
+        "winston-loki-json",
+        "pino-loki",
+        "pino-loki-structured-metadata",
+        "tracing-loki-rust",
+        "synthetic-loki-json",
+    ] {
+        check(&app, &captures, name, 204, "");
+        assert_eq!(app.all_of("/v1/quarantine", ""), Vec::<Value>::new(), "{name}");
+    }
+    let stored = stored(&app);
+    assert_eq!(
+        stored.last().map(|(name, created, deliveries)| (name.as_str(), created.as_str(), *deliveries)),
+        Some(("sync_end", SYNC_END, 9))
+    );
+    assert!(stored.iter().all(|(name, _, _)| name == "sync_end" || name == "warning"), "{stored:?}");
+    assert_eq!(stored.len(), 2, "{stored:?}");
+    for event in app.all_events("") {
+        assert_eq!(event["delivery"]["protocol"], "loki");
+    }
+}
+
+#[test]
+fn fivetrans_webhooks_are_taken_in_either_case_of_the_signature() {
+    let captures = load(&fixture("protocol"));
+    let app = app();
+    for (name, accepted, duplicates) in [
+        ("synthetic-fivetran-webhook-lower", 1, 0),
+        ("synthetic-fivetran-webhook-upper", 0, 1),
+        ("synthetic-fivetran-webhook-test-event", 1, 0),
+    ] {
+        let answer = captures[name].replay(&app).expect(200).json();
+        assert_eq!((&answer["accepted"], &answer["duplicates"]), (&json!(accepted), &json!(duplicates)), "{name}");
+    }
+    let events = app.all_events("order=asc");
+    assert_eq!(events[0]["event"], "test_event");
+    assert_eq!(events[0]["validation"]["status"], "valid");
+    assert_eq!(events[1]["event"], "sync_end");
+    assert_eq!(events[1]["destination"], "inappropriate_implode");
+    assert_eq!(events[1]["connection_id"], "mystified_presenting");
+
+    // The same body with another byte, with no signature, with a token instead of one.
+    let capture = &captures["synthetic-fivetran-webhook-lower"];
+    let mut forged = capture.body.clone();
+    forged[10] ^= 1;
+    let headers: Vec<_> = capture.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let signature = [*headers.iter().find(|(name, _)| name.contains("Signature")).expect("it is signed")];
+    let send = |headers: &[(&str, &str)], body: &[u8]| app.send("POST", "/v1/webhooks/fivetran", headers, body).status;
+    assert_eq!(send(&signature, &forged), 401);
+    assert_eq!(send(&[], &capture.body), 401);
+    assert_eq!(send(&[("Authorization", &format!("Bearer {INGEST}"))], &capture.body), 401);
+    assert_eq!(send(&[("X-Fivetran-Signature-256", "no hex")], &capture.body), 401);
+    assert_eq!(send(&[("X-Fivetran-Signature-256", &signature[0].1[..32])], &capture.body), 401);
+    assert_eq!(send(&signature, &capture.body), 200);
+    assert_eq!(app.all_events("").len(), 2);
+}
+
+#[test]
+fn without_a_secret_webhooks_need_a_token() {
+    let captures = load(&fixture("protocol"));
+    let app = Setup::default().without("LIFELINE_WEBHOOK_SECRET").spawn();
+    let body = &captures["synthetic-fivetran-webhook-test-event"].body;
+    let path = "/v1/webhooks/fivetran";
+    assert_eq!(app.send("POST", path, &[], body).status, 401);
+    assert_eq!(app.send("POST", &format!("{path}?token={INGEST}"), &[], body).status, 200);
+    assert_eq!(app.with_token(INGEST, "POST", path, body).status, 200);
+    assert_eq!(app.with_token(crate::app::READ, "POST", path, body).status / 100, 4);
+}
+
+#[test]
+fn loki_clients_find_their_probes() {
+    let app = app();
+    let ready = app.send("GET", "/ready", &[], b"").expect(200);
+    assert_eq!(ready.text().trim(), "ready");
+    let info = app.send("GET", "/loki/api/v1/status/buildinfo", &[], b"").expect(200).json();
+    assert!(info["version"].is_string(), "{info}");
+}
+
+/// Keeps the list above complete when captures are added.
+#[test]
+fn no_capture_of_these_protocols_is_left_out() {
+    let here = include_str!("captures.rs");
+    for (name, capture) in load(&fixture("protocol")) {
+        assert!(here.contains(&format!("\"{name}\"")), "{} ({name}) is replayed by no test", capture.name);
+    }
+}
