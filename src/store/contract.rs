@@ -247,6 +247,8 @@ fn arrivals_are_told_in_order(store: &SharedStore) {
     assert_eq!(second.next, store.tail_end().expect("an end"));
     let rest = store.tail(second.next, 10).expect("a page");
     assert_eq!((rest.events.len(), rest.next, rest.gap || first.gap), (0, second.next, false));
+    let beyond = store.tail(TailCursor { commit: 1000, seen: 3 }, 10).expect("a page");
+    assert_eq!((beyond.events.len(), beyond.next, beyond.gap), (0, second.next, true));
 }
 
 fn acknowledgements_are_answered_once(store: &SharedStore) {

@@ -17,7 +17,8 @@ use zstd::{
     zstd_safe::CParameter,
 };
 
-/// What trained on documented and made-up events; `examples` of how are in the tests of this module.
+/// Trained on the bodies of documented and of made-up events, by `train_the_dictionary` in the tests. Never edited: what is
+/// stored needs it. A better one gets the next number.
 static DICTIONARY: &[u8] = include_bytes!("dictionary.bin");
 /// Level 1: on short texts with a dictionary, higher ones gain little.
 const LEVEL: i32 = 1;

@@ -108,10 +108,10 @@ fn insert(
         spill,
         &batch.bodies[row.body.clone()],
     ])?;
-    if changed == 1 {
-        if let Some(sync) = &row.sync {
-            intern.sync(db, sync.lookup_hash(), conn)?;
-        }
+    if changed == 1
+        && let Some(sync) = &row.sync
+    {
+        intern.sync(db, sync.lookup_hash(), conn)?;
     }
     Ok(changed == 1)
 }

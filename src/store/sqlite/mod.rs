@@ -143,15 +143,9 @@ impl Shared {
 
     /// The writer thread has died; nobody shall wait for it.
     fn died(&self) {
-        let error = StoreError::Engine("the writer stopped after an internal error; restart the service".into());
-        self.write_failed(error.clone());
+        self.write_failed(stopped());
         // Dropping a job tells its waiter.
-        drop(self.queue.fail(error));
-    }
-
-    /// What a waiter hears whose answer never came.
-    fn stopped(&self) -> StoreError {
-        held(&self.write_error).clone().unwrap_or(StoreError::Closed)
+        drop(self.queue.fail(stopped()));
     }
 
     /// At the very end.
@@ -159,6 +153,11 @@ impl Shared {
         self.readers.close();
         *held(&self.lock) = None;
     }
+}
+
+/// What a waiter hears whose answer never came: every other end of the writer answers.
+fn stopped() -> StoreError {
+    StoreError::Engine("the writer stopped after an internal error; restart the service".into())
 }
 
 impl SqliteStore {
@@ -200,10 +199,9 @@ impl SqliteStore {
     fn submit<T: Send + 'static>(&self, weight: usize, job: impl FnOnce(Reply<T>) -> Job) -> StoreFuture<T> {
         let (reply, answer) = oneshot::channel();
         let pushed = self.shared.queue.push(job(reply), weight);
-        let shared = Arc::clone(&self.shared);
         Box::pin(async move {
             pushed?;
-            answer.await.unwrap_or_else(|_| Err(shared.stopped()))
+            answer.await.unwrap_or_else(|_| Err(stopped()))
         })
     }
 
@@ -233,6 +231,11 @@ impl Store for SqliteStore {
     fn tail(&self, after: TailCursor, limit: usize) -> Result<TailPage, StoreError> {
         self.shared.readers.ask(|db| {
             let (found, gap) = tail::after(db, after, limit)?;
+            let end = tail::end(db)?;
+            if after > end {
+                // A cursor of another life of this store, before a restored backup.
+                return Ok(TailPage { events: Vec::new(), next: end, gap: true });
+            }
             let next = found.last().map_or(after, |(cursor, _)| *cursor);
             let mut events = Vec::with_capacity(found.len());
             for (cursor, key) in found {
@@ -326,12 +329,11 @@ impl Store for SqliteStore {
     fn close(&self) -> StoreFuture<()> {
         let (reply, answer) = oneshot::channel();
         let first = self.shared.queue.close(Job::Close { reply }, StoreError::Closed);
-        let shared = Arc::clone(&self.shared);
         Box::pin(async move {
             if !first {
                 return Err(StoreError::Closed);
             }
-            answer.await.unwrap_or_else(|_| Err(shared.stopped()))
+            answer.await.unwrap_or_else(|_| Err(stopped()))
         })
     }
 }

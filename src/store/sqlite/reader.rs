@@ -142,8 +142,8 @@ impl Drop for Giveback<'_> {
     fn drop(&mut self) {
         let Some(lent) = self.lent.take() else { return };
         // One whose snapshot cannot be ended is replaced.
-        let lent = if lent.db.is_autocommit() { Some(lent) } else { Lent::open(&self.readers.dir).ok() };
-        if let (Some(idle), Some(lent)) = (self.readers.idle().as_mut(), lent) {
+        let lent = if lent.db.is_autocommit() { lent } else { Lent::open(&self.readers.dir).unwrap_or(lent) };
+        if let Some(idle) = self.readers.idle().as_mut() {
             idle.push(lent);
         }
         self.readers.returned.notify_one();

@@ -181,15 +181,15 @@ fn collect(
         if scanned % 16 == 15 && Instant::now() > until {
             return Ok(EventPage { events, next: last });
         }
-        if let Some(row) = streams[at].get() {
-            if let Some(event) = matcher.event(row)? {
-                if events.len() == query.limit {
-                    return Ok(EventPage { events, next: last });
-                }
-                events.push(event);
-                if events.len() == query.limit {
-                    until = until.min(Instant::now() + LOOK_AHEAD);
-                }
+        if let Some(row) = streams[at].get()
+            && let Some(event) = matcher.event(row)?
+        {
+            if events.len() == query.limit {
+                return Ok(EventPage { events, next: last });
+            }
+            events.push(event);
+            if events.len() == query.limit {
+                until = until.min(Instant::now() + LOOK_AHEAD);
             }
         }
         last = Some(head);
@@ -232,10 +232,10 @@ impl<'q> Matcher<'q> {
         if !self.kind_fits(row)? {
             return Ok(None);
         }
-        if let Some(sync) = &self.sync {
-            if !sync.matches(row.get_ref(7)?) {
-                return Ok(None);
-            }
+        if let Some(sync) = &self.sync
+            && !sync.matches(row.get_ref(7)?)
+        {
+            return Ok(None);
         }
         let opened = Opened::of(self.db, self.names, row)?;
         if self.filter.connection_id.as_deref().is_some_and(|id| opened.connection_id.as_deref() != Some(id)) {
@@ -256,10 +256,10 @@ impl<'q> Matcher<'q> {
 
     fn kind_fits(&mut self, row: &Row<'_>) -> Result<bool, ReadError> {
         let id: i64 = row.get(4)?;
-        if id != 0 {
-            if let Some(fits) = self.kinds.get(&id) {
-                return Ok(*fits);
-            }
+        if id != 0
+            && let Some(fits) = self.kinds.get(&id)
+        {
+            return Ok(*fits);
         }
         let kind = kind(self.db, self.names, row)?;
         let EventFilter { event, family, source, level, validation, destination, .. } = self.filter;

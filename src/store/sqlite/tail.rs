@@ -39,7 +39,7 @@ pub fn add(db: &Connection, counters: &Counters, stored: &[EventKey]) -> rusqlit
         counters.arrived as i64,
         keys
     ])?;
-    if counters.commit % PRUNE_EVERY == 0 && counters.arrived > WINDOW {
+    if counters.commit.is_multiple_of(PRUNE_EVERY) && counters.arrived > WINDOW {
         db.prepare_cached(
             "DELETE FROM arrival WHERE seq < (SELECT seq FROM arrival WHERE upto > ?1 ORDER BY seq LIMIT 1)",
         )?
@@ -96,4 +96,41 @@ pub fn end(db: &Connection) -> Result<TailCursor, ReadError> {
     let Some((seq, bytes)) = newest else { return Ok(TailCursor::default()) };
     let keys = keys(&bytes).map_err(|Short| StoreError::Damaged(format!("arrivals of commit {seq}")))?;
     Ok(TailCursor { commit: seq as u64, seen: keys.len() as u32 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn old_arrivals_go_and_the_gap_is_told() {
+        let db = Connection::open_in_memory().unwrap();
+        db.execute_batch("CREATE TABLE arrival (seq INTEGER PRIMARY KEY, upto INTEGER NOT NULL, keys BLOB NOT NULL)")
+            .unwrap();
+        let mut counters = Counters::default();
+        let key = EventKey { created_us: -5, hash: i64::MIN };
+        for _ in 0..PRUNE_EVERY * 2 {
+            counters.commit += 1;
+            counters.arrived += 20_000;
+            add(&db, &counters, &[key, EventKey { hash: 7, ..key }]).unwrap();
+        }
+        let kept: i64 = db.query_row("SELECT count(*) FROM arrival", [], |row| row.get(0)).unwrap();
+        assert_eq!(kept as u64, WINDOW / 20_000);
+        let first = PRUNE_EVERY * 2 - WINDOW / 20_000 + 1;
+        let ask = |commit, seen| after(&db, TailCursor { commit, seen }, 3).map_err(|_| "failed").unwrap();
+        assert_eq!(ask(1, 0), (ask(first, 0).0, true));
+        let at = |commit, seen| TailCursor { commit, seen };
+        assert_eq!(
+            ask(first, 1),
+            (
+                vec![
+                    (at(first, 2), EventKey { hash: 7, ..key }),
+                    (at(first + 1, 1), key),
+                    (at(first + 1, 2), EventKey { hash: 7, ..key })
+                ],
+                false
+            )
+        );
+        assert_eq!(last(&db).unwrap(), (counters.commit, counters.arrived));
+    }
 }

@@ -267,10 +267,10 @@ impl Writer {
         if outcome.is_ok() {
             self.counters = counters;
             self.shared.publish(&counters, self.intern.connection_count());
-        } else if !db.is_autocommit() {
-            if let Err(error) = db.execute_batch("ROLLBACK") {
-                tracing::warn!("rolling back: {error}");
-            }
+        } else if !db.is_autocommit()
+            && let Err(error) = db.execute_batch("ROLLBACK")
+        {
+            tracing::warn!("rolling back: {error}");
         }
         outcome
     }
@@ -326,11 +326,11 @@ fn work(
     for job in jobs {
         done.push(match job {
             Job::Append { batch, replay, .. } => {
-                if let Some((id, now)) = replay {
-                    if !quarantine::mark(db, *id, *now, counters)? {
-                        let reason = format!("quarantined item {id} does not wait for a replay");
-                        return Err(WriteError::Store(StoreError::Engine(reason)));
-                    }
+                if let Some((id, now)) = replay
+                    && !quarantine::mark(db, *id, *now, counters)?
+                {
+                    let reason = format!("quarantined item {id} does not wait for a replay");
+                    return Err(WriteError::Store(StoreError::Engine(reason)));
                 }
                 let quarantine_ids = batch
                     .quarantine

@@ -154,7 +154,7 @@ fn known(store: &SqliteStore) -> BTreeMap<EventId, Known> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
 
     #[test]
     fn any_event_comes_back_exactly_also_after_reopening(events in vec(new_event(), 1..8)) {

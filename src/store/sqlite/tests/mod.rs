@@ -1,8 +1,8 @@
 //! Tests of the SQLite store, and the tools that made its dictionary and its fixtures.
 
+mod dictionary;
 mod faults;
 mod laws;
-mod measure;
 mod upgrade;
 
 use super::{SqliteOptions, SqliteStore};
