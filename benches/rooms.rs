@@ -118,7 +118,10 @@ fn whole(c: &mut Criterion) {
     group.throughput(Throughput::Elements(EVENTS as u64));
     group.bench_function("understand", |b| {
         b.iter(|| {
-            lines.iter().filter(|line| pipeline.understand(&record(black_box(line)), None, RECEIVED_US).is_ok()).count()
+            lines
+                .iter()
+                .filter(|line| pipeline.understanding().understand(&record(black_box(line)), None, RECEIVED_US).is_ok())
+                .count()
         });
     });
     group.finish();
@@ -137,7 +140,7 @@ fn storing(c: &mut Criterion) {
                 line.clear();
                 write_json(&event, &mut line);
                 let text = std::str::from_utf8(&line).expect("an event is UTF-8");
-                pipeline.understand(&record(text), None, RECEIVED_US).expect("an event")
+                pipeline.understanding().understand(&record(text), None, RECEIVED_US).expect("an event")
             })
             .collect();
         let delivery = Delivery { protocol: "native", token: "default".into() };

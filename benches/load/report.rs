@@ -27,7 +27,7 @@ impl Cell {
 
     /// The one with the median rate.
     pub fn median(mut cells: Vec<Self>) -> Self {
-        cells.sort_by(|a, b| a.run.took.cmp(&b.run.took));
+        cells.sort_by_key(|a| a.run.took);
         cells.swap_remove(cells.len() / 2)
     }
 }

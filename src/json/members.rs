@@ -100,10 +100,10 @@ pub fn elements(text: &str) -> Result<Vec<&RawValue>, serde_json::Error> {
 pub fn string(text: &str) -> Option<Cow<'_, str>> {
     let inner = text.strip_prefix('"')?;
     // The common case: one string without escapes. Anything else, broken text included, is the parser's business.
-    if let Some(plain) = inner.strip_suffix('"') {
-        if !plain.bytes().any(|b| matches!(b, b'"' | b'\\' | 0..=0x1f)) {
-            return Some(Cow::Borrowed(plain));
-        }
+    if let Some(plain) = inner.strip_suffix('"')
+        && !plain.bytes().any(|b| matches!(b, b'"' | b'\\' | 0..=0x1f))
+    {
+        return Some(Cow::Borrowed(plain));
     }
     serde_json::from_str::<Text<'_>>(text).ok().map(|text| text.0)
 }

@@ -77,12 +77,14 @@ impl Code {
         self.reply_with(Map::new())
     }
 
+    /// `text` and `code` come first, as Splunk writes them: some clients compare the bytes.
     fn reply_with(self, more: Map<String, Value>) -> Reply {
-        let mut body = Map::new();
-        body.insert("text".to_owned(), self.text.into());
-        body.insert("code".to_owned(), self.number.into());
-        body.extend(more);
-        Reply::json(self.status, &Value::Object(body))
+        let mut body = format!(r#"{{"text":{},"code":{}"#, Value::from(self.text), self.number);
+        for (name, value) in more {
+            body.push_str(&format!(",{}:{value}", Value::from(name)));
+        }
+        body.push('}');
+        Reply { content_type: Some("application/json"), body: body.into_bytes(), ..Reply::empty(self.status) }
     }
 
     /// An error of decoding with this code.

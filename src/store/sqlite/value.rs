@@ -1,12 +1,15 @@
 //! JSON values in bytes, and comparing a value with a text without building a second one.
 //!
-//! In: `serde_json` values. Out: bytes that read back as exactly the same value, floats bit for bit (JSON text
-//! would not promise that). Refused: bytes that are cut or nest deeper than any parser of ours lets in.
+//! In: `serde_json` values. Out: bytes that read back as exactly the same value, numbers digit for digit. Refused: bytes
+//! that are cut or nest deeper than any parser of ours lets in.
 
 use super::bytes::{Reader, Short, put_bytes, put_varint};
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use std::fmt;
+
+/// The private member under which the parser hands over a number's text.
+const NUMBER: &str = "$serde_json::private::Number";
 
 /// Deepest nesting that is read back.
 const DEPTH_MAX: usize = 512;
@@ -43,16 +46,22 @@ pub fn put_map(out: &mut Vec<u8>, members: &Map<String, Value>) {
     }
 }
 
+/// Numbers keep their text; whole ones that are written plainly take less room.
 fn put_number(out: &mut Vec<u8>, number: &Number) {
-    if let Some(value) = number.as_u64() {
-        out.push(3);
-        put_varint(out, value);
-    } else if let Some(value) = number.as_i64() {
-        out.push(4);
-        out.extend_from_slice(&value.to_le_bytes());
-    } else {
-        out.push(5);
-        out.extend_from_slice(&number.as_f64().unwrap_or(f64::NAN).to_le_bytes());
+    let text = number.as_str();
+    match (text.parse::<u64>(), text.parse::<i64>()) {
+        (Ok(value), _) if value.to_string() == text => {
+            out.push(3);
+            put_varint(out, value);
+        }
+        (_, Ok(value)) if value.to_string() == text => {
+            out.push(4);
+            out.extend_from_slice(&value.to_le_bytes());
+        }
+        _ => {
+            out.push(5);
+            put_bytes(out, text.as_bytes());
+        }
     }
 }
 
@@ -83,7 +92,7 @@ fn value_at(input: &mut Reader<'_>, depth: usize) -> Result<Value, Short> {
         2 => Value::Bool(true),
         3 => Value::from(input.varint()?),
         4 => Value::from(i64::from_le_bytes(input.array()?)),
-        5 => Number::from_f64(f64::from_le_bytes(input.array()?)).map_or(Value::Null, Value::Number),
+        5 => Value::Number(input.text()?.parse().map_err(|_| Short)?),
         6 => Value::String(input.text()?.to_owned()),
         7 => {
             let len = input.varint()?;
@@ -120,14 +129,10 @@ impl<'de> Visitor<'de> for Same<'_> {
         Ok(self.0.as_bool() == Some(found))
     }
     fn visit_u64<E>(self, found: u64) -> Result<bool, E> {
-        Ok(matches!(self.0, Value::Number(number) if *number == Number::from(found)))
+        Ok(matches!(self.0, Value::Number(number) if number.as_str().parse() == Ok(found)))
     }
     fn visit_i64<E>(self, found: i64) -> Result<bool, E> {
-        Ok(matches!(self.0, Value::Number(number) if *number == Number::from(found)))
-    }
-    fn visit_f64<E>(self, found: f64) -> Result<bool, E> {
-        Ok(matches!(self.0, Value::Number(number)
-            if number.is_f64() && number.as_f64().map(f64::to_bits) == Some(found.to_bits())))
+        Ok(matches!(self.0, Value::Number(number) if number.as_str().parse() == Ok(found)))
     }
     fn visit_str<E>(self, found: &str) -> Result<bool, E> {
         Ok(self.0.as_str() == Some(found))
@@ -147,6 +152,11 @@ impl<'de> Visitor<'de> for Same<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut found: A) -> Result<bool, A::Error> {
+        // The parser hands a number over as an object of one private member that holds its text.
+        if let Value::Number(number) = self.0 {
+            let private = found.next_key::<String>()?.is_some_and(|key| key == NUMBER);
+            return Ok(private && found.next_value::<String>()? == number.as_str());
+        }
         let Value::Object(members) = self.0 else { return Err(differs()) };
         // One bit for each member, so that a repeated key is noticed; larger objects are kept as they are.
         if members.len() > 64 {
@@ -201,8 +211,7 @@ mod tests {
 
     #[test]
     fn values_come_back_exactly() {
-        let value =
-            json!({"a": [1, -1, 1.5, 1e300, u64::MAX, i64::MIN, null, true, false, "x\u{0}\"é"], "": {"k": []}});
+        let value = json!({"a": [1, -1, 1.5, 1e300, serde_json::from_str::<Value>("[-0,18446744073709551616,0.10,1e-7]").ok(), u64::MAX, i64::MIN, null, true, false, "x\u{0}\"é"], "": {"k": []}});
         let mut bytes = Vec::new();
         put_value(&mut bytes, &value);
         assert_eq!(read_value(&mut Reader::new(&bytes)), Ok(value));
@@ -223,6 +232,8 @@ mod tests {
             ("[1]", json!([1, 2]), false),
             ("1.0", json!(1), false),
             ("-0.0", json!(0.0), false),
+            ("18446744073709551616", serde_json::from_str("18446744073709551616").unwrap_or_default(), true),
+            ("18446744073709551616", serde_json::from_str("18446744073709551617").unwrap_or_default(), false),
             ("0.1", json!(0.1), true),
             ("-5", json!(-5), true),
             ("null", Value::Null, true),
