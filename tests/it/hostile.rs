@@ -172,15 +172,15 @@ fn odd_values_come_back_exactly_or_go_to_quarantine() {
                 assert!(!valid, "{value} is valid JSON");
             }
             [stored] => {
+                // A number that no double holds would make the whole page unreadable for most clients.
+                assert!(valid, "{value} is stored and goes out to readers that cannot take it");
                 let path = format!("/v1/events/{}", stored["id"].as_str().expect("an id"));
                 let text = app.get(&path).expect(200).text();
                 let one: Value = serde_json::from_str(&text).expect("the answer is JSON");
                 let raw = one["raw"].as_str().expect("raw text");
                 assert_eq!(raw, event, "the original is kept byte for byte");
-                if *valid {
-                    let sent: Value = serde_json::from_str(value).expect("a valid value");
-                    assert_eq!(one["data"]["v"], sent, "{value}");
-                }
+                let sent: Value = serde_json::from_str(value).expect("a valid value");
+                assert_eq!(one["data"]["v"], sent, "{value}");
                 if value.as_bytes()[0].is_ascii_digit() {
                     assert!(text.contains(&format!("\"v\":{value}")), "{value}: {text}");
                 }
