@@ -103,3 +103,40 @@ fn a_reader_that_stops_reading_costs_no_memory() {
     drop(stuck);
     app.assert_well();
 }
+
+#[test]
+fn strange_pushes_cost_little_time_and_memory() {
+    use crate::loki_bytes::{At, Entry, Push, StreamOf, snappy};
+    use prost::Message;
+    let app = App::spawn();
+    let before = app.memory_kib("VmHWM");
+    let push_at = |seconds: i64, nanos: i32, labels: &str, lines: &[&str]| {
+        let entry = |line: &&str| Entry { at: Some(At { seconds, nanos }), line: (*line).to_owned() };
+        let entries = lines.iter().map(entry).collect();
+        Push { streams: vec![StreamOf { labels: labels.to_owned(), entries }] }.encode_to_vec()
+    };
+    let push = |labels: &str, lines: &[&str]| push_at(1_795_180_330, 0, labels, lines);
+    let wide = format!("{{{}}}", vec![r#"label="value""#; 5_000].join(","));
+    for (what, bytes, status) in [
+        ("a million empty streams", [10, 0].repeat(1_000_000), 204),
+        ("a length past the end", vec![10, 0xff, 0xff, 0xff, 0xff, 0x0f, 1], 400),
+        ("a length of 2^63", vec![10, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1], 400),
+        ("unknown fields only", [0x7a, 2, 1, 1].repeat(1_000), 204),
+        ("64 KiB of labels", push(&wide, &[&numbered("loki", 1)]), 400),
+        ("broken labels", push(r#"{a="b",,c=}"#, &[&numbered("loki", 2)]), 400),
+        ("no labels", push("", &[&numbered("loki", 3)]), 204),
+        ("empty lines", push("{}", &vec![""; 10_000]), 400),
+        ("a time before the epoch", push_at(-1, 0, "{}", &[r#"{"event":"info"}"#]), 400),
+        ("a time that is none", push_at(i64::MAX, -1, "{}", &[r#"{"event":"info"}"#]), 400),
+    ] {
+        let asked = Instant::now();
+        let answer = app.post_loki(snappy(&bytes), "application/x-protobuf");
+        assert_eq!(answer.status, status, "{what}: {}", answer.text());
+        assert!(asked.elapsed() < Duration::from_secs(5), "{what}: {:?}", asked.elapsed());
+    }
+    assert_eq!(app.all_events("").len(), 1);
+    assert!(app.all_of("/v1/quarantine", "").len() >= 7, "what was refused is kept");
+    let grown = app.memory_kib("VmHWM").saturating_sub(before);
+    assert!(grown < 64 << 10, "{grown} KiB");
+    app.assert_well();
+}
