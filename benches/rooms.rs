@@ -79,10 +79,10 @@ fn understanding(c: &mut Criterion) {
     let mut group = c.benchmark_group("understanding");
     group.throughput(Throughput::Elements(EVENTS as u64));
     group.bench_function("parse members", |b| {
-        b.iter(|| lines.iter().map(|line| json::members(black_box(line)).is_ok()).count())
+        b.iter(|| lines.iter().filter(|line| json::members(black_box(line)).is_ok()).count())
     });
     group.bench_function("unwrap and normalise", |b| {
-        b.iter(|| lines.iter().map(|line| normalized(black_box(line))).count())
+        b.iter(|| lines.iter().for_each(|line| drop(black_box(normalized(line)))))
     });
     group.bench_function("redact, clean", |b| {
         b.iter(|| lines.iter().filter(|line| redactor.json(black_box(line)).is_some()).count())
@@ -91,7 +91,7 @@ fn understanding(c: &mut Criterion) {
         b.iter(|| with_secret.iter().filter(|line| redactor.json(black_box(line)).is_some()).count())
     });
     group.bench_function("validate", |b| {
-        b.iter(|| events.iter().map(|event| schemas.verdict(black_box(event))).count())
+        b.iter(|| events.iter().for_each(|event| drop(black_box(schemas.verdict(event)))))
     });
     group.bench_function("identity", |b| {
         b.iter(|| {
