@@ -21,63 +21,83 @@ pub use keys::is_secret as is_secret_name;
 /// How every mask begins.
 pub const MASK_PREFIX: &str = "[redacted:";
 
-/// Text that a payload with a secret must contain somewhere, ASCII case aside. Everything else is let through after one scan.
-/// `\u` is here because an escaped letter can hide a name.
-const SUSPICIOUS: &[&str] = &[
-    "passw",
-    "passp",
-    "passc",
-    "\"pass\"",
-    "pwd",
-    "secret",
-    "token",
-    "key",
-    "credential",
-    "auth",
-    "bearer",
-    "basic ",
-    "splunk ",
-    "cookie",
-    "signature",
-    "sig=",
-    "\"sig",
-    "\"sas",
-    "\"jwt",
-    "\"pem",
-    "\"pat\"",
-    "hmac",
-    "nectionstring",
-    "nection_string",
-    "nection-string",
-    "nection string",
-    "-----begin",
-    "akia",
-    "asia",
-    "agpa",
-    "aida",
-    "aroa",
-    "aipa",
-    "anpa",
-    "anva",
-    "eyj",
-    "ghp_",
-    "gho_",
-    "ghs_",
-    "ghu_",
-    "ghr_",
-    "github_pat_",
-    "xox",
-    "aiza",
-    "k_live_",
-    "glpat-",
-    "\\u",
-    "://",
+/// What a payload with a secret must contain somewhere, ASCII case aside, and which rules that calls for. Everything else is let
+/// through after one scan. An escaped letter (`\\u`) can hide anything.
+const SUSPICIOUS: &[(Rules, &[&str])] = &[
+    (
+        Rules::NAMES,
+        &[
+            "passw",
+            "passp",
+            "passc",
+            "\"pass\"",
+            "pwd",
+            "secret",
+            "token",
+            "key",
+            "credential",
+            "auth",
+            "bearer",
+            "cookie",
+            "signature",
+            "sig=",
+            "\"sig",
+            "\"sas",
+            "\"jwt",
+            "\"pem",
+            "\"pat\"",
+            "hmac",
+            "nectionstring",
+            "nection_string",
+            "nection-string",
+            "nection string",
+        ],
+    ),
+    (Rules::SCHEMES, &["authorization", "bearer", "basic", "splunk", "token"]),
+    (Rules::URLS, &["://"]),
+    (Rules::PEM, &["-----begin"]),
+    (Rules::AWS, &["akia", "asia", "agpa", "aida", "aroa", "aipa", "anpa", "anva"]),
+    (
+        Rules::PREFIXED,
+        &["eyj", "ghp_", "gho_", "ghs_", "ghu_", "ghr_", "github_pat_", "xox", "aiza", "k_live_", "glpat-"],
+    ),
+    (Rules::ALL, &["\\u"]),
 ];
+
+/// A set of rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Rules(u8);
+
+impl Rules {
+    const NONE: Self = Self(0);
+    /// Members and pairs whose name speaks of a secret.
+    const NAMES: Self = Self(1);
+    const SCHEMES: Self = Self(1 << 1);
+    const URLS: Self = Self(1 << 2);
+    const PEM: Self = Self(1 << 3);
+    const AWS: Self = Self(1 << 4);
+    const PREFIXED: Self = Self(1 << 5);
+    const ALL: Self = Self((1 << 6) - 1);
+
+    const fn and(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    const fn calls_for(self, rule: Self) -> bool {
+        self.0 & rule.0 != 0
+    }
+}
 
 /// Finds and masks secrets. Cheap to share.
 pub struct Redactor {
     key: [u8; 32],
     suspicious: AhoCorasick,
+    /// For each pattern of `suspicious`.
+    called_for: Vec<Rules>,
     shapes: shapes::Shapes,
 }
 
@@ -108,18 +128,33 @@ impl Redactor {
             .match_kind(MatchKind::Standard)
             .kind(Some(AhoCorasickKind::DFA))
             .prefilter(false)
-            .build(SUSPICIOUS)
+            .build(SUSPICIOUS.iter().flat_map(|(_, texts)| *texts))
             .expect("constant patterns build");
-        Self { key, suspicious, shapes: shapes::Shapes::new() }
+        let called_for = SUSPICIOUS.iter().flat_map(|(rules, texts)| texts.iter().map(|_| *rules)).collect();
+        Self { key, suspicious, called_for, shapes: shapes::Shapes::new() }
+    }
+
+    /// The rules that a text calls for; none for most.
+    fn rules(&self, text: &str) -> Rules {
+        if !self.suspicious.is_match(text) {
+            return Rules::NONE;
+        }
+        let found = self.suspicious.find_overlapping_iter(text);
+        let rules = found.fold(Rules::NONE, |rules, found| {
+            rules.and(self.called_for.get(found.pattern().as_usize()).copied().unwrap_or(Rules::ALL))
+        });
+        // An address without an @ holds nobody's name.
+        if text.contains('@') { rules } else { rules.without(Rules::URLS) }
     }
 
     /// The text of a JSON value with its secrets masked; `None` when there are none, which is the common case.
     #[must_use]
     pub fn json(&self, text: &str) -> Option<Redacted> {
-        if !self.suspicious.is_match(text) {
+        let rules = self.rules(text);
+        if rules == Rules::NONE {
             return None;
         }
-        let mut masks = Masks::new(self);
+        let mut masks = Masks::new(self, rules);
         let text = match walk::json(text, &mut masks) {
             Cow::Owned(text) => text,
             Cow::Borrowed(_) => return None,
@@ -130,7 +165,10 @@ impl Redactor {
     /// A plain text with its secrets masked.
     #[must_use]
     pub fn text<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        if self.suspicious.is_match(text) { walk::text(text, &mut Masks::new(self)) } else { Cow::Borrowed(text) }
+        match self.rules(text) {
+            Rules::NONE => Cow::Borrowed(text),
+            rules => walk::text(text, &mut Masks::new(self, rules)),
+        }
     }
 
     /// Any bytes with their secrets masked: JSON values and plain text in any mixture, not necessarily UTF-8.
@@ -148,12 +186,13 @@ impl Redactor {
 /// Makes masks and remembers what was masked.
 struct Masks<'r> {
     redactor: &'r Redactor,
+    rules: Rules,
     digest: Hmac<Sha256>,
 }
 
 impl<'r> Masks<'r> {
-    fn new(redactor: &'r Redactor) -> Self {
-        Self { redactor, digest: keyed(&redactor.key, b"digest") }
+    fn new(redactor: &'r Redactor, rules: Rules) -> Self {
+        Self { redactor, rules, digest: keyed(&redactor.key, b"digest") }
     }
 
     /// The mask of a secret.

@@ -3,33 +3,37 @@
 //! URL userinfo, PEM blocks, bearer and basic credentials, AWS keys, JSON Web Tokens, tokens with a well-known prefix, and
 //! `name=value` or `"name": "value"` pairs whose name speaks of a secret.
 
-use super::{Masks, keys, mask_len};
+use super::{Masks, Rules, keys, mask_len};
 use regex::Regex;
 use std::{borrow::Cow, ops::Range};
 
 pub(super) struct Shapes {
     /// Group 1 is the secret.
-    whole: Vec<Regex>,
+    whole: Vec<(Rules, Regex)>,
     /// Group 1 the name, group 2 the separator, group 3 the opening quote; the value follows.
     pair: Regex,
 }
 
 /// Each pattern's first group is the part to mask.
-const WHOLE: &[&str] = &[
-    r"(?s)-----BEGIN [A-Z0-9 ]*PRIVATE KEY[A-Z ]*-----(.*?)(?:-----END|\z)",
-    r"(?i)\b[a-z][a-z0-9+.\-]{1,20}://([^\s/?#@\x22'\\<>]*:[^\s/?#\x22'\\<>]*)@",
-    r"(?i)\b[a-z][a-z0-9+.\-]{1,20}://([^\s/?#@:\x22'\\<>]{16,})@",
-    r"(?i)\b(?:bearer|basic|splunk|api-token|token)\s+([a-z0-9+/._~\-]{16,}=*)",
-    r"(?i)\b(?:bearer)\s+([a-z0-9+/._~\-]{8,}=*)",
-    r"(?i)authorization\W{1,8}(?:basic|bearer|splunk|apikey|digest)?\s*([a-z0-9+/._~\-]{6,}=*)",
-    r"\b((?:AKIA|ASIA|AGPA|AIDA|AROA|AIPA|ANPA|ANVA)[A-Z0-9]{16})\b",
-    r"\b(eyJ[A-Za-z0-9_\-]{5,}\.[A-Za-z0-9_\-]{5,}(?:\.[A-Za-z0-9_\-]*)?)",
-    r"\b((?:ghp|gho|ghs|ghu|ghr)_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|xox[abprs]-[A-Za-z0-9\-]{10,}|AIza[A-Za-z0-9_\-]{30,}|[sr]k_live_[A-Za-z0-9]{10,}|glpat-[A-Za-z0-9_\-]{15,})",
+const WHOLE: &[(Rules, &str)] = &[
+    (Rules::PEM, r"(?s)-----BEGIN [A-Z0-9 ]*PRIVATE KEY[A-Z ]*-----(.*?)(?:-----END|\z)"),
+    (Rules::URLS, r"(?i)\b[a-z][a-z0-9+.\-]{1,20}://([^\s/?#@\x22'\\<>]*:[^\s/?#\x22'\\<>]*)@"),
+    (Rules::URLS, r"(?i)\b[a-z][a-z0-9+.\-]{1,20}://([^\s/?#@:\x22'\\<>]{16,})@"),
+    (Rules::SCHEMES, r"(?i)\b(?:bearer|basic|splunk|api-token|token)\s+([a-z0-9+/._~\-]{16,}=*)"),
+    (Rules::SCHEMES, r"(?i)\b(?:bearer)\s+([a-z0-9+/._~\-]{8,}=*)"),
+    (Rules::SCHEMES, r"(?i)authorization\W{1,8}(?:basic|bearer|splunk|apikey|digest)?\s*([a-z0-9+/._~\-]{6,}=*)"),
+    (Rules::AWS, r"\b((?:AKIA|ASIA|AGPA|AIDA|AROA|AIPA|ANPA|ANVA)[A-Z0-9]{16})\b"),
+    (Rules::PREFIXED, r"\b(eyJ[A-Za-z0-9_\-]{5,}\.[A-Za-z0-9_\-]{5,}(?:\.[A-Za-z0-9_\-]*)?)"),
+    (
+        Rules::PREFIXED,
+        r"\b((?:ghp|gho|ghs|ghu|ghr)_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|xox[abprs]-[A-Za-z0-9\-]{10,}|AIza[A-Za-z0-9_\-]{30,}|[sr]k_live_[A-Za-z0-9]{10,}|glpat-[A-Za-z0-9_\-]{15,})",
+    ),
 ];
 
 impl Shapes {
     pub(super) fn new() -> Self {
-        let compile = |pattern: &&str| Regex::new(pattern).expect("constant patterns compile");
+        let compile =
+            |(rule, pattern): &(Rules, &str)| (*rule, Regex::new(pattern).expect("constant patterns compile"));
         Self {
             whole: WHOLE.iter().map(compile).collect(),
             pair: Regex::new(r#"([A-Za-z][A-Za-z0-9_.\-]{1,60})(\\{0,3}["']?\s{0,3}(?:=>|[:=])\s{0,3})(\\{0,3}["'])?"#)
@@ -40,12 +44,14 @@ impl Shapes {
     /// The text with every shaped secret masked.
     pub(super) fn apply<'t>(&self, text: &'t str, masks: &mut Masks<'_>) -> Cow<'t, str> {
         let mut spans: Vec<Range<usize>> = Vec::new();
-        for pattern in &self.whole {
+        for (_, pattern) in self.whole.iter().filter(|(rule, _)| masks.rules.calls_for(*rule)) {
             for found in pattern.captures_iter(text) {
                 spans.extend(found.get(1).map(|group| group.range()));
             }
         }
-        self.pairs(text, &mut spans);
+        if masks.rules.calls_for(Rules::NAMES) {
+            self.pairs(text, &mut spans);
+        }
         spans.retain(|span| !span.is_empty() && !is_masked(text, span) && !is_scheme(&text[span.clone()]));
         if spans.is_empty() {
             return Cow::Borrowed(text);

@@ -2,11 +2,12 @@
 
 use super::{Schema, Schemas};
 use crate::model::Family;
+use ahash::AHashMap;
 use include_dir::{Dir, include_dir};
 use jsonschema::{PatternOptions, Registry, Validator};
 use serde_json::Value;
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
 };
@@ -141,8 +142,8 @@ fn compile(files: &Files, own_envelope: bool) -> Result<Schemas, SchemaError> {
             .map_err(|error| unusable(path, error.to_string()))
     };
     let mut envelope = Schema { name: "envelope".to_owned(), family: Family::Other, versions: Vec::new() };
-    let mut events: HashMap<String, Schema> = HashMap::new();
-    let mut use_cases: HashMap<String, HashMap<String, Schema>> = HashMap::new();
+    let mut events: AHashMap<String, Schema> = AHashMap::new();
+    let mut use_cases: AHashMap<String, AHashMap<String, Schema>> = AHashMap::new();
     let mut ordered: Vec<(&String, &Value)> = files.iter().collect();
     ordered.sort_by_key(|(path, _)| version(path));
     for (path, schema) in ordered {

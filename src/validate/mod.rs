@@ -12,9 +12,9 @@ use crate::{
     normalize::Normalized,
     redact,
 };
+use ahash::AHashMap;
 use jsonschema::{Validator, error::ValidationErrorKind};
 use serde_json::{Map, Value};
-use std::collections::HashMap;
 
 pub use load::SchemaError;
 pub use use_case::use_case;
@@ -33,9 +33,9 @@ struct Schema {
 pub struct Schemas {
     envelope: Schema,
     /// By event name; absent data is checked as an empty object.
-    events: HashMap<String, Schema>,
+    events: AHashMap<String, Schema>,
     /// By event name, then use case.
-    use_cases: HashMap<String, HashMap<String, Schema>>,
+    use_cases: AHashMap<String, AHashMap<String, Schema>>,
     /// Whether the user replaced the envelope's schema, so that it must be applied to every event.
     own_envelope: bool,
 }

@@ -1,12 +1,13 @@
 //! A bounded memory of what was looked up: two generations, of which the older is thrown away when the younger is full.
 
-use std::{borrow::Borrow, collections::HashMap, hash::Hash};
+use ahash::AHashMap;
+use std::{borrow::Borrow, hash::Hash};
 
 /// Keeps at least the newest `weight_max` worth of entries and at most twice that.
 #[derive(Debug)]
 pub struct Cache<K, V> {
-    young: HashMap<K, V>,
-    old: HashMap<K, V>,
+    young: AHashMap<K, V>,
+    old: AHashMap<K, V>,
     weight: usize,
     weight_max: usize,
 }
@@ -14,7 +15,7 @@ pub struct Cache<K, V> {
 impl<K: Hash + Eq, V: Clone> Cache<K, V> {
     /// Empty. Weights are in whatever unit [`Self::put`] is given, bytes mostly.
     pub fn new(weight_max: usize) -> Self {
-        Self { young: HashMap::new(), old: HashMap::new(), weight: 0, weight_max }
+        Self { young: AHashMap::new(), old: AHashMap::new(), weight: 0, weight_max }
     }
 
     /// What was put last under a key, unless it was thrown away.

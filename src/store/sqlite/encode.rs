@@ -10,8 +10,9 @@ use super::{
 };
 use crate::model::{Delivery, EventKey, Micros, NewEvent, NewQuarantine, Source, Timestamp};
 use crate::store::Batch;
+use ahash::AHashMap;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
-use std::{collections::HashMap, fmt::Write as _, hash::Hash, ops::Range};
+use std::{fmt::Write as _, hash::Hash, ops::Range};
 
 /// A sync id as its column holds it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -125,12 +126,12 @@ impl Encoded {
 
 /// Numbers the distinct values it is shown.
 struct Distinct<K> {
-    places: HashMap<K, u32>,
+    places: AHashMap<K, u32>,
 }
 
 impl<K: Hash + Eq> Distinct<K> {
     fn new() -> Self {
-        Self { places: HashMap::new() }
+        Self { places: AHashMap::new() }
     }
 
     fn place(&mut self, key: K, added: impl FnOnce(&K)) -> u32 {
@@ -159,7 +160,7 @@ pub fn encode(batch: Batch) -> Encoded {
     let mut connections = Distinct::new();
     let mut labels = Distinct::new();
     let mut kinds = Distinct::new();
-    let mut shapes: HashMap<String, u32> = HashMap::new();
+    let mut shapes: AHashMap<String, u32> = AHashMap::new();
     let mut work = Work::default();
     for new in &events {
         let event = &new.event;

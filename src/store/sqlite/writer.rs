@@ -28,7 +28,7 @@ use std::{
 use tokio::sync::oneshot;
 
 /// Events and bytes in one transaction, unless a single batch is larger.
-const EVENTS_MAX: usize = 2000;
+const EVENTS_MAX: usize = 8192;
 const BYTES_MAX: usize = 4 << 20;
 /// How long nothing must come before the writer tidies up.
 const IDLE: Duration = Duration::from_secs(1);
