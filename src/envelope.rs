@@ -94,11 +94,14 @@ fn search<R>(text: &str, hints: Hints, depth: usize, use_it: &mut dyn for<'f> Fn
         Ok(members) => members,
         Err(error) => return Search::Nothing(format!("not JSON: {}", json::reason(&error))),
     };
-    if is_envelope(&members) {
+    let named = is_envelope(&members);
+    if named && ["created", "data"].iter().any(|name| json::member(&members, name).is_some()) {
         return Search::Found(use_it(Found { text, members, hints }));
     }
-    // An envelope whose `event` is no name at all is still an event: it is kept, and validation says what is wrong.
-    let nameless = json::member(&members, "event").is_some() && signature(&members) >= 2;
+    // Log libraries lift single members of the envelope up beside the text that holds all of it; so an object with a name and
+    // little else is looked into first. An envelope whose `event` is no name at all is still an event: it is kept, and
+    // validation says what is wrong.
+    let fallback = named || json::member(&members, "event").is_some() && signature(&members) >= 2;
     let outer = hints.clone();
     let hints = wrapper_hints(&members, hints);
     let mut reason = None;
@@ -115,7 +118,7 @@ fn search<R>(text: &str, hints: Hints, depth: usize, use_it: &mut dyn for<'f> Fn
     if let Some(plain) = azure_columns(&members) {
         return search(&plain, hints, depth - 1, use_it);
     }
-    if nameless {
+    if fallback {
         return Search::Found(use_it(Found { text, members, hints: outer }));
     }
     Search::Nothing(reason.unwrap_or_else(|| "an object without an event name".to_owned()))
@@ -280,6 +283,17 @@ mod tests {
         let text = format!("{PLAIN} {{\"level\":\"error\"}}");
         assert_eq!(unwrapped(Payload::Text(text.into())), Ok((PLAIN.to_owned(), Some("error".into()), None)));
         assert!(unwrapped(Payload::Text(format!("{PLAIN} trailing words").into())).is_ok());
+    }
+
+    #[test]
+    fn members_that_were_lifted_up_do_not_hide_the_envelope() {
+        check(
+            &format!(r#"{{"message":{},"event":"sync_end","sync_id":"x","_target":"t"}}"#, quoted(PLAIN)),
+            None,
+            None,
+        );
+        let bare = r#"{"event":"sync_start","sync_id":"x","message":"began"}"#;
+        assert_eq!(unwrapped(Payload::Json(bare.into())).map(|found| found.0), Ok(bare.to_owned()));
     }
 
     #[test]

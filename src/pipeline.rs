@@ -11,7 +11,7 @@ use crate::{
     normalize::{self, Normalized},
     protocol::{DecodeError, Decoded, EventCount, IngestError, ItemOutcome, Receipt},
     redact::Redactor,
-    store::{Appended, Batch, Outcome, SharedStore, StoreError},
+    store::{Appended, Batch, Outcome, SharedStore, StoreError, StoreFuture},
     validate::Schemas,
 };
 use std::{borrow::Cow, sync::Arc};
@@ -150,6 +150,19 @@ impl Pipeline {
         ack_channel: Option<String>,
         received_us: Micros,
     ) -> Result<Receipt, IngestError> {
+        self.prepare(delivery, destination, decoded, body, ack_channel, received_us).commit().await
+    }
+
+    /// Does everything but wait for the disk, so that the caller can let go of the body before that.
+    pub fn prepare(
+        &self,
+        delivery: Delivery,
+        destination: Option<Arc<str>>,
+        decoded: Decoded<'_>,
+        body: &[u8],
+        ack_channel: Option<String>,
+        received_us: Micros,
+    ) -> Prepared {
         let mut work = Work::default();
         for (index, item) in decoded.items.into_iter().enumerate() {
             match item {
@@ -163,8 +176,7 @@ impl Pipeline {
         let Work { events, quarantine, notes } = work;
         let reasons: Vec<(usize, String)> = quarantine.iter().map(|item| (item.index, item.reason.clone())).collect();
         let batch = Batch { delivery, events, quarantine, ack_channel };
-        let appended = self.store.append(batch).await.map_err(ingest_error)?;
-        Ok(receipt(&appended, notes, reasons, decoded.refusal))
+        Prepared { appended: self.store.append(batch), notes, reasons, refusal: decoded.refusal }
     }
 
     /// Keeps a body of which nothing can be read. Gives its number in quarantine.
@@ -237,6 +249,32 @@ impl Pipeline {
         let batch = Batch { delivery, events, quarantine: Vec::new(), ack_channel: None };
         let appended = self.store.replay(id, batch, now_us).await?;
         Ok(receipt(&appended, notes, Vec::new(), None))
+    }
+}
+
+/// A request on its way to the disk; nothing of its body is needed any more. Dropped, it is committed all the same, and nobody hears
+/// of it.
+pub struct Prepared {
+    appended: StoreFuture<Appended>,
+    notes: Vec<Note>,
+    reasons: Vec<(usize, String)>,
+    refusal: Option<DecodeError>,
+}
+
+impl std::fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Prepared")
+    }
+}
+
+impl Prepared {
+    /// Waits until it is on disk.
+    ///
+    /// # Errors
+    /// Nothing was taken, and why.
+    pub async fn commit(self) -> Result<Receipt, IngestError> {
+        let appended = self.appended.await.map_err(ingest_error)?;
+        Ok(receipt(&appended, self.notes, self.reasons, self.refusal))
     }
 }
 

@@ -18,6 +18,9 @@ use std::borrow::Cow;
 
 pub use keys::is_secret as is_secret_name;
 
+/// A line of base64 of at least so many bytes may be part of a key. PEM breaks its lines at 64.
+const KEY_LINE_BYTES: usize = 40;
+
 /// How every mask begins.
 pub const MASK_PREFIX: &str = "[redacted:";
 
@@ -134,6 +137,20 @@ impl Redactor {
         Self { key, suspicious, called_for, shapes: shapes::Shapes::new() }
     }
 
+    /// A text without lines that are nothing but base64: the body of a key whose first line went elsewhere, as happens when a
+    /// protocol cuts a text into lines. Only for what no event could be made of.
+    fn key_lines(&self, text: &str) -> String {
+        let mut masks = Masks::new(self, Rules::NONE);
+        let clean = |line: &str| {
+            let content = line.trim_end_matches(['\r', '\n']);
+            let bare = content.trim();
+            let base64 = bare.len() >= KEY_LINE_BYTES
+                && bare.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=' | b'-' | b'_'));
+            if base64 { format!("{}{}", masks.mask(bare), &line[content.len()..]) } else { line.to_owned() }
+        };
+        text.split_inclusive('\n').map(clean).collect()
+    }
+
     /// The rules that a text calls for; none for most.
     fn rules(&self, text: &str) -> Rules {
         if !self.suspicious.is_match(text) {
@@ -175,11 +192,11 @@ impl Redactor {
     #[must_use]
     pub fn bytes(&self, bytes: &[u8]) -> Vec<u8> {
         if let Ok(text) = std::str::from_utf8(bytes) {
-            return self.text(text).into_owned().into_bytes();
+            return self.key_lines(&self.text(text)).into_bytes();
         }
         // One character for each byte, so that the rules can run and every other byte comes back as it was.
         let wide: String = bytes.iter().map(|byte| char::from(*byte)).collect();
-        self.text(&wide).chars().map(|c| u8::try_from(u32::from(c)).unwrap_or(b'?')).collect()
+        self.key_lines(&self.text(&wide)).chars().map(|c| u8::try_from(u32::from(c)).unwrap_or(b'?')).collect()
     }
 }
 

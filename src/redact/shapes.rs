@@ -12,6 +12,8 @@ pub(super) struct Shapes {
     whole: Vec<(Rules, Regex)>,
     /// Group 1 the name, group 2 the separator, group 3 the opening quote; the value follows.
     pair: Regex,
+    /// Group 1 the name of an XML element, group 2 its text.
+    element: Regex,
 }
 
 /// Each pattern's first group is the part to mask.
@@ -37,6 +39,8 @@ impl Shapes {
         Self {
             whole: WHOLE.iter().map(compile).collect(),
             pair: Regex::new(r#"([A-Za-z][A-Za-z0-9_.\-]{1,60})(\\{0,3}["']?\s{0,3}(?:=>|[:=])\s{0,3})(\\{0,3}["'])?"#)
+                .expect("constant pattern compiles"),
+            element: Regex::new(r"<([A-Za-z][A-Za-z0-9_.:\-]{1,60})(?:\s[^<>]*)?>([^<>]+)<")
                 .expect("constant pattern compiles"),
         }
     }
@@ -71,8 +75,15 @@ impl Shapes {
         Cow::Owned(out)
     }
 
-    /// `password=hunter2`, `"password": "hunter2"`, `'token': 'x'`, `\"apiKey\":\"x\"`.
+    /// `password=hunter2`, `"password": "hunter2"`, `'token': 'x'`, `\"apiKey\":\"x\"`, `<password>x</password>`.
     fn pairs(&self, text: &str, spans: &mut Vec<Range<usize>>) {
+        if text.contains("</") {
+            for found in self.element.captures_iter(text) {
+                if found.get(1).is_some_and(|name| keys::is_secret(name.as_str())) {
+                    spans.extend(found.get(2).map(|value| value.range()));
+                }
+            }
+        }
         for found in self.pair.captures_iter(text) {
             let (Some(name), Some(separator), Some(all)) = (found.get(1), found.get(2), found.get(0)) else { continue };
             if !keys::is_secret(name.as_str()) {

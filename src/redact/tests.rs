@@ -109,6 +109,8 @@ fn broken_payloads_are_redacted_too() {
         (b"\xff\xfe password=hunter2 \x80", "hunter2"),
         (br#"{"a":"{\"password\":\"hunter2\""#, "hunter2"),
         (br#"noise {"password":"hunter2"} noise"#, "hunter2"),
+        (b"<config><password>hunter2</password></config>", "hunter2"),
+        (b"MIIEowIBAAKCAQEAhunter2hunter2hunter2hunter2hunter2hunter2AB==\n", "hunter2"),
         (b"{\"ok\":1}\n{\"secret\":\"hunter2\"}\n{", "hunter2"),
     ] {
         let clean = redactor.bytes(bytes);

@@ -14,6 +14,7 @@ use super::{
 use crate::{
     auth::{Admission, Sender},
     model::Delivery,
+    pipeline::Prepared,
     protocol::{AuthError, DecodeError, Head, IngestError, Protocol, Receipt, Reply},
     store::StoreError,
     telemetry::ProtocolMetrics,
@@ -121,8 +122,11 @@ async fn work(
     let size = wire.bytes.len();
     let here =
         size <= BLOCKING_COMPRESSED_BYTES || size <= BLOCKING_BYTES && !body::is_compressed(&wire.bytes, encoding);
+    let metrics = job.metrics.clone();
     if here {
-        return process(state, &job, head, &wire.bytes, &mut wire.share).await;
+        let prepared = process(state, &job, head, &wire.bytes, &mut wire.share).await?;
+        drop(wire);
+        return commit(state, &metrics, prepared).await;
     }
     let head = OwnedHead::new(head, req.headers());
     let state_there = Arc::clone(state);
@@ -131,10 +135,18 @@ async fn work(
         let work = process(&state_there, &job, &head, &wire.bytes, &mut wire.share);
         tokio::runtime::Handle::current().block_on(work)
     });
-    done.await.unwrap_or_else(|_| {
+    let prepared = done.await.unwrap_or_else(|_| {
         state.metrics.observe_panic();
         Err(IngestError::Internal)
-    })
+    })?;
+    commit(state, &metrics, prepared).await
+}
+
+/// Waits for the disk. The body is gone by now: however many requests wait here, they hold little memory.
+async fn commit(state: &State, metrics: &ProtocolMetrics, prepared: Prepared) -> Result<Receipt, IngestError> {
+    let receipt = prepared.commit().await?;
+    state.metrics.observe_receipt(metrics, &receipt);
+    Ok(receipt)
 }
 
 async fn process(
@@ -143,7 +155,7 @@ async fn process(
     head: &Head<'_>,
     wire_bytes: &[u8],
     share: &mut Share,
-) -> Result<Receipt, IngestError> {
+) -> Result<Prepared, IngestError> {
     let received_us = now_us();
     let protocol = job.protocol;
     let keep = async |reason: &str, bytes: &[u8]| {
@@ -187,9 +199,7 @@ async fn process(
             let channel = channel.or_else(|| decoded.channel.take());
             let destination = job.destination.clone();
             let delivery = job.delivery.clone();
-            let receipt = state.pipeline.ingest(delivery, destination, decoded, &body, channel, received_us).await?;
-            state.metrics.observe_receipt(&job.metrics, &receipt);
-            Ok(receipt)
+            Ok(state.pipeline.prepare(delivery, destination, decoded, &body, channel, received_us))
         }
         Err(error) => {
             if error.quarantine {

@@ -45,7 +45,7 @@ const SEND_STALL_MAX: Duration = Duration::from_secs(30);
 const BACKLOG: i32 = 2048;
 
 /// Threads of one worker on which reads and large bodies may block.
-const BLOCKING_THREADS: usize = 16;
+const BLOCKING_THREADS: usize = 4;
 
 /// Where to listen.
 #[derive(Debug, Clone)]

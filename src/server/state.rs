@@ -55,7 +55,7 @@ impl Default for ServerSettings {
             metrics_public: false,
             hec_query_token: true,
             streams_max: 1000,
-            queries_max: 16,
+            queries_max: 4,
             heartbeat: Duration::from_secs(15),
             body_timeout: Duration::from_secs(10),
         }
