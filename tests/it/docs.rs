@@ -115,6 +115,21 @@ fn the_metrics_are_those_of_the_program() {
     }
 }
 
+#[test]
+fn the_filters_are_those_of_the_program() {
+    let printed = command(root(), &[]).arg("openapi").output().expect("the binary runs");
+    let document: serde_json::Value = serde_json::from_slice(&printed.stdout).expect("a document");
+    let parameters = document["paths"]["/v1/events"]["get"]["parameters"].as_array().expect("a list");
+    let served: BTreeSet<&str> = parameters.iter().filter_map(|parameter| parameter["name"].as_str()).collect();
+    let table = between("docs/api.md", "| parameter | value |", "Unknown parameters");
+    let cells = table.lines().filter_map(|line| line.strip_prefix("| `")?.split_once(" |")).map(|(names, _)| names);
+    let mut told: BTreeSet<&str> =
+        cells.flat_map(|names| names.split(", ").map(|name| name.trim_matches('`'))).collect();
+    // Told in the sentence above the table.
+    told.insert("order");
+    assert_eq!(told, served);
+}
+
 /// Blocks of shell that are marked to be run, with their line.
 fn blocks(text: &str) -> Vec<(usize, String)> {
     let mut found = Vec::new();
