@@ -15,6 +15,7 @@ mod captures;
 mod commands;
 mod decoders;
 mod disk;
+mod docs;
 mod durability;
 mod guessing;
 mod hec_errors;
