@@ -85,7 +85,7 @@ pub fn first_start(reach: &Reach, made: &Made, webhook_secret: &str, channel: &s
     let _ = write!(
         out,
         r#"
-First start. These are shown once; only their hashes are kept.
+First start. The tokens are shown once; only their hashes are kept.
 
   ingest token    {ingest}
   read token      {read}

@@ -39,6 +39,7 @@ async fn serve(config: Arc<Config>) -> Result<(), CliError> {
         let (config, standing, shown) = (Arc::clone(&config), Rc::clone(&standing), Rc::clone(&shown));
         move |listens: SocketAddr| {
             write_address(&config.storage.data_dir, listens)?;
+            tracing::info!(address = %listens, tls = config.network.tls.is_some(), "listening on {listens}");
             show(&config, &standing, listens, true);
             shown.set(true);
             Ok(())

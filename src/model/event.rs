@@ -5,6 +5,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 
+/// The connection that Fivetran's own test deliveries speak of. It does not exist.
+/// Source: Fivetran REST API, webhooks, "test": a dummy connection with this id.
+pub const TEST_CONNECTION_ID: &str = "_connector_1";
+
 /// The system that wrote the event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -10,7 +10,7 @@ mod record;
 mod stored;
 mod time;
 
-pub use event::{Conflict, CreatedFrom, Event, Family, Source, Status, Verdict, Violation};
+pub use event::{Conflict, CreatedFrom, Event, Family, Source, Status, TEST_CONNECTION_ID, Verdict, Violation};
 pub use id::{EventId, EventKey, ParseIdError};
 pub use level::Level;
 pub use record::{Hints, Payload, Record, RecordError};

@@ -13,6 +13,9 @@ pub enum LogFormat {
     Json,
 }
 
+/// What keeps the HTTP library from talking about itself.
+const QUIET: &str = "actix_server=warn";
+
 /// Why logging could not be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum LogsError {
@@ -34,8 +37,13 @@ pub enum LogsError {
 /// # Errors
 /// A filter that cannot be read; a second call.
 pub fn init(filter: &str, format: LogFormat) -> Result<(), LogsError> {
-    let filter =
+    let mut filter =
         EnvFilter::builder().parse(filter).map_err(|source| LogsError::Filter { filter: filter.to_owned(), source })?;
+    if !filter.to_string().contains("actix_server") {
+        // Its lines on starting name sockets and workers; ours name the address.
+        filter = filter
+            .add_directive(QUIET.parse().map_err(|source| LogsError::Filter { filter: QUIET.to_owned(), source })?);
+    }
     let lines = fmt::layer().with_writer(std::io::stderr);
     let registry = tracing_subscriber::registry().with(filter);
     let done = match format {

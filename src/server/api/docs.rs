@@ -25,7 +25,7 @@ pub(super) fn page(file: &str, req: &HttpRequest) -> Result<HttpResponse, Proble
         // The page's own links are relative.
         return Ok(HttpResponse::PermanentRedirect().insert_header((header::LOCATION, "/docs/")).finish());
     }
-    let config = CONFIG.get_or_init(|| Arc::new(Config::from("/openapi.json")));
+    let config = CONFIG.get_or_init(|| Arc::new(Config::from("/openapi.json").validator_url("none")));
     let found = utoipa_swagger_ui::serve(file, Arc::clone(config)).map_err(|error| {
         tracing::error!("the documentation cannot be shown: {error}");
         Problem::internal()

@@ -7,6 +7,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// Bytes that we may still take on the file system of a directory.
+fn free(dir: &Path) -> io::Result<u64> {
+    let space = rustix::fs::statvfs(dir)?;
+    Ok(space.f_bavail.saturating_mul(space.f_frsize))
+}
+
 /// How long after it was given back the file may be made again.
 const REST: Duration = Duration::from_secs(30);
 
@@ -16,6 +22,8 @@ pub struct Ballast {
     path: PathBuf,
     bytes: u64,
     there: bool,
+    /// Given back and not made again: what is left of its space is for checkpoints, not for events.
+    spent: bool,
     not_before: Option<Instant>,
 }
 
@@ -24,7 +32,7 @@ impl Ballast {
     pub fn new(dir: &Path, bytes: u64) -> Self {
         let path = dir.join("ballast");
         let there = fs::metadata(&path).is_ok_and(|found| found.len() == bytes);
-        Self { path, bytes, there: there || bytes == 0, not_before: None }
+        Self { path, bytes, there: there || bytes == 0, spent: false, not_before: None }
     }
 
     /// Makes it, if it is not there and twice its size is free. Cheap when it is there.
@@ -34,7 +42,10 @@ impl Ballast {
         }
         self.not_before = Some(Instant::now() + REST);
         match self.make() {
-            Ok(true) => self.there = true,
+            Ok(true) => {
+                self.there = true;
+                self.spent = false;
+            }
             Ok(false) => tracing::warn!(
                 "no ballast file: less than {} MiB free in the data directory; writing goes on",
                 self.bytes >> 19
@@ -48,8 +59,7 @@ impl Ballast {
 
     fn make(&self) -> io::Result<bool> {
         let dir = self.path.parent().unwrap_or(Path::new("."));
-        let space = rustix::fs::statvfs(dir)?;
-        if space.f_bavail.saturating_mul(space.f_frsize) < self.bytes * 2 {
+        if free(dir)? < self.bytes * 2 {
             return Ok(false);
         }
         let mut file = private_file(&self.path)?;
@@ -60,6 +70,12 @@ impl Ballast {
         Ok(true)
     }
 
+    /// Whether the disk was full and a quarter of the ballast's size is still not free: events would take what checkpoints need.
+    pub fn is_short(&self) -> bool {
+        let dir = self.path.parent().unwrap_or(Path::new("."));
+        self.spent && free(dir).is_ok_and(|free| free < self.bytes / 4)
+    }
+
     /// Gives the space back; false when there was none to give.
     pub fn release(&mut self) -> bool {
         self.not_before = Some(Instant::now() + REST);
@@ -67,6 +83,7 @@ impl Ballast {
             return false;
         }
         self.there = false;
+        self.spent = true;
         fs::remove_file(&self.path).is_ok()
     }
 }

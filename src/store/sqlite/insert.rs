@@ -111,7 +111,7 @@ fn insert(
     if changed == 1
         && let Some(sync) = &row.sync
     {
-        intern.sync(db, sync.lookup_hash(), conn)?;
+        intern.sync(db, sync.lookup_hash(), conn, key.created_us)?;
     }
     Ok(changed == 1)
 }

@@ -5,7 +5,7 @@
 //! transaction that is rolled back takes its numbers with it.
 
 use super::{cache::Cache, kind::INTERN_BYTES_MAX};
-use crate::model::Source;
+use crate::model::{Source, TEST_CONNECTION_ID};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 /// Memory of each table's texts, in bytes.
@@ -83,6 +83,11 @@ impl Texts {
     }
 }
 
+const MICROS_PER_DAY: i64 = 86_400 * crate::model::MICROS_PER_SECOND;
+
+/// The last day that is told apart: in 2079.
+const DAY_MAX: i64 = 40_000;
+
 /// All tables of the writer.
 pub struct Interner {
     labels: Texts,
@@ -93,6 +98,8 @@ pub struct Interner {
     last_connection_committed: i64,
     syncs: Cache<(i64, i64), ()>,
     syncs_added: bool,
+    /// Whether the connection of Fivetran's own test events is among those we have numbers for.
+    knows_test: bool,
 }
 
 impl Interner {
@@ -109,12 +116,15 @@ impl Interner {
             last_connection_committed: last,
             syncs: Cache::new(SYNCS),
             syncs_added: false,
+            knows_test: db
+                .prepare("SELECT 1 FROM connection WHERE connection_id = ?1")?
+                .exists([TEST_CONNECTION_ID])?,
         })
     }
 
-    /// How many connections are known.
+    /// How many connections are known. The one of Fivetran's test events is none.
     pub fn connection_count(&self) -> u64 {
-        self.last_connection_committed as u64
+        (self.last_connection_committed as u64).saturating_sub(u64::from(self.knows_test))
     }
 
     /// Number of a label.
@@ -146,6 +156,7 @@ impl Interner {
             Some(id) => id,
             None => {
                 self.last_connection += 1;
+                self.knows_test |= connection_id == TEST_CONNECTION_ID;
                 db.prepare_cached("INSERT INTO connection (id, source, connection_id) VALUES (?1, ?2, ?3)")?
                     .execute(params![self.last_connection, source.as_str(), connection_id])?;
                 self.last_connection
@@ -155,11 +166,13 @@ impl Interner {
         Ok(id)
     }
 
-    /// Remembers that a sync was seen with a connection.
-    pub fn sync(&mut self, db: &Connection, hash: i64, conn: i64) -> rusqlite::Result<()> {
+    /// Remembers that a sync was seen with a connection at a time.
+    pub fn sync(&mut self, db: &Connection, hash: i64, conn: i64, created_us: i64) -> rusqlite::Result<()> {
         if self.syncs.get(&(hash, conn)).is_none() {
-            db.prepare_cached("INSERT OR IGNORE INTO sync_lookup (hash, conn) VALUES (?1, ?2)")?
-                .execute([hash, conn])?;
+            // Times far outside share a day, so that nobody can make more days than a look-up can bear.
+            let day = created_us.div_euclid(MICROS_PER_DAY).clamp(0, DAY_MAX);
+            db.prepare_cached("INSERT OR IGNORE INTO sync_lookup (day, hash, conn) VALUES (?1, ?2, ?3)")?
+                .execute([day, hash, conn])?;
             self.syncs.put((hash, conn), (), 1);
             self.syncs_added = true;
         }

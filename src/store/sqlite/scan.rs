@@ -27,6 +27,12 @@ const LOOK_AHEAD: Duration = Duration::from_millis(50);
 /// Most connections whose events are merged; past it everything is read.
 const MERGED_MAX: usize = 16;
 
+/// The connections of a sync: one look-up for each day that has syncs.
+const SYNC_CONNECTIONS: &str = "WITH RECURSIVE days (day) AS (
+        SELECT min(day) FROM sync_lookup
+        UNION ALL SELECT (SELECT min(day) FROM sync_lookup WHERE day > days.day) FROM days WHERE days.day IS NOT NULL
+    ) SELECT DISTINCT conn FROM days JOIN sync_lookup USING (day) WHERE hash = ?1 LIMIT 64";
+
 const ALL_ASC: &str = select_event!("WHERE (created, hash) >= (?1, ?2) ORDER BY created, hash");
 const ALL_DESC: &str = select_event!("WHERE (created, hash) <= (?1, ?2) ORDER BY created DESC, hash DESC");
 const NOTABLE_ASC: &str =
@@ -59,7 +65,7 @@ impl Plan {
             numbers(db.prepare_cached("SELECT id FROM connection WHERE connection_id = ?1")?.query([connection_id])?)?
         } else if let Some(sync_id) = &filter.sync_id {
             let hash = SyncCell::of(sync_id).lookup_hash();
-            numbers(db.prepare_cached("SELECT conn FROM sync_lookup WHERE hash = ?1 LIMIT 64")?.query([hash])?)?
+            numbers(db.prepare_cached(SYNC_CONNECTIONS)?.query([hash])?)?
         } else if matches!(filter.level, Some(Level::Warning | Level::Severe))
             || matches!(filter.validation, Some(Status::Invalid | Status::UnknownEvent))
         {

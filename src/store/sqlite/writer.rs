@@ -248,6 +248,9 @@ impl Writer {
     }
 
     fn transaction(&mut self, jobs: &[Job]) -> Result<Vec<Done>, WriteError> {
+        if self.ballast.is_short() {
+            return Err(WriteError::Store(StoreError::DiskFull));
+        }
         let db = match self.db.take() {
             Some(db) => db,
             None => self.reopen()?,
@@ -302,7 +305,10 @@ impl Writer {
             self.shared.write_failed(explained.clone());
         }
         if explained == StoreError::DiskFull && self.ballast.release() {
-            tracing::error!("disk full; the ballast file was given back, events are refused until there is space");
+            tracing::error!(
+                "disk full; the ballast file was given back to checkpoints; events are refused while less than {} MiB are free",
+                self.options.ballast_bytes >> 22
+            );
             if let Some(db) = &self.db {
                 self.wal.empty(db);
             }

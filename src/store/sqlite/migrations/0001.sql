@@ -60,11 +60,13 @@ CREATE TABLE arrival (
     keys BLOB NOT NULL
 ) STRICT;
 
--- Which connections a sync id was seen with.
+-- Which connections a sync id was seen with. By day first: hashes alone would touch a page of their own for every sync,
+-- all over a table that grows for ever.
 CREATE TABLE sync_lookup (
+    day  INTEGER NOT NULL,               -- days since 1970 of the first of its events to arrive
     hash INTEGER NOT NULL,
     conn INTEGER NOT NULL,
-    PRIMARY KEY (hash, conn)
+    PRIMARY KEY (day, hash, conn)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE quarantine (
