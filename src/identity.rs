@@ -3,7 +3,7 @@
 //! In: a normalised, redacted event. Out: its [`EventKey`]. The same event by another route, with its members in another order, in
 //! the old spelling or with other white space, has the same key (law L3); nothing of this process or machine takes part.
 //!
-//! Version 1: the first 64 bits of SHA-256 over event name, `created` in microseconds, connection, sync and canonical data. Canonical
+//! Version 1: the first 64 bits of SHA-256 over event name, `created`, connection, sync and canonical data. Canonical
 //! data: members sorted by name, strings with their length, numbers by value (1, 1.0 and 1e0 are one), masks of secrets all
 //! alike. Data that is absent, null or `{}` is one. Next to an equal `created` 64 bits are plenty (10^10 events: 3 in 10^7 for any accident), and
 //! a second event cannot be forged onto a key in fewer than 2^64 tries.
@@ -30,6 +30,10 @@ pub fn key(event: &Event) -> EventKey {
         }
     }
     out.extend_from_slice(&created_us.to_be_bytes());
+    // Events a few nanoseconds apart are two; most times have no such digits.
+    if event.created.sub_micro_nanos() != 0 {
+        out.extend_from_slice(&event.created.sub_micro_nanos().to_be_bytes());
+    }
     match &event.data {
         None => {}
         Some(Value::Object(members)) if members.is_empty() => {}

@@ -1,7 +1,6 @@
 //! Times as senders write them, kept as precise as they came.
 
-use jiff::{civil, tz::TimeZone};
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// Microseconds since 1970-01-01T00:00:00Z.
 pub type Micros = i64;
@@ -9,8 +8,8 @@ pub type Micros = i64;
 /// Microseconds in a second.
 pub const MICROS_PER_SECOND: i64 = 1_000_000;
 
-/// Earliest and latest second that is read: the year 0000 to the last full day of 9999 (the calendar library ends there).
-const SECONDS: std::ops::RangeInclusive<i64> = -62_167_219_200..=253_402_207_200;
+/// Earliest and latest second that RFC 3339 can write: years 0000 to 9999.
+const SECONDS: std::ops::RangeInclusive<i64> = -62_167_219_200..=253_402_300_799;
 
 /// A moment, and with how many decimals it was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -83,6 +82,33 @@ impl Timestamp {
         Self { digits, ..self }
     }
 
+    /// Appends what `Display` writes; for every event, so by hand.
+    pub fn write_to(self, out: &mut String) {
+        let (days, second) = (self.seconds.div_euclid(86_400), self.seconds.rem_euclid(86_400));
+        let (year, month, day) = civil(days);
+        let mut two = |value: i64, mark: char| {
+            out.push(char::from(b'0' + (value / 10) as u8));
+            out.push(char::from(b'0' + (value % 10) as u8));
+            if mark != ' ' {
+                out.push(mark);
+            }
+        };
+        two(year / 100, ' ');
+        two(year % 100, '-');
+        two(month, '-');
+        two(day, 'T');
+        two(second / 3600, ':');
+        two(second / 60 % 60, ':');
+        two(second % 60, ' ');
+        if self.digits > 0 {
+            let start = out.len() + 1;
+            // Writing to a String cannot fail.
+            let _ = write!(out, ".{:09}", self.nanos);
+            out.truncate(start + usize::from(self.digits));
+        }
+        out.push('Z');
+    }
+
     /// Reads RFC 3339 or `YYYY-MM-DD HH:MM:SS[.fff]` (UTC when no offset is given). Decimals past the ninth are cut.
     ///
     /// # Errors
@@ -111,14 +137,14 @@ impl Timestamp {
         let (hour, minute, second) = (number(11..13)?, number(14..16)?, number(17..19)?);
         // A leap second is read as the last moment before it, as POSIX clocks do.
         let leap = second == 60;
-        let date = civil::Date::new(year as i16, month as i8, day as i8).map_err(|_| TimestampError)?;
+        let date = jiff::civil::Date::new(year as i16, month as i8, day as i8).map_err(|_| TimestampError)?;
         if hour > 23 || minute > 59 || second > 60 {
             return Err(TimestampError);
         }
         let (nanos, digits, rest) = fraction(&bytes[19..])?;
         let offset = offset_seconds(rest)?;
-        let days = date.to_zoned(TimeZone::UTC).map_err(|_| TimestampError)?.timestamp().as_second();
-        let seconds = days + hour * 3600 + minute * 60 + second.min(59) - offset;
+        let days = days(year, i64::from(date.month()), i64::from(date.day()));
+        let seconds = days * 86_400 + hour * 3600 + minute * 60 + second.min(59) - offset;
         Self::new(seconds, if leap { 999_999_999 } else { nanos }, digits)
     }
 
@@ -185,8 +211,10 @@ fn fraction(bytes: &[u8]) -> Result<(u32, u8, &[u8]), TimestampError> {
 /// `Z`, `+02:00`, `+0200`, `+02`, ` UTC` or nothing, in seconds east of UTC.
 fn offset_seconds(rest: &[u8]) -> Result<i64, TimestampError> {
     let digit = |byte: u8| if byte.is_ascii_digit() { Ok(i64::from(byte - b'0')) } else { Err(TimestampError) };
+    // Warehouses write a space before the offset: `2021-02-13 13:34:03.343 +0000`.
+    let rest = rest.strip_prefix(b" ").unwrap_or(rest);
     match rest {
-        [] | [b'Z' | b'z'] | b" UTC" | b" Z" => Ok(0),
+        [] | [b'Z' | b'z'] | b"UTC" => Ok(0),
         [sign @ (b'+' | b'-'), tail @ ..] => {
             let (hours, minutes) = match *tail {
                 [a, b] => (digit(a)? * 10 + digit(b)?, 0),
@@ -222,26 +250,31 @@ fn expand_exponent(text: &str) -> Option<String> {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Ok(stamp) = jiff::Timestamp::from_second(self.seconds) else {
-            return Err(fmt::Error);
-        };
-        let at = stamp.to_zoned(TimeZone::UTC);
-        write!(
-            f,
-            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}",
-            at.year(),
-            at.month(),
-            at.day(),
-            at.hour(),
-            at.minute(),
-            at.second()
-        )?;
-        if self.digits > 0 {
-            let decimals = format!("{:09}", self.nanos);
-            write!(f, ".{}", &decimals[..usize::from(self.digits)])?;
-        }
-        f.write_str("Z")
+        let mut text = String::with_capacity(30);
+        self.write_to(&mut text);
+        f.write_str(&text)
     }
+}
+
+/// Year, month and day of a day counted from 1970-01-01. Counts in years that begin in March, so that the leap day is
+/// the last of its year, and in cycles of 400 years.
+fn civil(days: i64) -> (i64, i64, i64) {
+    let days = days + 719_468;
+    let (cycle, of_cycle) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year = (of_cycle - of_cycle / 1_460 + of_cycle / 36_524 - of_cycle / 146_096) / 365;
+    let of_year = of_cycle - (365 * year + year / 4 - year / 100);
+    let month = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month + 2) / 5 + 1;
+    let month = if month < 10 { month + 3 } else { month - 9 };
+    (year + cycle * 400 + i64::from(month <= 2), month, day)
+}
+
+/// The day counted from 1970-01-01 of a date; the other way round.
+fn days(year: i64, month: i64, day: i64) -> i64 {
+    let year = year - i64::from(month <= 2);
+    let (cycle, of_cycle) = (year.div_euclid(400), year.rem_euclid(400));
+    let of_year = (153 * (month + if month > 2 { -3 } else { 9 }) + 2) / 5 + day - 1;
+    cycle * 146_097 + of_cycle * 365 + of_cycle / 4 - of_cycle / 100 + of_year - 719_468
 }
 
 #[cfg(test)]
@@ -270,9 +303,12 @@ mod tests {
         check("1786959683518000001", Some("2026-08-17T09:41:23.518000001Z"));
         check("1.786959683518e9", Some("2026-08-17T09:41:23.518Z"));
         check("2016-12-31T23:59:60Z", Some("2016-12-31T23:59:59Z"));
+        check("2021-02-13 13:34:03.343 +0000", Some("2021-02-13T13:34:03.343Z"));
+        check("2021-02-13 13:34:03.343 UTC", Some("2021-02-13T13:34:03.343Z"));
+        check("0000-02-29T00:00:00Z", Some("0000-02-29T00:00:00Z"));
         check("1969-12-31T23:59:59.5Z", Some("1969-12-31T23:59:59.5Z"));
         check("-1.5", Some("1969-12-31T23:59:58.5Z"));
-        check("9999-12-30T21:59:59Z", Some("9999-12-30T21:59:59Z"));
+        check("9999-12-31T23:59:59Z", Some("9999-12-31T23:59:59Z"));
         check("2026-07-07T16:35:14.45612345678901234567Z", Some("2026-07-07T16:35:14.456123456Z"));
     }
 
@@ -294,6 +330,18 @@ mod tests {
             "2026-07-07T16:35:14+99:00",
         ] {
             check(text, None);
+        }
+    }
+
+    proptest::proptest! {
+        /// The calendar library says the same, and what is written is read back.
+        #[test]
+        fn every_moment_is_written_right(seconds in -62_167_219_200_i64..253_402_207_200, nanos in 0_u32..1_000_000_000) {
+            let at = Timestamp::new(seconds, nanos, 9).expect("in range");
+            let library = jiff::Timestamp::new(seconds, 0).expect("in range").to_string();
+            let text = at.to_string();
+            proptest::prop_assert_eq!(&text[..19], &library[..19]);
+            proptest::prop_assert_eq!(Timestamp::parse(&text), Ok(at));
         }
     }
 

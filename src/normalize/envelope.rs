@@ -229,6 +229,7 @@ fn is_rendered(created: &Timestamp, text: &str) -> bool {
     };
     bytes.len() == 20 + decimals
         && bytes[10] == b'T'
+        && &bytes[17..19] != b"60"
         && bytes.last() == Some(&b'Z')
         && (decimals == 0 || bytes[19] == b'.')
 }

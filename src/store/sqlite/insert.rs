@@ -9,10 +9,14 @@ use super::{
     intern::Interner,
     kind::{Kind, Label, Spill, union},
 };
-use crate::{model::EventKey, store::Outcome};
+use crate::{
+    model::EventKey,
+    store::{Outcome, StoreError},
+};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
-/// How many events that differ in nothing but a secret find a place at one moment.
+/// How many unrelated events may stand in the way of one that differs from another in nothing but a secret. One would be an
+/// accident of 64 bits.
 const PROBES: u32 = 16;
 
 const INSERT: &str = "INSERT INTO event
@@ -48,26 +52,51 @@ pub fn put(
     ids: &Ids,
     row: &Row,
 ) -> Result<Outcome, WriteError> {
-    let mut key = row.key;
-    for probe in 0..=PROBES {
+    if insert(db, intern, batch, ids, row, row.key)? {
+        return Ok(Outcome::Stored(row.key));
+    }
+    let there = There::find(db, row.key)?;
+    let (Some(known), Some(new)) = (there.secret, row.secret) else {
+        return duplicate(db, intern, batch, ids, row, row.key, there);
+    };
+    if known == new {
+        return duplicate(db, intern, batch, ids, row, row.key, there);
+    }
+    // Another secret in an otherwise equal event: it has a place of its own, told by that secret.
+    let mut key = EventKey { hash: row.key.hash ^ spread(new), ..row.key };
+    for _ in 0..=PROBES {
         if insert(db, intern, batch, ids, row, key)? {
             return Ok(Outcome::Stored(key));
         }
         let there = There::find(db, key)?;
-        let another = match (there.secret, row.secret) {
-            (Some(there), Some(new)) => there != new,
-            // A neighbour of the asked key that hides no secret is another event altogether.
-            _ => probe > 0,
-        };
-        if !another {
-            there.merge(db, intern, batch, ids, row, key)?;
-            redelivered(db, key)?;
-            return Ok(Outcome::Duplicate(key));
+        if there.secret == Some(new) {
+            return duplicate(db, intern, batch, ids, row, key, there);
         }
         key.hash = key.hash.wrapping_add(1);
     }
-    redelivered(db, row.key)?;
-    Ok(Outcome::Duplicate(row.key))
+    Err(WriteError::Store(StoreError::Engine("no free key beside an event".to_owned())))
+}
+
+fn duplicate(
+    db: &Connection,
+    intern: &mut Interner,
+    batch: &Encoded,
+    ids: &Ids,
+    row: &Row,
+    key: EventKey,
+    there: There,
+) -> Result<Outcome, WriteError> {
+    there.merge(db, intern, batch, ids, row, key)?;
+    redelivered(db, key)?;
+    Ok(Outcome::Duplicate(key))
+}
+
+/// A number in which every bit depends on every bit of the digest, and which is not 0.
+fn spread(digest: i64) -> i64 {
+    let mut bits = digest as u64;
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    ((bits ^ (bits >> 31)) | 1) as i64
 }
 
 fn insert(

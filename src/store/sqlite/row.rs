@@ -2,7 +2,7 @@
 
 use super::{
     body,
-    encode::{SyncCell, write_created},
+    encode::SyncCell,
     kind::{Kind, Label, Spill},
     names::Names,
     reader::ReadError,
@@ -114,7 +114,7 @@ impl<'r> Opened<'r> {
             None => raw.push_str(pieces[0]),
             Some(shape) => {
                 let mut created_text = String::new();
-                write_created(created, &mut created_text);
+                created.write_to(&mut created_text);
                 let known = Known {
                     name: self.kind.name_as_it_came(),
                     created: &created_text,
