@@ -173,17 +173,21 @@ fn size_of(item: &Item) -> usize {
 fn summary(args: &ImportArgs, reports: &[FileReport], tally: Tally, connections: usize, seconds: f64) -> Outcome {
     let records: u64 = reports.iter().map(|report| report.records).sum();
     let rate = (records as f64 / seconds.max(0.001)) as u64;
+    // Single records that cannot be read are kept and said; a file of which nothing can be read is the wrong file.
+    let nothing_read = tally.quarantined > 0 && tally.accepted + tally.duplicates == 0;
+    let code = if nothing_read { error::FOUND } else { error::DONE };
     if args.json {
         let files: Vec<Value> = reports
             .iter()
             .map(|report| json!({"file": report.path, "records": report.records, "imported_before": report.skipped}))
             .collect();
-        return print(&pretty(&json!({
+        print(&pretty(&json!({
             "dry_run": args.dry_run, "files": files, "connections_known": connections, "records": records,
             "accepted": tally.accepted, "duplicates": tally.duplicates, "quarantined": tally.quarantined,
             "invalid": tally.invalid, "unknown_event": tally.unknown,
             "seconds": (seconds * 1000.0).round() / 1000.0, "records_per_second": rate,
-        })));
+        })))?;
+        return Ok(code);
     }
     let mut out = String::new();
     for report in reports {
@@ -202,5 +206,5 @@ fn summary(args: &ImportArgs, reports: &[FileReport], tally: Tally, connections:
         tally.accepted, tally.duplicates, tally.quarantined, tally.invalid, tally.unknown
     ));
     print(&out)?;
-    Ok(error::DONE)
+    Ok(code)
 }
