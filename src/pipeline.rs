@@ -137,23 +137,8 @@ impl Pipeline {
         &self.understanding
     }
 
-    /// Takes a decoded request. Resolves after the commit.
-    ///
-    /// # Errors
-    /// Nothing was taken, and why.
-    pub async fn ingest(
-        &self,
-        delivery: Delivery,
-        destination: Option<Arc<str>>,
-        decoded: Decoded<'_>,
-        body: &[u8],
-        ack_channel: Option<String>,
-        received_us: Micros,
-    ) -> Result<Receipt, IngestError> {
-        self.prepare(delivery, destination, decoded, body, ack_channel, received_us).commit().await
-    }
-
-    /// Does everything but wait for the disk, so that the caller can let go of the body before that.
+    /// Takes a decoded request: does everything but wait for the disk, so that the caller can let go of the body before
+    /// [`Prepared::commit`].
     pub fn prepare(
         &self,
         delivery: Delivery,

@@ -156,7 +156,7 @@ async fn direct(pipeline: &wiring::Pipeline, items: Vec<Item>) -> Result<Tally, 
         }
     }
     let delivery = Delivery { protocol: "import", token: "import".into() };
-    let receipt: Receipt = pipeline.ingest(delivery, None, decoded, &body, None, now_us()).await?;
+    let receipt: Receipt = pipeline.prepare(delivery, None, decoded, &body, None, now_us()).commit().await?;
     let outcomes = |outcome: &str| receipt.items.iter().filter(|item| item.outcome == outcome).count() as u64;
     Ok(Tally {
         accepted: receipt.accepted as u64,
