@@ -2,7 +2,7 @@
 //!
 //! In: arguments. Out: what the command prints and an exit code: 0 done, 1 found something wrong, 2 usage. Every command's
 //! `--help` ends with an example; what a machine might read has `--json`. Calls into the server, the store's engine and
-//! the pipeline's construction go through [`wiring`] alone.
+//! the pipeline's construction go through `wiring` alone.
 
 mod access;
 mod backup;

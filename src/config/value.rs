@@ -127,7 +127,7 @@ pub fn whole(text: &str, least: u64) -> Result<u64, String> {
     if number < least { Err(format!("it is below {least}")) } else { Ok(number) }
 }
 
-/// Like [`bytes`]; 0 for `off`.
+/// Like [`bytes()`]; 0 for `off`.
 pub fn bytes_or_off(text: &str) -> Result<u64, String> {
     if text.trim().eq_ignore_ascii_case("off") { Ok(0) } else { bytes(text, 0) }
 }

@@ -1,6 +1,6 @@
 //! HTTP: the only room (with the dashboard) that knows the HTTP library.
 //!
-//! In: connections. Out: answers, each with an `x-request-id`. What happens to a request: [`dispatch`] finds its
+//! In: connections. Out: answers, each with an `x-request-id`. What happens to a request: `dispatch` finds its
 //! route; a delivery goes through `ingest` (head, credential, bounded body, pipeline, the protocol's own reply), a
 //! question through `api`. Refused: unknown paths and methods, in the dialect of their neighbours; bodies past the cap
 //! or the clock; more connections, bytes, queries or streams than the settings allow. A panic in a handler is
