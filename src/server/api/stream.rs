@@ -8,7 +8,7 @@
 use super::Problem;
 use crate::{
     auth::{Access, Reader},
-    query::{LiveEvent, LivePage, StreamRequest, TAIL_PAGE_EVENTS, matches, tail_id},
+    query::{LiveEvent, LivePage, StreamRequest, matches, tail_id},
     server::state::{Door, State},
     store::{EventFilter, StoreError, TailCursor},
 };
@@ -141,7 +141,7 @@ impl Watch {
                 self.told = Some(live.cursor);
             }
             self.cursor = page.next;
-            self.caught_up = page.events.len() < TAIL_PAGE_EVENTS;
+            self.caught_up = !page.more;
             if !text.is_empty() {
                 return Some(text);
             }

@@ -79,6 +79,20 @@ async fn a_stream_resumes_without_gap_or_repeat() {
 }
 
 #[actix_web::test]
+async fn a_place_that_was_asked_for_before_shows_what_came_since() {
+    let server = Server::start().await;
+    server.deliver(&event(0)).await;
+    server.deliver(&event(1)).await;
+    let headers = format!("{}last-event-id: 1.1\r\n", bearer("re"));
+    for last in 1..5 {
+        let mut tail = Tail::open(&server, "/v1/events/stream", &headers).await;
+        assert_eq!(tail.events(last).await, (1..=last).map(sync).collect::<Vec<_>>());
+        drop(tail);
+        server.deliver(&event(last + 1)).await;
+    }
+}
+
+#[actix_web::test]
 async fn a_large_batch_arrives_whole_and_a_filter_narrows_it() {
     let server = Server::start().await;
     let mut all = Tail::open(&server, "/v1/events/stream", &bearer("re")).await;
