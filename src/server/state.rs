@@ -15,7 +15,7 @@ use std::{
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 /// Bounds and choices of the server.
 #[derive(Debug, Clone)]
@@ -114,7 +114,14 @@ pub(super) struct State {
     pub readiness: Readiness,
     pub tls: bool,
     queries: Arc<Semaphore>,
+    answers: Arc<Semaphore>,
 }
+
+/// Bytes of large answers that may wait for their clients, in all.
+const ANSWER_BYTES_MAX: usize = 64 << 20;
+
+/// Answers up to this are not counted, in bytes.
+const SMALL_ANSWER_BYTES: usize = 256 << 10;
 
 /// Bytes that one permit of [`State::body_budget`] stands for.
 pub(super) const BUDGET_UNIT_BYTES: usize = 1024;
@@ -132,6 +139,7 @@ impl State {
             body_budget: Arc::new(Semaphore::new(budget.clamp(1, Semaphore::MAX_PERMITS))),
             streams: Arc::new(Semaphore::new(settings.streams_max)),
             queries: Arc::new(Semaphore::new(settings.queries_max.max(1))),
+            answers: Arc::new(Semaphore::new(ANSWER_BYTES_MAX / BUDGET_UNIT_BYTES)),
             tails: Tails::new(Arc::clone(&store)),
             draining: watch::Sender::new(false),
             readiness: Readiness::new(store),
@@ -180,6 +188,19 @@ impl State {
             self.metrics.observe_auth_failure();
             Problem::of_reader(error, access)
         })
+    }
+
+    /// A share of what answers may hold until their clients have taken them; none for a small answer.
+    pub async fn hold_answer(&self, bytes: usize) -> Result<Option<OwnedSemaphorePermit>, Problem> {
+        if bytes <= SMALL_ANSWER_BYTES {
+            return Ok(None);
+        }
+        let units = bytes.min(ANSWER_BYTES_MAX).div_ceil(BUDGET_UNIT_BYTES) as u32;
+        let waiting = tokio::time::timeout(PATIENCE, Arc::clone(&self.answers).acquire_many_owned(units));
+        match waiting.await {
+            Ok(Ok(permit)) => Ok(Some(permit)),
+            _ => Err(Problem::busy("too many large answers wait to be read", PATIENCE)),
+        }
     }
 
     /// Runs a read of the store where blocking is allowed, with a bound on how many run at a time.

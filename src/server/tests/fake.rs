@@ -166,15 +166,17 @@ impl Store for FakeStore {
         let inner = self.inner();
         let gap = after.commit + 1 < inner.forgotten;
         let after = if gap { TailCursor { commit: inner.forgotten - 1, seen: u32::MAX } } else { after };
-        let events: Vec<_> = inner
+        let mut events: Vec<_> = inner
             .arrivals
             .iter()
             .filter(|(cursor, _)| *cursor > after)
-            .take(limit)
+            .take(limit + 1)
             .map(|(cursor, key)| (*cursor, inner.events[key].clone()))
             .collect();
+        let more = events.len() > limit;
+        events.truncate(limit);
         let next = events.last().map_or(after, |(cursor, _)| *cursor);
-        Ok(TailPage { events, next, gap })
+        Ok(TailPage { events, next, more, gap })
     }
 
     fn tail_end(&self) -> Result<TailCursor, StoreError> {

@@ -50,6 +50,20 @@ async fn an_event_is_found_by_its_id_with_its_original() {
 }
 
 #[actix_web::test]
+async fn large_answers_are_taken_in_turns() {
+    let server = Server::start().await;
+    for n in 0..10 {
+        server.deliver(&event(n).replace("SUCCESSFUL", &"x".repeat(3 << 20))).await;
+    }
+    // 30 MB each: together more than all answers may hold.
+    let asked = (0..5).map(|_| server.get("/v1/events?limit=1000", "re"));
+    for answer in futures_util::future::join_all(asked).await {
+        assert_eq!(answer.status, 200);
+        assert_eq!(answer.json()["data"].as_array().map(Vec::len), Some(10));
+    }
+}
+
+#[actix_web::test]
 async fn bad_parameters_are_named() {
     let server = Server::start().await;
     for (query, parameter) in [

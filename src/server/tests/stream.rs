@@ -102,6 +102,36 @@ async fn a_large_batch_arrives_whole_and_a_filter_narrows_it() {
     assert_eq!(half.events(500).await.len(), 500);
 }
 
+/// An event with so much data.
+fn large(n: usize, bytes: usize) -> String {
+    event(n).replace("SUCCESSFUL", &"x".repeat(bytes))
+}
+
+#[actix_web::test]
+async fn a_large_event_comes_whole_and_those_who_do_not_read_hold_up_nobody() {
+    let server = Server::start().await;
+    let mut idle = Vec::new();
+    for _ in 0..20 {
+        idle.push(Tail::open(&server, "/v1/events/stream", &bearer("re")).await);
+    }
+    let mut tail = Tail::open(&server, "/v1/events/stream", &bearer("re")).await;
+    for n in 0..8 {
+        server.deliver(&large(n, 512 << 10)).await;
+    }
+    tail.until(|text| text.len() > 8 * (512 << 10) && text.ends_with("\n\n\r\n")).await;
+    // Without the marks of the pieces.
+    let mut whole = String::new();
+    let mut rest = &tail.text[tail.text.find("\r\n\r\n").expect("a head") + 4..];
+    while let Some((size, after)) = rest.split_once("\r\n") {
+        let size = usize::from_str_radix(size, 16).expect("a size");
+        whole.push_str(&after[..size]);
+        rest = &after[size + 2..];
+    }
+    tail.text = whole;
+    assert_eq!(tail.syncs(), (0..8).map(sync).collect::<Vec<_>>());
+    drop(idle);
+}
+
 #[actix_web::test]
 async fn silence_is_filled_and_a_sparse_filter_keeps_its_place() {
     let mut setup = Setup::default();

@@ -41,8 +41,8 @@ pub use facts::{StoreFacts, backup, facts};
 pub use open::{DATABASE, OpenError};
 
 use super::{
-    Appended, Batch, EventPage, EventQuery, Store, StoreError, StoreFuture, StoreStats, TailCursor, TailPage,
-    TokenRecord,
+    Appended, Batch, EventPage, EventQuery, PAGE_BYTES_MAX, Store, StoreError, StoreFuture, StoreStats, TailCursor,
+    TailPage, TokenRecord,
 };
 use crate::model::{EventId, Micros, QuarantinedItem, StoredEvent};
 use names::Names;
@@ -234,16 +234,22 @@ impl Store for SqliteStore {
             let end = tail::end(db)?;
             if after > end {
                 // A cursor of another life of this store, before a restored backup.
-                return Ok(TailPage { events: Vec::new(), next: end, gap: true });
+                return Ok(TailPage { events: Vec::new(), next: end, more: false, gap: true });
             }
-            let next = found.last().map_or(after, |(cursor, _)| *cursor);
-            let mut events = Vec::with_capacity(found.len());
+            let (mut next, mut more) = (after, found.len() == limit);
+            let (mut events, mut bytes) = (Vec::with_capacity(found.len()), 0);
             for (cursor, key) in found {
                 if let Some(event) = row::get(db, &self.shared.names, key)? {
+                    bytes += event.raw.len();
+                    if bytes > PAGE_BYTES_MAX && !events.is_empty() {
+                        more = true;
+                        break;
+                    }
                     events.push((cursor, event));
                 }
+                next = cursor;
             }
-            Ok(TailPage { events, next, gap })
+            Ok(TailPage { events, next, more, gap })
         })
     }
 

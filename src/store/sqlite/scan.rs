@@ -1,7 +1,8 @@
 //! Pages of events in time order.
 //!
 //! In: a filter, an order, a key to go on behind. Out: the events that fit, read along the narrowest index, and where the next
-//! page begins. A filter that fits few events gives up its turn after a bounded time with what it has found.
+//! page begins. A filter that fits few events gives up its turn after a bounded time with what it has found; a page of large
+//! events ends early.
 
 use super::{
     encode::SyncCell,
@@ -11,7 +12,7 @@ use super::{
 };
 use crate::{
     model::{EventKey, Level, Status, StoredEvent},
-    store::{EventFilter, EventPage, EventQuery, Order, StoreError},
+    store::{EventFilter, EventPage, EventQuery, Order, PAGE_BYTES_MAX, StoreError},
 };
 use aho_corasick::AhoCorasick;
 use rusqlite::{Connection, Row, Rows, fallible_streaming_iterator::FallibleStreamingIterator as _};
@@ -161,7 +162,7 @@ fn collect(
     streams: &mut [Rows<'_>],
 ) -> Result<EventPage, ReadError> {
     let mut matcher = Matcher::new(db, names, &query.filter)?;
-    let mut events: Vec<StoredEvent> = Vec::new();
+    let (mut events, mut bytes) = (Vec::<StoredEvent>::new(), 0);
     let began = Instant::now();
     let mut until = began + TURN;
     let mut heads = Vec::with_capacity(streams.len());
@@ -190,7 +191,8 @@ fn collect(
         if let Some(row) = streams[at].get()
             && let Some(event) = matcher.event(row)?
         {
-            if events.len() == query.limit {
+            bytes += event.raw.len();
+            if events.len() == query.limit || bytes > PAGE_BYTES_MAX && !events.is_empty() {
                 return Ok(EventPage { events, next: last });
             }
             events.push(event);
