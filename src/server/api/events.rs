@@ -75,7 +75,7 @@ impl MessageBody for Pieces {
 /// Events in order of time, page by page.
 ///
 /// A page can be shorter than its limit, even empty, and still have a next one; go on until `next_cursor` is null.
-#[utoipa::path(get, path = "/v1/events", tag = "events", security(("token" = [])), params(
+#[utoipa::path(get, operation_id = "list_events", path = "/v1/events", tag = "events", security(("token" = [])), params(
     ("order" = Option<String>, Query, description = "`desc` (newest first, the default) or `asc`"),
     ("limit" = Option<usize>, Query, minimum = 1, maximum = 1000, description = "Items of a page, 100 when absent"),
     ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before; keeps its order"),
@@ -91,7 +91,7 @@ pub(super) async fn list(state: &State, door: Door, req: &HttpRequest) -> Result
 }
 
 /// One event, with the redacted original text.
-#[utoipa::path(get, path = "/v1/events/{id}", tag = "events", security(("token" = [])),
+#[utoipa::path(get, operation_id = "get_event", path = "/v1/events/{id}", tag = "events", security(("token" = [])),
     params(("id" = String, Path, description = "Its id")),
     responses((status = 200, description = "The event", body = EventView), (status = 404, description = "No such event")))]
 pub(super) async fn one(state: &State, door: Door, req: &HttpRequest, id: &str) -> Result<HttpResponse, Problem> {

@@ -70,7 +70,7 @@ struct Watch {
 ///
 /// Messages are `event: event` with the event as data and its place as id. A client that sends the last id back gets
 /// what came since; `event: gap` says that some of it is no longer known in order.
-#[utoipa::path(get, path = "/v1/events/stream", tag = "events", security(("token" = []), ("query_token" = [])), params(
+#[utoipa::path(get, operation_id = "stream_events", path = "/v1/events/stream", tag = "events", security(("token" = []), ("query_token" = [])), params(
     ("Last-Event-ID" = Option<String>, Header, description = "The last id that was seen"),
     ("last_event_id" = Option<String>, Query, description = "The same, for clients that cannot send headers"),
 ), responses((status = 200, description = "Server-sent events", body = String, content_type = "text/event-stream")))]
