@@ -8,7 +8,7 @@ use std::{
 };
 
 /// Bytes that we may still take on the file system of a directory.
-fn free(dir: &Path) -> io::Result<u64> {
+pub fn free(dir: &Path) -> io::Result<u64> {
     let space = rustix::fs::statvfs(dir)?;
     Ok(space.f_bavail.saturating_mul(space.f_frsize))
 }
