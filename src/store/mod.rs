@@ -15,8 +15,10 @@ pub mod contract;
 #[cfg(test)]
 pub mod faulty;
 pub mod sqlite;
+mod text;
 
 pub use sqlite::{OpenError, SqliteOptions};
+pub use text::TextSearch;
 
 /// Opens the store in a data directory.
 ///
@@ -128,7 +130,7 @@ pub struct EventFilter {
     pub validation: Option<Status>,
     /// Exact destination.
     pub destination: Option<String>,
-    /// Text that must occur in the event's raw text, name or connection, without regard to ASCII case.
+    /// Text that must occur in the event's raw text (as it is or as JSON escapes it), name or connection, in any case.
     pub q: Option<String>,
     /// Not before, microseconds.
     pub from: Option<Micros>,

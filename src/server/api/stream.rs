@@ -8,9 +8,9 @@
 use super::Problem;
 use crate::{
     auth::{Access, Reader},
-    query::{LivePage, StreamRequest, matches, tail_id},
+    query::{LivePage, Matcher, StreamRequest, tail_id},
     server::state::{Door, State},
-    store::{EventFilter, StoreError, TailCursor},
+    store::{StoreError, TailCursor},
 };
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -52,7 +52,7 @@ struct Sending {
 
 struct Watch {
     state: Arc<State>,
-    filter: EventFilter,
+    filter: Matcher,
     reader: Option<Reader>,
     cursor: TailCursor,
     sending: Option<Sending>,
@@ -95,7 +95,7 @@ pub(super) async fn open(state: &Arc<State>, door: Door, req: &HttpRequest) -> R
     let watch = Watch {
         draining: state.draining.subscribe(),
         state: Arc::clone(state),
-        filter,
+        filter: Matcher::new(filter)?,
         reader,
         cursor,
         sending: None,
@@ -184,7 +184,7 @@ impl Watch {
             && let Some(live) = page.events.get(*at)
         {
             if *written == 0 {
-                if !matches(&self.filter, &live.event) {
+                if !self.filter.matches(&live.event) {
                     *at += 1;
                     continue;
                 }

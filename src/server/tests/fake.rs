@@ -146,8 +146,8 @@ impl Store for FakeStore {
             (Order::Asc, Some(after)) => *key > after,
             (Order::Desc, Some(after)) => *key < after,
         };
-        let fits =
-            |(key, event): &(&EventKey, &StoredEvent)| behind(key) && crate::query::matches(&query.filter, event);
+        let matcher = crate::query::Matcher::new(query.filter.clone())?;
+        let fits = |(key, event): &(&EventKey, &StoredEvent)| behind(key) && matcher.matches(event);
         let mut found: Vec<StoredEvent> = inner.events.iter().filter(fits).map(|(_, event)| event.clone()).collect();
         if query.order == Order::Desc {
             found.reverse();

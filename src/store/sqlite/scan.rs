@@ -12,9 +12,8 @@ use super::{
 };
 use crate::{
     model::{EventKey, Level, Status, StoredEvent},
-    store::{EventFilter, EventPage, EventQuery, Order, PAGE_BYTES_MAX, StoreError},
+    store::{EventFilter, EventPage, EventQuery, Order, PAGE_BYTES_MAX, TextSearch},
 };
-use aho_corasick::AhoCorasick;
 use rusqlite::{Connection, Row, Rows, fallible_streaming_iterator::FallibleStreamingIterator as _};
 use std::{
     collections::HashMap,
@@ -213,26 +212,14 @@ struct Matcher<'q> {
     names: &'q Names,
     filter: &'q EventFilter,
     sync: Option<SyncCell>,
-    text: Option<AhoCorasick>,
+    text: Option<TextSearch>,
     kinds: HashMap<i64, bool>,
 }
 
 impl<'q> Matcher<'q> {
     fn new(db: &'q Connection, names: &'q Names, filter: &'q EventFilter) -> Result<Self, ReadError> {
-        let text = filter.q.as_deref().filter(|text| !text.is_empty()).map(|text| {
-            AhoCorasick::builder()
-                .ascii_case_insensitive(true)
-                .build([text])
-                .map_err(|error| StoreError::Engine(error.to_string()))
-        });
-        Ok(Self {
-            db,
-            names,
-            filter,
-            sync: filter.sync_id.as_deref().map(SyncCell::of),
-            text: text.transpose()?,
-            kinds: HashMap::new(),
-        })
+        let text = filter.q.as_deref().filter(|text| !text.is_empty()).map(TextSearch::new).transpose()?;
+        Ok(Self { db, names, filter, sync: filter.sync_id.as_deref().map(SyncCell::of), text, kinds: HashMap::new() })
     }
 
     /// The event, when it fits.
@@ -250,15 +237,7 @@ impl<'q> Matcher<'q> {
             return Ok(None);
         }
         let event = opened.event(self.db, self.names)?;
-        let fits = match &self.text {
-            None => true,
-            Some(text) => {
-                text.is_match(&event.raw)
-                    || text.is_match(&event.event.name)
-                    || event.event.connection_id.as_deref().is_some_and(|id| text.is_match(id))
-                    || event.event.connection_name.as_deref().is_some_and(|name| text.is_match(name))
-            }
-        };
+        let fits = self.text.as_ref().is_none_or(|text| text.matches(&event));
         Ok(fits.then_some(event))
     }
 

@@ -58,3 +58,17 @@ fn a_page_ends_by_its_bytes_and_paging_goes_on() {
     found.sort();
     assert_eq!(found, sorted.into_iter().map(EventId).collect::<Vec<_>>());
 }
+
+#[test]
+fn a_text_is_found_as_people_write_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = super::open(dir.path());
+    let mut new = contract::sample(1);
+    new.raw = r#"{"message":"role \"hxwraqld\" of C:\\dir\nGröße"}"#.into();
+    append(&store, vec![new, contract::sample(2)]).unwrap();
+    for q in ["role \"hxwraqld\"", r"c:\dir", "dir\ngrö", "GRÖ"] {
+        let filter = EventFilter { q: Some(q.into()), ..EventFilter::default() };
+        let page = store.events(&EventQuery { filter, order: Order::Asc, after: None, limit: 10 }).unwrap();
+        assert_eq!(page.events.len(), 1, "{q}");
+    }
+}
