@@ -160,7 +160,7 @@ pub static SETTINGS: &[Setting] = &[
     setting(LIMITS, "records_max", Kind::Count, Some("200000"), "Most records in one request."),
     setting(LIMITS, "body_bytes_in_flight_max", Kind::Bytes, Some("64MiB"),
         "Most bytes of request bodies held in memory at one time; beyond it senders wait, then are told to come back."),
-    setting(LIMITS, "connections_max", Kind::Count, Some("1024"), "Most open connections."),
+    setting(LIMITS, "connections_max", Kind::Count, Some("12000"), "Most open connections; idle ones count, too. The limit on open files is raised as far as the system allows."),
     setting(LIMITS, "queue_batches_max", Kind::Count, Some("1024"), "Most requests waiting for the disk."),
     setting(LIMITS, "auth_failures_per_minute", Kind::Count, Some("60"),
         "Wrong credentials a minute from one address, after a burst of 300, before it is told to wait."),

@@ -49,7 +49,7 @@ impl Default for ServerSettings {
         Self {
             limits: Limits::default(),
             body_bytes_in_flight_max: 64 << 20,
-            connections_max: 10_000,
+            connections_max: 12_000,
             workers: 0,
             shutdown_grace: Duration::from_secs(8),
             metrics_public: false,
