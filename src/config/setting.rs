@@ -157,7 +157,7 @@ pub static SETTINGS: &[Setting] = &[
         "The secret of Fivetran webhooks. When set, only requests signed with it are taken."),
     setting(LIMITS, "body_bytes_max", Kind::Bytes, Some("16MiB"),
         "Largest request body, as sent and again after decompression."),
-    setting(LIMITS, "records_max", Kind::Count, Some("200000"), "Most records in one request."),
+    setting(LIMITS, "records_max", Kind::Count, Some("100000"), "Most records in one request."),
     setting(LIMITS, "body_bytes_in_flight_max", Kind::Bytes, Some("64MiB"),
         "Most bytes of request bodies held in memory at one time; beyond it senders wait, then are told to come back."),
     setting(LIMITS, "connections_max", Kind::Count, Some("12000"), "Most open connections; idle ones count, too. The limit on open files is raised as far as the system allows."),

@@ -108,6 +108,8 @@ pub(super) struct State {
     pub routes: Routes,
     /// Kibibytes of bodies that may still be taken into memory.
     pub body_budget: Arc<Semaphore>,
+    /// Held by the one large body that is worked on: its records take many times its bytes.
+    pub large_body: Arc<Semaphore>,
     pub streams: Arc<Semaphore>,
     pub tails: Tails,
     pub draining: watch::Sender<bool>,
@@ -137,6 +139,7 @@ impl State {
         Ok(Self {
             routes: Routes::new(protocols, &metrics)?,
             body_budget: Arc::new(Semaphore::new(budget.clamp(1, Semaphore::MAX_PERMITS))),
+            large_body: Arc::new(Semaphore::new(1)),
             streams: Arc::new(Semaphore::new(settings.streams_max)),
             queries: Arc::new(Semaphore::new(settings.queries_max.max(1))),
             answers: Arc::new(Semaphore::new(ANSWER_BYTES_MAX / BUDGET_UNIT_BYTES)),

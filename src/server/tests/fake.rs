@@ -10,7 +10,11 @@ use crate::{
 use std::{
     collections::{BTreeMap, HashMap},
     path::Path,
-    sync::{Mutex, MutexGuard},
+    sync::{
+        Mutex, MutexGuard,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 use tokio::sync::watch;
 
@@ -30,14 +34,24 @@ struct Inner {
     forgotten: u64,
 }
 
+/// How many appends run at a time.
+#[derive(Default)]
+struct Appends {
+    running: AtomicUsize,
+    most: AtomicUsize,
+    /// Milliseconds that each takes.
+    slow_ms: AtomicU64,
+}
+
 pub(super) struct FakeStore {
     inner: Mutex<Inner>,
+    appends: Appends,
     commits: watch::Sender<u64>,
 }
 
 impl Default for FakeStore {
     fn default() -> Self {
-        Self { inner: Mutex::default(), commits: watch::Sender::new(0) }
+        Self { inner: Mutex::default(), appends: Appends::default(), commits: watch::Sender::new(0) }
     }
 }
 
@@ -49,6 +63,16 @@ impl FakeStore {
     /// Makes every write fail, or work again.
     pub fn fail_with(&self, error: Option<StoreError>) {
         self.inner().fails = error;
+    }
+
+    /// Makes every append take its time.
+    pub fn slow_down(&self, time: Duration) {
+        self.appends.slow_ms.store(time.as_millis() as u64, Ordering::Relaxed);
+    }
+
+    /// Most appends that ran at a time.
+    pub fn appends_at_a_time(&self) -> usize {
+        self.appends.most.load(Ordering::Relaxed)
     }
 
     pub fn is_closed(&self) -> bool {
@@ -136,6 +160,10 @@ impl Inner {
 
 impl Store for FakeStore {
     fn append(&self, batch: Batch) -> StoreFuture<Appended> {
+        let running = self.appends.running.fetch_add(1, Ordering::Relaxed) + 1;
+        self.appends.most.fetch_max(running, Ordering::Relaxed);
+        std::thread::sleep(Duration::from_millis(self.appends.slow_ms.load(Ordering::Relaxed)));
+        self.appends.running.fetch_sub(1, Ordering::Relaxed);
         self.write(|inner| inner.append(batch))
     }
 
