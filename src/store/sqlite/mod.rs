@@ -189,12 +189,22 @@ impl SqliteStore {
     /// See [`OpenError`]; nothing is written when the directory cannot be used.
     pub fn open(dir: &Path, options: SqliteOptions) -> Result<Self, OpenError> {
         let lock = open::take_directory(dir)?;
-        let mut db = open::connect(dir, Role::Writer)?;
-        schema::migrate(&mut db, now_us())?;
+        let connect = || {
+            let mut db = open::connect(dir, Role::Writer)?;
+            schema::migrate(&mut db, now_us())?;
+            Ok((db, Readers::open(dir)?))
+        };
+        let (db, readers) = connect().or_else(|error| match error {
+            OpenError::DiskFull | OpenError::Io(_) if ballast::remove(dir) => {
+                tracing::warn!("{error}; the ballast file was given back, trying once more");
+                connect()
+            }
+            error => Err(error),
+        })?;
         let shared = Arc::new(Shared {
             dir: dir.to_owned(),
             queue: Queue::new(Limits { jobs_max: options.queue_batches_max, bytes_max: options.queue_bytes_max }),
-            readers: Readers::open(dir)?,
+            readers,
             names: Names::new(),
             commits: watch::Sender::new(0),
             lock: Mutex::new(Some(lock)),

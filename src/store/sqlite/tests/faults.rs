@@ -228,6 +228,31 @@ impl Drop for Mount {
 }
 
 #[test]
+fn a_full_disk_at_the_start_takes_the_ballast_or_is_named() {
+    let Some(mount) = Mount::tmpfs("size=8m") else { return };
+    let options = SqliteOptions { ballast_bytes: 2 << 20, ..options() };
+    let store = SqliteStore::open(&mount.0, options.clone()).unwrap();
+    append(&store, vec![contract::sample(1)]).unwrap();
+    drop(store);
+    // As far as it goes, to the last page.
+    let fill = |name: &str| {
+        let _ = std::io::copy(
+            &mut std::io::Read::take(std::io::repeat(1), 16 << 20),
+            &mut fs::File::create(mount.0.join(name)).unwrap(),
+        );
+    };
+    fill("filler");
+    let store = SqliteStore::open(&mount.0, options.clone()).unwrap();
+    assert!(store.event(EventId(contract::sample(1).key)).unwrap().is_some());
+    assert!(!mount.0.join("ballast").exists());
+    drop(store);
+    fill("more");
+    let Err(error) = SqliteStore::open(&mount.0, options) else { panic!("opened") };
+    let text = error.to_string();
+    assert!(text.contains("full") && text.contains("free some space") && text.contains("start again"), "{text}");
+}
+
+#[test]
 fn a_disk_too_full_for_batches_is_not_called_writable_for_taking_a_few_bytes() {
     let Some(mount) = Mount::tmpfs("size=8m") else { return };
     let store = super::open(&mount.0);
