@@ -265,7 +265,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { body_bytes_max: 16 << 20, records_max: 200_000 }
+        Self { body_bytes_max: 16 << 20, records_max: 100_000 }
     }
 }
 

@@ -2,11 +2,37 @@
 //!
 //! In: a filter and an event. Out: whether it fits, by the same rules as the store's.
 
-use crate::{model::StoredEvent, store::EventFilter};
+use crate::{
+    model::StoredEvent,
+    store::{EventFilter, StoreError, TextSearch},
+};
 
-/// Whether an event fits every part of a filter.
-#[must_use]
-pub fn matches(filter: &EventFilter, stored: &StoredEvent) -> bool {
+/// A filter, ready to be applied.
+#[derive(Debug, Clone)]
+pub struct Matcher {
+    filter: EventFilter,
+    text: Option<TextSearch>,
+}
+
+impl Matcher {
+    /// Of a filter.
+    ///
+    /// # Errors
+    /// Its text is too long to be looked for.
+    pub fn new(filter: EventFilter) -> Result<Self, StoreError> {
+        let text = filter.q.as_deref().map(TextSearch::new).transpose()?;
+        Ok(Self { filter, text })
+    }
+
+    /// Whether an event fits every part of the filter.
+    #[must_use]
+    pub fn matches(&self, stored: &StoredEvent) -> bool {
+        matches(&self.filter, stored) && self.text.as_ref().is_none_or(|text| text.matches(stored))
+    }
+}
+
+/// Whether an event fits everything but the text.
+fn matches(filter: &EventFilter, stored: &StoredEvent) -> bool {
     let event = &stored.event;
     let same = |wanted: &Option<String>, found: Option<&str>| wanted.as_deref().is_none_or(|w| found == Some(w));
     let created = event.created.micros();
@@ -20,17 +46,6 @@ pub fn matches(filter: &EventFilter, stored: &StoredEvent) -> bool {
         && same(&filter.destination, event.destination.as_deref())
         && filter.from.is_none_or(|from| created >= from)
         && filter.to.is_none_or(|to| created < to)
-        && filter.q.as_deref().is_none_or(|q| {
-            [Some(&stored.raw), Some(&event.name), event.connection_id.as_ref(), event.connection_name.as_ref()]
-                .into_iter()
-                .flatten()
-                .any(|text| contains_ignoring_case(text, q))
-        })
-}
-
-/// Whether `text` holds `part`, ASCII letters of either case being equal.
-fn contains_ignoring_case(text: &str, part: &str) -> bool {
-    part.is_empty() || text.as_bytes().windows(part.len()).any(|window| window.eq_ignore_ascii_case(part.as_bytes()))
 }
 
 #[cfg(test)]
@@ -65,7 +80,8 @@ mod tests {
             (EventFilter { q: text("failure"), ..Default::default() }, false),
         ];
         for (filter, expected) in cases {
-            assert_eq!(matches(&filter, &event), expected, "{filter:?}");
+            let matcher = Matcher::new(filter).expect("a short text");
+            assert_eq!(matcher.matches(&event), expected, "{matcher:?}");
         }
     }
 }

@@ -12,7 +12,7 @@ pub mod render;
 mod tail;
 
 pub use cursor::{event_cursor, parse_tail_cursor, quarantine_cursor, tail_id};
-pub use filter::matches;
+pub use filter::Matcher;
 pub use page::{EventsRequest, LIMIT_DEFAULT, LIMIT_MAX, QuarantineRequest, StreamRequest, events, quarantine};
 pub use params::{BadParameter, Params};
-pub use tail::{LiveEvent, LivePage, TAIL_PAGE_EVENTS, Tails};
+pub use tail::{LiveEvent, LivePage, Tails};

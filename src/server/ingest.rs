@@ -2,14 +2,14 @@
 //!
 //! In: a head, then a body. Out: the protocol's own reply, after the commit. The credential is judged before
 //! the body is read, a signature over the wire bytes before they are inflated. A body that cannot be read goes to
-//! quarantine before its sender is told so. Large bodies are worked on where blocking is allowed.
+//! quarantine before its sender is told so. Large bodies are worked on where blocking is allowed, one at a time.
 
 use super::{
     body::{self, Share, Wire},
     error::Problem,
     head::{HeaderView, OwnedHead, view},
     routes::ProtocolRoute,
-    state::{State, now_us, peer},
+    state::{PATIENCE, State, now_us, peer},
 };
 use crate::{
     auth::{Admission, Sender},
@@ -128,9 +128,13 @@ async fn work(
         drop(wire);
         return commit(state, &metrics, prepared).await;
     }
+    let turn = tokio::time::timeout(PATIENCE, Arc::clone(&state.large_body).acquire_owned());
+    let Ok(Ok(turn)) = turn.await else { return Err(IngestError::Busy { retry_after_s: 1 }) };
     let head = OwnedHead::new(head, req.headers());
     let state_there = Arc::clone(state);
     let done = web::block(move || {
+        // Kept until the work is over, also when nobody waits for it any more.
+        let _turn = turn;
         let head = head.view();
         let work = process(&state_there, &job, &head, &wire.bytes, &mut wire.share);
         tokio::runtime::Handle::current().block_on(work)

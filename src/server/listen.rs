@@ -10,6 +10,7 @@ use super::{
     tls::Certificate,
 };
 use actix_web::{App, HttpRequest, HttpServer, dev::ServerHandle, web};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sd_notify::NotifyState;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::{
@@ -40,6 +41,9 @@ const CERTIFICATE_LOOK: Duration = Duration::from_secs(30);
 
 /// A peer that takes no data for so long is dropped.
 const SEND_STALL_MAX: Duration = Duration::from_secs(30);
+
+/// Files that are open besides connections, at most.
+const OTHER_FILES: usize = 64;
 
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 2048;
@@ -90,6 +94,7 @@ pub async fn run(
     listen: Listen,
     on_bound: impl FnOnce(SocketAddr) -> io::Result<()>,
 ) -> io::Result<()> {
+    raise_open_files(context.settings.connections_max);
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let stop = async move {
@@ -100,6 +105,26 @@ pub async fn run(
         tracing::info!("stopping on {name}");
     };
     run_until(context, listen, on_bound, stop).await
+}
+
+/// Raises the soft limit on open files to the hard one, and says when that is not enough for all connections.
+fn raise_open_files(connections_max: usize) {
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum {
+        let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+        match setrlimit(Resource::Nofile, raised) {
+            Ok(()) => limit = raised,
+            Err(error) => tracing::warn!("cannot raise the limit on open files: {error}"),
+        }
+    }
+    if let Some(files) = limit.current
+        && files < (connections_max + OTHER_FILES) as u64
+    {
+        tracing::warn!(
+            "only {files} files may be open, fewer than {connections_max} connections need; raise the limit (ulimit -n, \
+             LimitNOFILE) or lower connections_max"
+        );
+    }
 }
 
 /// The same until `stop` is over.
@@ -252,5 +277,21 @@ async fn upkeep(certificate: Option<Arc<Certificate>>) {
 fn notify(state: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(state) {
         tracing::debug!("systemd was not told: {error}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::ServerSettings;
+
+    #[test]
+    fn ten_thousand_idle_connections_fit_by_default() {
+        assert!(ServerSettings::default().connections_max > 11_000);
+        let setting = crate::config::setting::find("connections_max").and_then(|setting| setting.default);
+        assert_eq!(setting, Some(ServerSettings::default().connections_max.to_string().as_str()));
+        raise_open_files(1);
+        let limit = getrlimit(Resource::Nofile);
+        assert_eq!(limit.current, limit.maximum);
     }
 }

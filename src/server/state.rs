@@ -15,7 +15,7 @@ use std::{
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 /// Bounds and choices of the server.
 #[derive(Debug, Clone)]
@@ -49,7 +49,7 @@ impl Default for ServerSettings {
         Self {
             limits: Limits::default(),
             body_bytes_in_flight_max: 64 << 20,
-            connections_max: 10_000,
+            connections_max: 12_000,
             workers: 0,
             shutdown_grace: Duration::from_secs(8),
             metrics_public: false,
@@ -108,13 +108,22 @@ pub(super) struct State {
     pub routes: Routes,
     /// Kibibytes of bodies that may still be taken into memory.
     pub body_budget: Arc<Semaphore>,
+    /// Held by the one large body that is worked on: its records take many times its bytes.
+    pub large_body: Arc<Semaphore>,
     pub streams: Arc<Semaphore>,
     pub tails: Tails,
     pub draining: watch::Sender<bool>,
     pub readiness: Readiness,
     pub tls: bool,
     queries: Arc<Semaphore>,
+    answers: Arc<Semaphore>,
 }
+
+/// Bytes of large answers that may wait for their clients, in all.
+const ANSWER_BYTES_MAX: usize = 64 << 20;
+
+/// Answers up to this are not counted, in bytes.
+const SMALL_ANSWER_BYTES: usize = 256 << 10;
 
 /// Bytes that one permit of [`State::body_budget`] stands for.
 pub(super) const BUDGET_UNIT_BYTES: usize = 1024;
@@ -130,8 +139,10 @@ impl State {
         Ok(Self {
             routes: Routes::new(protocols, &metrics)?,
             body_budget: Arc::new(Semaphore::new(budget.clamp(1, Semaphore::MAX_PERMITS))),
+            large_body: Arc::new(Semaphore::new(1)),
             streams: Arc::new(Semaphore::new(settings.streams_max)),
             queries: Arc::new(Semaphore::new(settings.queries_max.max(1))),
+            answers: Arc::new(Semaphore::new(ANSWER_BYTES_MAX / BUDGET_UNIT_BYTES)),
             tails: Tails::new(Arc::clone(&store)),
             draining: watch::Sender::new(false),
             readiness: Readiness::new(store),
@@ -180,6 +191,19 @@ impl State {
             self.metrics.observe_auth_failure();
             Problem::of_reader(error, access)
         })
+    }
+
+    /// A share of what answers may hold until their clients have taken them; none for a small answer.
+    pub async fn hold_answer(&self, bytes: usize) -> Result<Option<OwnedSemaphorePermit>, Problem> {
+        if bytes <= SMALL_ANSWER_BYTES {
+            return Ok(None);
+        }
+        let units = bytes.min(ANSWER_BYTES_MAX).div_ceil(BUDGET_UNIT_BYTES) as u32;
+        let waiting = tokio::time::timeout(PATIENCE, Arc::clone(&self.answers).acquire_many_owned(units));
+        match waiting.await {
+            Ok(Ok(permit)) => Ok(Some(permit)),
+            _ => Err(Problem::busy("too many large answers wait to be read", PATIENCE)),
+        }
     }
 
     /// Runs a read of the store where blocking is allowed, with a bound on how many run at a time.

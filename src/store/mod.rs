@@ -15,8 +15,10 @@ pub mod contract;
 #[cfg(test)]
 pub mod faulty;
 pub mod sqlite;
+mod text;
 
 pub use sqlite::{OpenError, SqliteOptions};
+pub use text::TextSearch;
 
 /// Opens the store in a data directory.
 ///
@@ -128,7 +130,7 @@ pub struct EventFilter {
     pub validation: Option<Status>,
     /// Exact destination.
     pub destination: Option<String>,
-    /// Text that must occur in the event's raw text, name or connection, without regard to ASCII case.
+    /// Text that must occur in the event's raw text (as it is or as JSON escapes it), name or connection, in any case.
     pub q: Option<String>,
     /// Not before, microseconds.
     pub from: Option<Micros>,
@@ -149,13 +151,18 @@ pub struct EventQuery {
     pub limit: usize,
 }
 
+/// Most bytes of raw text on one page, unless a single event has more. Events may be as large as a body, so a page of
+/// a thousand of them is bounded by this long before it is by its number.
+pub const PAGE_BYTES_MAX: usize = 4 << 20;
+
 /// A page of events, found.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EventPage {
     /// The events.
     pub events: Vec<StoredEvent>,
     /// Where the next page begins; `None` at the end. A page can be shorter than its limit, even empty, and
-    /// still have a next one: a sparse filter gives up its turn after a bounded time.
+    /// still have a next one: a sparse filter gives up its turn after a bounded time, and a page holds at most
+    /// [`PAGE_BYTES_MAX`].
     pub next: Option<EventKey>,
 }
 
@@ -175,6 +182,8 @@ pub struct TailPage {
     pub events: Vec<(TailCursor, StoredEvent)>,
     /// Where to go on, also when `events` is empty.
     pub next: TailCursor,
+    /// Whether more may follow already: the page was ended by its limit or by [`PAGE_BYTES_MAX`].
+    pub more: bool,
     /// Whether arrivals between the asked cursor and the first kept one are no longer known in order.
     pub gap: bool,
 }

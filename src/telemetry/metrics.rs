@@ -136,6 +136,10 @@ impl Metrics {
             requests: requests.clone(),
             registry: Registry::default(),
         };
+        // A series that begins at 0, so that an alert sees the first event, too.
+        for event in this.known.iter().chain([&this.other]) {
+            let _ = this.invalid.get_or_create(&ByEvent { event: Arc::clone(event) });
+        }
         registry.register("events_received", "Items that requests held, whatever became of them", received);
         registry.register("events_stored", "Events that were new", this.stored.clone());
         registry.register("events_duplicate", "Events that had been stored before", duplicate);
@@ -288,6 +292,7 @@ mod tests {
             r#"lifeline_events_stored_total{protocol="native",event="sync_end"} 2"#,
             r#"lifeline_events_stored_total{protocol="native",event="other"} 1"#,
             r#"lifeline_events_invalid_total{event="sync_end"} 1"#,
+            r#"lifeline_events_invalid_total{event="other"} 0"#,
             r#"lifeline_events_duplicate_total{protocol="native"} 1"#,
             r#"lifeline_events_quarantined_total{protocol="native"} 1"#,
             r#"lifeline_requests_total{protocol="native",status="200"} 1"#,

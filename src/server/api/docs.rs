@@ -11,14 +11,14 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'u
                       font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
 /// This document.
-#[utoipa::path(get, path = "/openapi.json", tag = "operations", responses((status = 200, description = "OpenAPI 3.1", body = Object)))]
+#[utoipa::path(get, operation_id = "get_openapi", path = "/openapi.json", tag = "operations", responses((status = 200, description = "OpenAPI 3.1", body = Object)))]
 pub(super) fn openapi(_req: &HttpRequest) -> Result<HttpResponse, Problem> {
     static DOCUMENT: OnceLock<String> = OnceLock::new();
     Ok(json_bytes(200, DOCUMENT.get_or_init(openapi::document).clone().into_bytes()))
 }
 
 /// This document as a page.
-#[utoipa::path(get, path = "/docs/", tag = "operations", responses((status = 200, description = "A page", body = String, content_type = "text/html")))]
+#[utoipa::path(get, operation_id = "docs_page", path = "/docs/", tag = "operations", responses((status = 200, description = "A page", body = String, content_type = "text/html")))]
 pub(super) fn page(file: &str, req: &HttpRequest) -> Result<HttpResponse, Problem> {
     static CONFIG: OnceLock<Arc<Config<'static>>> = OnceLock::new();
     if file.is_empty() && !req.path().ends_with('/') {

@@ -1,26 +1,81 @@
 //! `GET /v1/events` and `GET /v1/events/{id}`.
 
-use super::{Problem, json_bytes, no_parameters};
+use super::{Problem, json_pieces, no_parameters};
 use crate::{
     auth::Access,
-    model::EventId,
+    model::{EventId, StoredEvent},
     query::{
         self, EventsRequest,
         render::{EventView, Page},
     },
     server::state::{Door, State},
 };
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{
+    HttpRequest, HttpResponse,
+    body::{BodySize, MessageBody},
+};
+use bytes::Bytes;
 use serde::Serialize;
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    task::{Context, Poll},
+};
+use tokio::sync::OwnedSemaphorePermit;
 
 fn written(value: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(value).expect("the views have text keys only")
 }
 
+/// The same bytes as of a [`Page`] of views. An event is let go of as soon as it is written.
+fn written_page(events: Vec<StoredEvent>, next_cursor: Option<&str>) -> Vec<u8> {
+    let size = events.iter().map(|event| event.raw.len() + 512).sum::<usize>() + 128;
+    let mut page = Vec::with_capacity(size);
+    page.extend_from_slice(b"{\"data\":[");
+    for (at, event) in events.into_iter().enumerate() {
+        if at > 0 {
+            page.push(b',');
+        }
+        serde_json::to_writer(&mut page, &EventView::new(&event, false)).expect("the views have text keys only");
+    }
+    page.extend_from_slice(b"],\"next_cursor\":");
+    serde_json::to_writer(&mut page, &next_cursor).expect("a text");
+    page.push(b'}');
+    page
+}
+
+/// An answer that counts against what all answers may hold until it was sent.
+async fn answer(state: &State, bytes: Vec<u8>) -> Result<HttpResponse, Problem> {
+    let share = state.hold_answer(bytes.len()).await?;
+    Ok(json_pieces(Pieces { bytes: bytes.into(), _share: share }))
+}
+
+/// A body that is handed out in pieces, so that its share is given back when nearly all of it was taken.
+struct Pieces {
+    bytes: Bytes,
+    _share: Option<OwnedSemaphorePermit>,
+}
+
+/// Size of a piece.
+const PIECE_BYTES: usize = 64 << 10;
+
+impl MessageBody for Pieces {
+    type Error = Infallible;
+
+    fn size(&self) -> BodySize {
+        BodySize::Sized(self.bytes.len() as u64)
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
+        let size = self.bytes.len().min(PIECE_BYTES);
+        Poll::Ready((size > 0).then(|| Ok(self.bytes.split_to(size))))
+    }
+}
+
 /// Events in order of time, page by page.
 ///
 /// A page can be shorter than its limit, even empty, and still have a next one; go on until `next_cursor` is null.
-#[utoipa::path(get, path = "/v1/events", tag = "events", security(("token" = [])), params(
+#[utoipa::path(get, operation_id = "list_events", path = "/v1/events", tag = "events", security(("token" = [])), params(
     ("order" = Option<String>, Query, description = "`desc` (newest first, the default) or `asc`"),
     ("limit" = Option<usize>, Query, minimum = 1, maximum = 1000, description = "Items of a page, 100 when absent"),
     ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before; keeps its order"),
@@ -30,14 +85,13 @@ pub(super) async fn list(state: &State, door: Door, req: &HttpRequest) -> Result
     let request = EventsRequest::parse(req.query_string())?;
     let page = state.read(move |store| {
         let (events, next_cursor) = query::events(store, request)?;
-        let data = events.iter().map(|event| EventView::new(event, false)).collect();
-        Ok(written(&Page::<EventView<'_>> { data, next_cursor }))
+        Ok(written_page(events, next_cursor.as_deref()))
     });
-    Ok(json_bytes(200, page.await?))
+    answer(state, page.await?).await
 }
 
 /// One event, with the redacted original text.
-#[utoipa::path(get, path = "/v1/events/{id}", tag = "events", security(("token" = [])),
+#[utoipa::path(get, operation_id = "get_event", path = "/v1/events/{id}", tag = "events", security(("token" = [])),
     params(("id" = String, Path, description = "Its id")),
     responses((status = 200, description = "The event", body = EventView), (status = 404, description = "No such event")))]
 pub(super) async fn one(state: &State, door: Door, req: &HttpRequest, id: &str) -> Result<HttpResponse, Problem> {
@@ -46,5 +100,5 @@ pub(super) async fn one(state: &State, door: Door, req: &HttpRequest, id: &str) 
     let unknown = || Problem::not_found("no event has this id");
     let id: EventId = id.parse().map_err(|_| unknown())?;
     let found = state.read(move |store| Ok(store.event(id)?.map(|event| written(&EventView::new(&event, true)))));
-    Ok(json_bytes(200, found.await?.ok_or_else(unknown)?))
+    answer(state, found.await?.ok_or_else(unknown)?).await
 }

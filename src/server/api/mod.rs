@@ -17,7 +17,9 @@ use super::{
     state::{Door, State},
 };
 use crate::protocol::percent_decode;
-use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, http::Method, http::StatusCode, web};
+use actix_web::{
+    HttpRequest, HttpResponse, HttpResponseBuilder, body::MessageBody, http::Method, http::StatusCode, web,
+};
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -114,6 +116,14 @@ fn json(status: u16, body: &impl Serialize) -> Result<HttpResponse, Problem> {
         Problem::internal()
     })?;
     Ok(json_bytes(status, bytes))
+}
+
+/// A good private JSON answer with a body of its own kind.
+fn json_pieces(body: impl MessageBody + 'static) -> HttpResponse {
+    let mut answer = HttpResponse::Ok();
+    answer.content_type("application/json");
+    private(&mut answer);
+    answer.body(body)
 }
 
 /// A private JSON answer that was written before.

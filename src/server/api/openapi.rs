@@ -176,7 +176,8 @@ impl Modify for Protocols {
 
 fn operation(protocol: &dyn Protocol, route: Route) -> Operation {
     let name = protocol.name();
-    let id = format!("{name}{}", route.path.replace(|c: char| !c.is_ascii_alphanumeric(), "_"));
+    let health = if route.serves == Serves::Health { "_health" } else { "" };
+    let id = format!("{name}{health}{}", route.path.replace(|c: char| !c.is_ascii_alphanumeric(), "_"));
     let operation = OperationBuilder::new().tag("deliveries").operation_id(Some(id));
     let said = |description: &str| ResponseBuilder::new().description(description).build();
     if route.serves == Serves::Health {

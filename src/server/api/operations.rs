@@ -13,7 +13,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde_json::json as value;
 
 /// What this is, and where to go from here.
-#[utoipa::path(get, path = "/", tag = "operations", responses((status = 200, description = "Name, version, links", body = Object)))]
+#[utoipa::path(get, operation_id = "about", path = "/", tag = "operations", responses((status = 200, description = "Name, version, links", body = Object)))]
 pub(super) fn root(req: &HttpRequest) -> Result<HttpResponse, Problem> {
     no_parameters(req)?;
     json(
@@ -36,13 +36,13 @@ pub(super) fn root(req: &HttpRequest) -> Result<HttpResponse, Problem> {
 /// Answers while the process lives.
 ///
 /// Looks at nothing, so that nothing slow can make it fail.
-#[utoipa::path(get, path = "/healthz", tag = "operations", responses((status = 200, description = "The process lives", body = Object)))]
+#[utoipa::path(get, operation_id = "healthz", path = "/healthz", tag = "operations", responses((status = 200, description = "The process lives", body = Object)))]
 pub(super) fn healthz(_req: &HttpRequest) -> Result<HttpResponse, Problem> {
     json(200, &value!({"status": "ok"}))
 }
 
 /// Whether the store accepts writes.
-#[utoipa::path(get, path = "/readyz", tag = "operations", responses(
+#[utoipa::path(get, operation_id = "readyz", path = "/readyz", tag = "operations", responses(
     (status = 200, description = "It does", body = Object, example = json!({"status": "ready", "checks": {"store": "ok"}})),
     (status = 503, description = "It does not; `reason` says why", body = Object),
 ))]
@@ -62,7 +62,7 @@ pub(super) async fn readyz(state: &State, _req: &HttpRequest) -> Result<HttpResp
 }
 
 /// Metrics as OpenMetrics text. No token is needed where `metrics_public` is set.
-#[utoipa::path(get, path = "/metrics", tag = "operations", security(("token" = []), ()), responses(
+#[utoipa::path(get, operation_id = "metrics", path = "/metrics", tag = "operations", security(("token" = []), ()), responses(
     (status = 200, description = "OpenMetrics text", body = String, content_type = "application/openmetrics-text"),
 ))]
 pub(super) fn metrics(state: &State, door: Door, req: &HttpRequest) -> Result<HttpResponse, Problem> {

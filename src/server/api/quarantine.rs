@@ -63,7 +63,7 @@ fn number(id: &str) -> Result<i64, Problem> {
 }
 
 /// Payloads that could not be read, newest first, with the beginning of their bytes.
-#[utoipa::path(get, path = "/v1/quarantine", tag = "quarantine", security(("token" = [])), params(
+#[utoipa::path(get, operation_id = "list_quarantine", path = "/v1/quarantine", tag = "quarantine", security(("token" = [])), params(
     ("limit" = Option<usize>, Query, minimum = 1, maximum = 1000, description = "Items of a page, 100 when absent"),
     ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before"),
     ("all" = Option<bool>, Query, description = "Also those that were replayed"),
@@ -76,7 +76,7 @@ pub(super) async fn list(state: &State, door: Door, req: &HttpRequest) -> Result
 }
 
 /// One quarantined payload with all its bytes, redacted.
-#[utoipa::path(get, path = "/v1/quarantine/{id}", tag = "quarantine", security(("token" = [])),
+#[utoipa::path(get, operation_id = "get_quarantined", path = "/v1/quarantine/{id}", tag = "quarantine", security(("token" = [])),
     params(("id" = String, Path, description = "Its number")),
     responses((status = 200, description = "The item", body = QuarantineView), (status = 404, description = "No such item")))]
 pub(super) async fn one(state: &State, door: Door, req: &HttpRequest, id: &str) -> Result<HttpResponse, Problem> {
@@ -88,7 +88,7 @@ pub(super) async fn one(state: &State, door: Door, req: &HttpRequest, id: &str) 
 }
 
 /// Reads a quarantined payload again, after a change of schemas or program. Needs an admin token.
-#[utoipa::path(post, path = "/v1/quarantine/{id}/replay", tag = "quarantine", security(("token" = [])),
+#[utoipa::path(post, operation_id = "replay_quarantined", path = "/v1/quarantine/{id}/replay", tag = "quarantine", security(("token" = [])),
     params(("id" = String, Path, description = "Its number")),
     responses(
         (status = 200, description = "What became of it", body = Replayed),

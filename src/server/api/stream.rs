@@ -8,9 +8,9 @@
 use super::Problem;
 use crate::{
     auth::{Access, Reader},
-    query::{LiveEvent, LivePage, StreamRequest, TAIL_PAGE_EVENTS, matches, tail_id},
+    query::{LivePage, Matcher, StreamRequest, tail_id},
     server::state::{Door, State},
-    store::{EventFilter, StoreError, TailCursor},
+    store::{StoreError, TailCursor},
 };
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -19,10 +19,10 @@ use actix_web::{
 };
 use bytes::Bytes;
 use futures_util::stream;
-use std::{convert::Infallible, fmt::Write, sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 use tokio::{
     sync::{OwnedSemaphorePermit, watch},
-    time::{Instant, sleep_until},
+    time::{Instant, sleep, sleep_until},
 };
 
 /// Least time between two reads of a stream that has caught up; grows with the number of streams.
@@ -32,11 +32,30 @@ const PACE: Duration = Duration::from_millis(10);
 const GAP: &str = "event: gap\ndata: {\"detail\":\"events between the last seen one and the next are no longer known \
                    in order of arrival; read them with GET /v1/events\"}\n\n";
 
+/// A comment, so that the client and everybody between us see that the stream lives.
+const HEARTBEAT: &[u8] = b": heartbeat\n\n";
+
+/// How much is written at a time.
+const PIECE_BYTES: usize = 64 << 10;
+
+/// How long a stream waits when there is no memory for its next page.
+const MEMORY_PAUSE: Duration = Duration::from_millis(100);
+
+/// A page of which a part was written.
+struct Sending {
+    page: Arc<LivePage>,
+    /// The next event.
+    at: usize,
+    /// Bytes of its text that were written.
+    written: usize,
+}
+
 struct Watch {
     state: Arc<State>,
-    filter: EventFilter,
+    filter: Matcher,
     reader: Option<Reader>,
     cursor: TailCursor,
+    sending: Option<Sending>,
     /// The place that the client knows.
     told: Option<TailCursor>,
     gap: bool,
@@ -51,7 +70,7 @@ struct Watch {
 ///
 /// Messages are `event: event` with the event as data and its place as id. A client that sends the last id back gets
 /// what came since; `event: gap` says that some of it is no longer known in order.
-#[utoipa::path(get, path = "/v1/events/stream", tag = "events", security(("token" = []), ("query_token" = [])), params(
+#[utoipa::path(get, operation_id = "stream_events", path = "/v1/events/stream", tag = "events", security(("token" = []), ("query_token" = [])), params(
     ("Last-Event-ID" = Option<String>, Header, description = "The last id that was seen"),
     ("last_event_id" = Option<String>, Query, description = "The same, for clients that cannot send headers"),
 ), responses((status = 200, description = "Server-sent events", body = String, content_type = "text/event-stream")))]
@@ -76,9 +95,10 @@ pub(super) async fn open(state: &Arc<State>, door: Door, req: &HttpRequest) -> R
     let watch = Watch {
         draining: state.draining.subscribe(),
         state: Arc::clone(state),
-        filter,
+        filter: Matcher::new(filter)?,
         reader,
         cursor,
+        sending: None,
         told: None,
         gap,
         caught_up: false,
@@ -100,14 +120,14 @@ pub(super) async fn open(state: &Arc<State>, door: Door, req: &HttpRequest) -> R
 
 impl Watch {
     /// The next piece of the answer; `None` ends it.
-    async fn next(&mut self) -> Option<String> {
-        let mut text = String::new();
+    async fn next(&mut self) -> Option<Vec<u8>> {
+        let mut text = Vec::new();
         if self.told.is_none() {
             // The first message says where the client is, so that it can come back even if nothing fits its filter.
-            text.push_str("retry: 2000\n");
+            text.extend_from_slice(b"retry: 2000\n");
             self.tell_place(&mut text);
             if self.gap {
-                text.push_str(GAP);
+                text.extend_from_slice(GAP.as_bytes());
             }
             return Some(text);
         }
@@ -118,38 +138,75 @@ impl Watch {
             {
                 return None;
             }
+            if self.write_piece(&mut text) {
+                if !text.is_empty() {
+                    return Some(text);
+                }
+                // A filter that fits little must not keep the thread from its other work.
+                tokio::task::yield_now().await;
+                continue;
+            }
             if self.caught_up && !self.wait(heartbeat).await? {
                 if self.told != Some(self.cursor) {
                     self.tell_place(&mut text);
                 }
-                text.push_str(": heartbeat\n\n");
+                text.extend_from_slice(HEARTBEAT);
                 return Some(text);
             }
             self.commits.borrow_and_update();
             let page = match self.page().await {
-                Ok(page) => page,
+                Ok(Some(page)) => page,
+                Ok(None) if Instant::now() < heartbeat => {
+                    sleep(MEMORY_PAUSE).await;
+                    continue;
+                }
+                Ok(None) => {
+                    text.extend_from_slice(HEARTBEAT);
+                    return Some(text);
+                }
                 Err(error) => {
                     tracing::warn!("a live stream ends: {error}");
                     return None;
                 }
             };
             if page.gap {
-                text.push_str(GAP);
+                text.extend_from_slice(GAP.as_bytes());
             }
-            for live in page.events.iter().filter(|live| matches(&self.filter, &live.event)) {
-                message(&mut text, live);
+            self.sending = Some(Sending { page, at: 0, written: 0 });
+        }
+    }
+
+    /// Writes the next piece of the page at hand; false when there was none. A page is let go of with its last piece, and
+    /// what was not taken by the client yet is no more than a piece.
+    fn write_piece(&mut self, text: &mut Vec<u8>) -> bool {
+        let Some(Sending { page, at, written }) = &mut self.sending else { return false };
+        while text.len() < PIECE_BYTES
+            && let Some(live) = page.events.get(*at)
+        {
+            if *written == 0 {
+                if !self.filter.matches(&live.event) {
+                    *at += 1;
+                    continue;
+                }
+                text.extend_from_slice(format!("id: {}\nevent: event\ndata: ", tail_id(live.cursor)).as_bytes());
+            }
+            let rest = &live.text.as_bytes()[*written..];
+            if rest.len() > 2 * PIECE_BYTES {
+                text.extend_from_slice(&rest[..PIECE_BYTES]);
+                *written += PIECE_BYTES;
+            } else {
+                text.extend_from_slice(rest);
+                text.extend_from_slice(b"\n\n");
                 self.told = Some(live.cursor);
-            }
-            self.cursor = page.next;
-            self.caught_up = page.events.len() < TAIL_PAGE_EVENTS;
-            if !text.is_empty() {
-                return Some(text);
-            }
-            if !self.caught_up {
-                // A filter that fits little must not keep the thread from its other work.
-                tokio::task::yield_now().await;
+                (*at, *written) = (*at + 1, 0);
             }
         }
+        if *at == page.events.len() {
+            self.cursor = page.next;
+            self.caught_up = !page.more;
+            self.sending = None;
+        }
+        true
     }
 
     /// Waits for a commit, keeping the pace. False: the heartbeat is due. `None`: the stream ends.
@@ -166,24 +223,19 @@ impl Watch {
         Some(true)
     }
 
-    async fn page(&mut self) -> Result<Arc<LivePage>, StoreError> {
+    async fn page(&mut self) -> Result<Option<Arc<LivePage>>, StoreError> {
         let crowd = Duration::from_micros(250 * self.state.streams_open() as u64);
         self.next_read = Instant::now() + PACE + crowd;
         if let Some(page) = self.state.tails.kept(self.cursor) {
-            return Ok(page);
+            return Ok(Some(page));
         }
         let (state, cursor) = (Arc::clone(&self.state), self.cursor);
         let read = web::block(move || state.tails.read(cursor)).await;
         read.unwrap_or_else(|_| Err(StoreError::Engine("a read failed".into())))
     }
 
-    fn tell_place(&mut self, text: &mut String) {
-        // Writing to a String does not fail.
-        let _ = write!(text, "id: {}\n\n", tail_id(self.cursor));
+    fn tell_place(&mut self, text: &mut Vec<u8>) {
+        text.extend_from_slice(format!("id: {}\n\n", tail_id(self.cursor)).as_bytes());
         self.told = Some(self.cursor);
     }
-}
-
-fn message(text: &mut String, live: &LiveEvent) {
-    let _ = write!(text, "id: {}\nevent: event\ndata: {}\n\n", tail_id(live.cursor), live.text());
 }

@@ -49,7 +49,7 @@ pub(in crate::server) struct MadeToken {
 }
 
 /// All tokens, without their texts. Needs an admin token.
-#[utoipa::path(get, path = "/v1/tokens", tag = "tokens", security(("token" = [])),
+#[utoipa::path(get, operation_id = "list_tokens", path = "/v1/tokens", tag = "tokens", security(("token" = [])),
     responses((status = 200, description = "All of them on one page", body = Page<TokenView>)))]
 pub(super) async fn list(state: &State, door: Door, req: &HttpRequest) -> Result<HttpResponse, Problem> {
     state.authorize(door, req, None, Access::Admin)?;
@@ -73,7 +73,7 @@ pub(super) async fn list(state: &State, door: Door, req: &HttpRequest) -> Result
 }
 
 /// Makes a token and shows it, once. Needs an admin token.
-#[utoipa::path(post, path = "/v1/tokens", tag = "tokens", security(("token" = [])), request_body = NewToken, responses(
+#[utoipa::path(post, operation_id = "create_token", path = "/v1/tokens", tag = "tokens", security(("token" = [])), request_body = NewToken, responses(
     (status = 201, description = "The token", body = MadeToken),
     (status = 409, description = "The name is taken"),
     (status = 413, description = "The body is too large"),
@@ -113,7 +113,7 @@ pub(super) async fn create(
 }
 
 /// Revokes the tokens of a name, at once. Needs an admin token.
-#[utoipa::path(delete, path = "/v1/tokens/{name}", tag = "tokens", security(("token" = [])),
+#[utoipa::path(delete, operation_id = "revoke_token", path = "/v1/tokens/{name}", tag = "tokens", security(("token" = [])),
     params(("name" = String, Path, description = "Its name")),
     responses(
         (status = 200, description = "How many were revoked", body = Object),

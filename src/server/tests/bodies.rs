@@ -216,3 +216,15 @@ async fn hec_takes_tokens_from_the_query_unless_told_not_to() {
         assert_eq!((answer.status, answer.json()["code"].clone()), (status, code.into()), "{answer:?}");
     }
 }
+
+#[actix_web::test]
+async fn large_bodies_are_worked_on_one_at_a_time() {
+    let server = Server::start().await;
+    server.store.slow_down(Duration::from_millis(200));
+    let body = padded(2 << 20);
+    let sent = (0..4).map(|_| server.deliver(&body));
+    for answer in futures_util::future::join_all(sent).await {
+        assert_eq!(answer.status, 200);
+    }
+    assert_eq!(server.store.appends_at_a_time(), 1);
+}

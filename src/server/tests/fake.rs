@@ -10,7 +10,11 @@ use crate::{
 use std::{
     collections::{BTreeMap, HashMap},
     path::Path,
-    sync::{Mutex, MutexGuard},
+    sync::{
+        Mutex, MutexGuard,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 use tokio::sync::watch;
 
@@ -30,14 +34,24 @@ struct Inner {
     forgotten: u64,
 }
 
+/// How many appends run at a time.
+#[derive(Default)]
+struct Appends {
+    running: AtomicUsize,
+    most: AtomicUsize,
+    /// Milliseconds that each takes.
+    slow_ms: AtomicU64,
+}
+
 pub(super) struct FakeStore {
     inner: Mutex<Inner>,
+    appends: Appends,
     commits: watch::Sender<u64>,
 }
 
 impl Default for FakeStore {
     fn default() -> Self {
-        Self { inner: Mutex::default(), commits: watch::Sender::new(0) }
+        Self { inner: Mutex::default(), appends: Appends::default(), commits: watch::Sender::new(0) }
     }
 }
 
@@ -49,6 +63,16 @@ impl FakeStore {
     /// Makes every write fail, or work again.
     pub fn fail_with(&self, error: Option<StoreError>) {
         self.inner().fails = error;
+    }
+
+    /// Makes every append take its time.
+    pub fn slow_down(&self, time: Duration) {
+        self.appends.slow_ms.store(time.as_millis() as u64, Ordering::Relaxed);
+    }
+
+    /// Most appends that ran at a time.
+    pub fn appends_at_a_time(&self) -> usize {
+        self.appends.most.load(Ordering::Relaxed)
     }
 
     pub fn is_closed(&self) -> bool {
@@ -136,6 +160,10 @@ impl Inner {
 
 impl Store for FakeStore {
     fn append(&self, batch: Batch) -> StoreFuture<Appended> {
+        let running = self.appends.running.fetch_add(1, Ordering::Relaxed) + 1;
+        self.appends.most.fetch_max(running, Ordering::Relaxed);
+        std::thread::sleep(Duration::from_millis(self.appends.slow_ms.load(Ordering::Relaxed)));
+        self.appends.running.fetch_sub(1, Ordering::Relaxed);
         self.write(|inner| inner.append(batch))
     }
 
@@ -146,8 +174,8 @@ impl Store for FakeStore {
             (Order::Asc, Some(after)) => *key > after,
             (Order::Desc, Some(after)) => *key < after,
         };
-        let fits =
-            |(key, event): &(&EventKey, &StoredEvent)| behind(key) && crate::query::matches(&query.filter, event);
+        let matcher = crate::query::Matcher::new(query.filter.clone())?;
+        let fits = |(key, event): &(&EventKey, &StoredEvent)| behind(key) && matcher.matches(event);
         let mut found: Vec<StoredEvent> = inner.events.iter().filter(fits).map(|(_, event)| event.clone()).collect();
         if query.order == Order::Desc {
             found.reverse();
@@ -166,15 +194,17 @@ impl Store for FakeStore {
         let inner = self.inner();
         let gap = after.commit + 1 < inner.forgotten;
         let after = if gap { TailCursor { commit: inner.forgotten - 1, seen: u32::MAX } } else { after };
-        let events: Vec<_> = inner
+        let mut events: Vec<_> = inner
             .arrivals
             .iter()
             .filter(|(cursor, _)| *cursor > after)
-            .take(limit)
+            .take(limit + 1)
             .map(|(cursor, key)| (*cursor, inner.events[key].clone()))
             .collect();
+        let more = events.len() > limit;
+        events.truncate(limit);
         let next = events.last().map_or(after, |(cursor, _)| *cursor);
-        Ok(TailPage { events, next, gap })
+        Ok(TailPage { events, next, more, gap })
     }
 
     fn tail_end(&self) -> Result<TailCursor, StoreError> {

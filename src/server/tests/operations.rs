@@ -133,6 +133,12 @@ async fn the_openapi_document_lists_what_is_served() {
     let server = Server::start().await;
     let document = server.get("/openapi.json", "").await.json();
     assert!(document["openapi"].as_str().is_some_and(|version| version.starts_with("3.1")));
+    let paths = document["paths"].as_object().expect("paths").values();
+    let operations = paths.flat_map(|path| path.as_object().expect("methods").values());
+    let mut ids: Vec<_> = operations.map(|operation| operation["operationId"].as_str().expect("an id")).collect();
+    ids.sort_unstable();
+    let twice: Vec<_> = ids.windows(2).filter(|pair| pair[0] == pair[1]).collect();
+    assert!(twice.is_empty(), "{twice:?}");
     let paths = document["paths"].as_object().expect("paths");
     for protocol in PROTOCOLS {
         for route in protocol.routes() {

@@ -50,6 +50,31 @@ async fn an_event_is_found_by_its_id_with_its_original() {
 }
 
 #[actix_web::test]
+async fn a_text_is_found_as_people_write_it() {
+    let server = Server::start().await;
+    let message = r#"role \"hxwraqld\" of C:\\dir\nGröße"#;
+    server.deliver(&event(1).replace("SUCCESSFUL", message)).await;
+    for q in ["role+%22hxwraqld%22", "C:%5Cdir", "dir%0Agr%C3%B6", "GR%C3%96"] {
+        let page = server.get(&format!("/v1/events?q={q}"), "re").await.json();
+        assert_eq!(page["data"].as_array().map(Vec::len), Some(1), "{q}");
+    }
+}
+
+#[actix_web::test]
+async fn large_answers_are_taken_in_turns() {
+    let server = Server::start().await;
+    for n in 0..10 {
+        server.deliver(&event(n).replace("SUCCESSFUL", &"x".repeat(3 << 20))).await;
+    }
+    // 30 MB each: together more than all answers may hold.
+    let asked = (0..5).map(|_| server.get("/v1/events?limit=1000", "re"));
+    for answer in futures_util::future::join_all(asked).await {
+        assert_eq!(answer.status, 200);
+        assert_eq!(answer.json()["data"].as_array().map(Vec::len), Some(10));
+    }
+}
+
+#[actix_web::test]
 async fn bad_parameters_are_named() {
     let server = Server::start().await;
     for (query, parameter) in [

@@ -79,6 +79,20 @@ async fn a_stream_resumes_without_gap_or_repeat() {
 }
 
 #[actix_web::test]
+async fn a_place_that_was_asked_for_before_shows_what_came_since() {
+    let server = Server::start().await;
+    server.deliver(&event(0)).await;
+    server.deliver(&event(1)).await;
+    let headers = format!("{}last-event-id: 1.1\r\n", bearer("re"));
+    for last in 1..5 {
+        let mut tail = Tail::open(&server, "/v1/events/stream", &headers).await;
+        assert_eq!(tail.events(last).await, (1..=last).map(sync).collect::<Vec<_>>());
+        drop(tail);
+        server.deliver(&event(last + 1)).await;
+    }
+}
+
+#[actix_web::test]
 async fn a_large_batch_arrives_whole_and_a_filter_narrows_it() {
     let server = Server::start().await;
     let mut all = Tail::open(&server, "/v1/events/stream", &bearer("re")).await;
@@ -86,6 +100,36 @@ async fn a_large_batch_arrives_whole_and_a_filter_narrows_it() {
     server.deliver(&events(0..1000)).await;
     assert_eq!(all.events(1000).await, (0..1000).map(sync).collect::<Vec<_>>());
     assert_eq!(half.events(500).await.len(), 500);
+}
+
+/// An event with so much data.
+fn large(n: usize, bytes: usize) -> String {
+    event(n).replace("SUCCESSFUL", &"x".repeat(bytes))
+}
+
+#[actix_web::test]
+async fn a_large_event_comes_whole_and_those_who_do_not_read_hold_up_nobody() {
+    let server = Server::start().await;
+    let mut idle = Vec::new();
+    for _ in 0..20 {
+        idle.push(Tail::open(&server, "/v1/events/stream", &bearer("re")).await);
+    }
+    let mut tail = Tail::open(&server, "/v1/events/stream", &bearer("re")).await;
+    for n in 0..8 {
+        server.deliver(&large(n, 512 << 10)).await;
+    }
+    tail.until(|text| text.len() > 8 * (512 << 10) && text.ends_with("\n\n\r\n")).await;
+    // Without the marks of the pieces.
+    let mut whole = String::new();
+    let mut rest = &tail.text[tail.text.find("\r\n\r\n").expect("a head") + 4..];
+    while let Some((size, after)) = rest.split_once("\r\n") {
+        let size = usize::from_str_radix(size, 16).expect("a size");
+        whole.push_str(&after[..size]);
+        rest = &after[size + 2..];
+    }
+    tail.text = whole;
+    assert_eq!(tail.syncs(), (0..8).map(sync).collect::<Vec<_>>());
+    drop(idle);
 }
 
 #[actix_web::test]

@@ -8,9 +8,17 @@ use std::{
 };
 
 /// Bytes that we may still take on the file system of a directory.
-fn free(dir: &Path) -> io::Result<u64> {
+pub fn free(dir: &Path) -> io::Result<u64> {
     let space = rustix::fs::statvfs(dir)?;
     Ok(space.f_bavail.saturating_mul(space.f_frsize))
+}
+
+/// Its name in the data directory.
+const NAME: &str = "ballast";
+
+/// Removes it before a store is open; false when there was none.
+pub fn remove(dir: &Path) -> bool {
+    fs::remove_file(dir.join(NAME)).is_ok()
 }
 
 /// How long after it was given back the file may be made again.
@@ -30,7 +38,7 @@ pub struct Ballast {
 impl Ballast {
     /// In a data directory; 0 bytes means none is wanted.
     pub fn new(dir: &Path, bytes: u64) -> Self {
-        let path = dir.join("ballast");
+        let path = dir.join(NAME);
         let there = fs::metadata(&path).is_ok_and(|found| found.len() == bytes);
         Self { path, bytes, there: there || bytes == 0, spent: false, not_before: None }
     }

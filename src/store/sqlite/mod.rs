@@ -41,8 +41,8 @@ pub use facts::{StoreFacts, backup, facts};
 pub use open::{DATABASE, OpenError};
 
 use super::{
-    Appended, Batch, EventPage, EventQuery, Store, StoreError, StoreFuture, StoreStats, TailCursor, TailPage,
-    TokenRecord,
+    Appended, Batch, EventPage, EventQuery, PAGE_BYTES_MAX, Store, StoreError, StoreFuture, StoreStats, TailCursor,
+    TailPage, TokenRecord,
 };
 use crate::model::{EventId, Micros, QuarantinedItem, StoredEvent};
 use names::Names;
@@ -55,12 +55,16 @@ use std::{
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicI64, AtomicU64, Ordering},
+        atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering},
     },
     thread::JoinHandle,
 };
 use tokio::sync::{oneshot, watch};
 use writer::{Counters, Job, Reply, Writer, now_us};
+
+/// Free bytes that show that a disk is not full any more, after small transactions were refused and after large ones.
+const HEADROOM_MIN: u64 = 1 << 20;
+const HEADROOM_MAX: u64 = 8 << 20;
 
 /// How the store is run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,6 +108,8 @@ struct Shared {
     commits: watch::Sender<u64>,
     lock: Mutex<Option<DirLock>>,
     write_error: Mutex<Option<StoreError>>,
+    /// Size of the largest transaction that did not fit on the disk since writing last worked.
+    refused_bytes: AtomicUsize,
     events: AtomicU64,
     connections: AtomicU64,
     quarantined: AtomicU64,
@@ -125,15 +131,31 @@ impl Shared {
         self.commits.send_if_modified(|commit| std::mem::replace(commit, counters.commit) != counters.commit);
     }
 
-    fn write_succeeded(&self) {
+    fn write_succeeded(&self, bytes: usize) {
         self.transactions.fetch_add(1, Ordering::Relaxed);
         self.last_commit_us.store(now_us(), Ordering::Relaxed);
-        if let Some(error) = held(&self.write_error).take() {
+        let mut known = held(&self.write_error);
+        if *known == Some(StoreError::DiskFull) && !self.has_room_again(bytes) {
+            return;
+        }
+        if let Some(error) = known.take() {
+            self.refused_bytes.store(0, Ordering::Relaxed);
             tracing::info!("writing works again after: {error}");
         }
     }
 
-    fn write_failed(&self, error: StoreError) {
+    /// Whether the disk is not full any more, now that so many bytes were written. A few bytes always find a place in
+    /// the log; what was refused shall fit as well.
+    fn has_room_again(&self, bytes: usize) -> bool {
+        let refused = self.refused_bytes.load(Ordering::Relaxed);
+        let wanted = (refused as u64).saturating_mul(2).clamp(HEADROOM_MIN, HEADROOM_MAX);
+        refused > 0 && bytes >= refused || ballast::free(&self.dir).map_or(true, |free| free >= wanted)
+    }
+
+    fn write_failed(&self, error: StoreError, bytes: usize) {
+        if error == StoreError::DiskFull {
+            self.refused_bytes.fetch_max(bytes, Ordering::Relaxed);
+        }
         let mut known = held(&self.write_error);
         if known.as_ref() != Some(&error) {
             tracing::error!("cannot write: {error}");
@@ -143,7 +165,7 @@ impl Shared {
 
     /// The writer thread has died; nobody shall wait for it.
     fn died(&self) {
-        self.write_failed(stopped());
+        self.write_failed(stopped(), 0);
         // Dropping a job tells its waiter.
         drop(self.queue.fail(stopped()));
     }
@@ -167,16 +189,27 @@ impl SqliteStore {
     /// See [`OpenError`]; nothing is written when the directory cannot be used.
     pub fn open(dir: &Path, options: SqliteOptions) -> Result<Self, OpenError> {
         let lock = open::take_directory(dir)?;
-        let mut db = open::connect(dir, Role::Writer)?;
-        schema::migrate(&mut db, now_us())?;
+        let connect = || {
+            let mut db = open::connect(dir, Role::Writer)?;
+            schema::migrate(&mut db, now_us())?;
+            Ok((db, Readers::open(dir)?))
+        };
+        let (db, readers) = connect().or_else(|error| match error {
+            OpenError::DiskFull | OpenError::Io(_) if ballast::remove(dir) => {
+                tracing::warn!("{error}; the ballast file was given back, trying once more");
+                connect()
+            }
+            error => Err(error),
+        })?;
         let shared = Arc::new(Shared {
             dir: dir.to_owned(),
             queue: Queue::new(Limits { jobs_max: options.queue_batches_max, bytes_max: options.queue_bytes_max }),
-            readers: Readers::open(dir)?,
+            readers,
             names: Names::new(),
             commits: watch::Sender::new(0),
             lock: Mutex::new(Some(lock)),
             write_error: Mutex::new(None),
+            refused_bytes: AtomicUsize::new(0),
             events: AtomicU64::new(0),
             connections: AtomicU64::new(0),
             quarantined: AtomicU64::new(0),
@@ -234,16 +267,22 @@ impl Store for SqliteStore {
             let end = tail::end(db)?;
             if after > end {
                 // A cursor of another life of this store, before a restored backup.
-                return Ok(TailPage { events: Vec::new(), next: end, gap: true });
+                return Ok(TailPage { events: Vec::new(), next: end, more: false, gap: true });
             }
-            let next = found.last().map_or(after, |(cursor, _)| *cursor);
-            let mut events = Vec::with_capacity(found.len());
+            let (mut next, mut more) = (after, found.len() == limit);
+            let (mut events, mut bytes) = (Vec::with_capacity(found.len()), 0);
             for (cursor, key) in found {
                 if let Some(event) = row::get(db, &self.shared.names, key)? {
+                    bytes += event.raw.len();
+                    if bytes > PAGE_BYTES_MAX && !events.is_empty() {
+                        more = true;
+                        break;
+                    }
                     events.push((cursor, event));
                 }
+                next = cursor;
             }
-            Ok(TailPage { events, next, gap })
+            Ok(TailPage { events, next, more, gap })
         })
     }
 
@@ -323,7 +362,16 @@ impl Store for SqliteStore {
 
     fn probe(&self) -> StoreFuture<()> {
         let value = now_us().to_le_bytes().to_vec();
-        self.submit(0, |reply| Job::SetMeta { key: "probe".into(), value, reply })
+        let written = self.submit(0, |reply| Job::SetMeta { key: "probe".into(), value, reply });
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move {
+            written.await?;
+            match &*held(&shared.write_error) {
+                // The probe went through, but what senders deliver would not.
+                Some(StoreError::DiskFull) => Err(StoreError::DiskFull),
+                _ => Ok(()),
+            }
+        })
     }
 
     fn close(&self) -> StoreFuture<()> {

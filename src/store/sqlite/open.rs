@@ -97,8 +97,15 @@ pub enum OpenError {
         got: String,
     },
     /// No space to begin with.
-    #[error("disk full while opening {DATABASE}; free some space")]
+    #[error(
+        "the disk is full, so {DATABASE} cannot be opened; free some space in the data directory, then start again"
+    )]
     DiskFull,
+    /// The file system failed, which a full disk makes it do as well.
+    #[error(
+        "{DATABASE} cannot be opened: {0}; the disk is full or failing: free some space in the data directory, then start again"
+    )]
+    Io(String),
     /// Anything else.
     #[error("cannot open {DATABASE}: {0}")]
     Engine(String),
@@ -111,6 +118,7 @@ impl From<rusqlite::Error> for OpenError {
         match error.sqlite_error_code() {
             Some(Code::NotADatabase | Code::DatabaseCorrupt) => Self::NotADatabase(text),
             Some(Code::DiskFull) => Self::DiskFull,
+            Some(Code::SystemIoFailure) => Self::Io(text),
             Some(Code::ReadOnly | Code::CannotOpen | Code::PermissionDenied) => {
                 Self::NotWritable { path: DATABASE.into(), reason: text }
             }

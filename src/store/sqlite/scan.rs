@@ -1,7 +1,8 @@
 //! Pages of events in time order.
 //!
 //! In: a filter, an order, a key to go on behind. Out: the events that fit, read along the narrowest index, and where the next
-//! page begins. A filter that fits few events gives up its turn after a bounded time with what it has found.
+//! page begins. A filter that fits few events gives up its turn after a bounded time with what it has found; a page of large
+//! events ends early.
 
 use super::{
     encode::SyncCell,
@@ -11,9 +12,8 @@ use super::{
 };
 use crate::{
     model::{EventKey, Level, Status, StoredEvent},
-    store::{EventFilter, EventPage, EventQuery, Order, StoreError},
+    store::{EventFilter, EventPage, EventQuery, Order, PAGE_BYTES_MAX, TextSearch},
 };
-use aho_corasick::AhoCorasick;
 use rusqlite::{Connection, Row, Rows, fallible_streaming_iterator::FallibleStreamingIterator as _};
 use std::{
     collections::HashMap,
@@ -161,7 +161,7 @@ fn collect(
     streams: &mut [Rows<'_>],
 ) -> Result<EventPage, ReadError> {
     let mut matcher = Matcher::new(db, names, &query.filter)?;
-    let mut events: Vec<StoredEvent> = Vec::new();
+    let (mut events, mut bytes) = (Vec::<StoredEvent>::new(), 0);
     let began = Instant::now();
     let mut until = began + TURN;
     let mut heads = Vec::with_capacity(streams.len());
@@ -190,7 +190,8 @@ fn collect(
         if let Some(row) = streams[at].get()
             && let Some(event) = matcher.event(row)?
         {
-            if events.len() == query.limit {
+            bytes += event.raw.len();
+            if events.len() == query.limit || bytes > PAGE_BYTES_MAX && !events.is_empty() {
                 return Ok(EventPage { events, next: last });
             }
             events.push(event);
@@ -211,26 +212,14 @@ struct Matcher<'q> {
     names: &'q Names,
     filter: &'q EventFilter,
     sync: Option<SyncCell>,
-    text: Option<AhoCorasick>,
+    text: Option<TextSearch>,
     kinds: HashMap<i64, bool>,
 }
 
 impl<'q> Matcher<'q> {
     fn new(db: &'q Connection, names: &'q Names, filter: &'q EventFilter) -> Result<Self, ReadError> {
-        let text = filter.q.as_deref().filter(|text| !text.is_empty()).map(|text| {
-            AhoCorasick::builder()
-                .ascii_case_insensitive(true)
-                .build([text])
-                .map_err(|error| StoreError::Engine(error.to_string()))
-        });
-        Ok(Self {
-            db,
-            names,
-            filter,
-            sync: filter.sync_id.as_deref().map(SyncCell::of),
-            text: text.transpose()?,
-            kinds: HashMap::new(),
-        })
+        let text = filter.q.as_deref().filter(|text| !text.is_empty()).map(TextSearch::new).transpose()?;
+        Ok(Self { db, names, filter, sync: filter.sync_id.as_deref().map(SyncCell::of), text, kinds: HashMap::new() })
     }
 
     /// The event, when it fits.
@@ -248,15 +237,7 @@ impl<'q> Matcher<'q> {
             return Ok(None);
         }
         let event = opened.event(self.db, self.names)?;
-        let fits = match &self.text {
-            None => true,
-            Some(text) => {
-                text.is_match(&event.raw)
-                    || text.is_match(&event.event.name)
-                    || event.event.connection_id.as_deref().is_some_and(|id| text.is_match(id))
-                    || event.event.connection_name.as_deref().is_some_and(|name| text.is_match(name))
-            }
-        };
+        let fits = self.text.as_ref().is_none_or(|text| text.matches(&event));
         Ok(fits.then_some(event))
     }
 

@@ -64,6 +64,14 @@ impl Job {
         }
     }
 
+    /// Bytes of events and quarantine.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Append { batch, .. } => batch.weight(),
+            _ => 0,
+        }
+    }
+
     fn answer_error(self, error: StoreError) {
         // Whoever gave up waiting has dropped the other end.
         match self {
@@ -239,10 +247,10 @@ impl Writer {
         let outcome = self.transaction(jobs);
         match &outcome {
             Ok(_) => {
-                self.shared.write_succeeded();
+                self.shared.write_succeeded(weight(jobs));
                 self.ballast.ensure();
             }
-            Err(error) => self.recover(error),
+            Err(error) => self.recover(error, weight(jobs)),
         }
         outcome
     }
@@ -299,10 +307,10 @@ impl Writer {
     }
 
     /// After a failed transaction: what helps the next one.
-    fn recover(&mut self, error: &WriteError) {
+    fn recover(&mut self, error: &WriteError, bytes: usize) {
         let explained = error.explain();
         if error.is_environment() {
-            self.shared.write_failed(explained.clone());
+            self.shared.write_failed(explained.clone(), bytes);
         }
         if explained == StoreError::DiskFull && self.ballast.release() {
             tracing::error!(
@@ -318,6 +326,10 @@ impl Writer {
             self.db = None;
         }
     }
+}
+
+fn weight(jobs: &[Job]) -> usize {
+    jobs.iter().map(Job::bytes).sum()
 }
 
 /// Everything of one transaction.

@@ -228,6 +228,60 @@ impl Drop for Mount {
 }
 
 #[test]
+fn a_full_disk_at_the_start_takes_the_ballast_or_is_named() {
+    let Some(mount) = Mount::tmpfs("size=8m") else { return };
+    let options = SqliteOptions { ballast_bytes: 2 << 20, ..options() };
+    let store = SqliteStore::open(&mount.0, options.clone()).unwrap();
+    append(&store, vec![contract::sample(1)]).unwrap();
+    drop(store);
+    // As far as it goes, to the last page.
+    let fill = |name: &str| {
+        let _ = std::io::copy(
+            &mut std::io::Read::take(std::io::repeat(1), 16 << 20),
+            &mut fs::File::create(mount.0.join(name)).unwrap(),
+        );
+    };
+    fill("filler");
+    let store = SqliteStore::open(&mount.0, options.clone()).unwrap();
+    assert!(store.event(EventId(contract::sample(1).key)).unwrap().is_some());
+    assert!(!mount.0.join("ballast").exists());
+    drop(store);
+    fill("more");
+    let Err(error) = SqliteStore::open(&mount.0, options) else { panic!("opened") };
+    let text = error.to_string();
+    assert!(text.contains("full") && text.contains("free some space") && text.contains("start again"), "{text}");
+}
+
+#[test]
+fn a_disk_too_full_for_batches_is_not_called_writable_for_taking_a_few_bytes() {
+    let Some(mount) = Mount::tmpfs("size=8m") else { return };
+    let store = super::open(&mount.0);
+    append(&store, vec![contract::sample(1)]).unwrap();
+    let filler = mount.0.join("filler");
+    fs::write(&filler, vec![1; 6 << 20]).unwrap();
+    let large = |from: i64| -> Vec<NewEvent> {
+        let noise = |n: i64| (0..6000_u64).map(move |k| ((n as u64 + 1) * (k + 7)).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        (from..from + 60)
+            .map(|n| {
+                let mut new = contract::sample(n);
+                new.raw = format!("\"{}\"", noise(n).map(|it| format!("{it:x}")).collect::<String>());
+                new
+            })
+            .collect()
+    };
+    for round in 0..3 {
+        assert_eq!(append(&store, large(1000)), Err(StoreError::DiskFull), "round {round}");
+        assert_eq!(store.stats().write_error, Some(StoreError::DiskFull));
+        assert_eq!(wait(store.probe()), Err(StoreError::DiskFull));
+        assert_eq!(store.stats().write_error, Some(StoreError::DiskFull));
+    }
+    fs::remove_file(&filler).unwrap();
+    assert_eq!(wait(store.probe()), Ok(()));
+    assert_eq!(store.stats().write_error, None);
+    assert!(append(&store, large(1000)).is_ok());
+}
+
+#[test]
 fn a_full_disk_refuses_keeps_reading_and_recovers() {
     let Some(mount) = Mount::tmpfs("size=12m") else { return };
     let options = SqliteOptions { ballast_bytes: 2 << 20, ..options() };

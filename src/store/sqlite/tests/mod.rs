@@ -3,6 +3,7 @@
 mod dictionary;
 mod faults;
 mod laws;
+mod pages;
 mod upgrade;
 
 use super::{SqliteOptions, SqliteStore};
