@@ -11,6 +11,7 @@ mod fragments;
 mod keys;
 mod shapes;
 mod walk;
+mod words;
 
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind, MatchKind};
 use hmac::{Hmac, KeyInit, Mac};

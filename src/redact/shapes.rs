@@ -36,6 +36,9 @@ const ACCESS_KEY_ID: &str = r"\b((?:AKIA|ASIA|AGPA|AIDA|AROA|AIPA|ANPA|ANVA)[A-Z
 /// Length of an AWS secret key.
 const AWS_SECRET_BYTES: usize = 40;
 
+/// A value that is a secret only if it looks like one is no longer than this.
+const RANDOM_BYTES_MAX: usize = 512;
+
 /// Each pattern's first group is the part to mask.
 const WHOLE: &[(Rules, &str, fn(&str) -> bool)] = &[
     (Rules::PEM, r"(?s)-----BEGIN [A-Z0-9 ]*PRIVATE KEY[A-Z ]*-----(.*?)(?:-----END|\z)", any),
@@ -240,7 +243,11 @@ fn pair(text: &str, found: &Captures<'_>, secrecy: Secrecy, spans: &mut Vec<Rang
     let (Some(separator), Some(all)) = (found.get(2), found.get(0)) else { return };
     let separator = separator.as_str();
     let start = all.end();
-    let rest = &text[start..];
+    // Within a value that is masked already: `password=password=…` must not be read to its end again and again.
+    if spans.last().is_some_and(|last| last.contains(&start) && !is_masked(text, &(last.start..last.start))) {
+        return;
+    }
+    let rest = if secrecy == Secrecy::IfRandom { beginning(&text[start..]) } else { &text[start..] };
     if let Some(quote) = found.get(3) {
         let value = &rest[..closing_quote(rest, quote.as_str())];
         if secrecy != Secrecy::IfRandom || keys::looks_random(value) {
@@ -260,6 +267,12 @@ fn pair(text: &str, found: &Captures<'_>, secrecy: Secrecy, spans: &mut Vec<Rang
     if !prose && !is_name && !count && !open && !matches!(value, "null" | "true" | "false" | "None" | "") {
         spans.push(start..start + end);
     }
+}
+
+/// As much of a text as a generated secret can take.
+fn beginning(text: &str) -> &str {
+    let end = text.char_indices().map(|(at, _)| at).take_while(|at| *at <= RANDOM_BYTES_MAX).last().unwrap_or(0);
+    if text.len() <= RANDOM_BYTES_MAX { text } else { &text[..end] }
 }
 
 /// The letters of a name in which some are escaped (`pass\u0077ord`).
