@@ -7,9 +7,11 @@
 //! The mask `[redacted:1f6e0b…]` holds a keyed fingerprint of 48 bits, so that two changes of a password are seen to differ while
 //! nobody without the key can test a guess. Masks are left alone, so redacting twice changes nothing.
 
+mod fragments;
 mod keys;
 mod shapes;
 mod walk;
+mod words;
 
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind, MatchKind};
 use hmac::{Hmac, KeyInit, Mac};
@@ -17,9 +19,6 @@ use sha2::Sha256;
 use std::borrow::Cow;
 
 pub use keys::is_secret as is_secret_name;
-
-/// A line of base64 of at least so many bytes may be part of a key. PEM breaks its lines at 64.
-const KEY_LINE_BYTES: usize = 40;
 
 /// How every mask begins.
 pub const MASK_PREFIX: &str = "[redacted:";
@@ -33,23 +32,56 @@ const SUSPICIOUS: &[(Rules, &[&str])] = &[
             "passw",
             "passp",
             "passc",
-            "\"pass\"",
+            "pass\"",
+            "pass\\",
+            "pass'",
+            "pass=",
+            "pass:",
+            "pass>",
+            "pass_",
+            "pass-",
+            "pass1",
+            "pass2",
+            "pass ",
             "pwd",
             "secret",
             "token",
             "key",
-            "credential",
+            "cred",
             "auth",
             "bearer",
             "cookie",
             "signature",
             "sig=",
-            "\"sig",
+            "sig\"",
+            "sig\\",
             "\"sas",
-            "\"jwt",
-            "\"pem",
+            "jwt",
+            "pem\"",
+            "pem\\",
+            "pem=",
             "\"pat\"",
             "hmac",
+            "jaas",
+            "otp",
+            "pin\"",
+            "pin\\",
+            "pin'",
+            "pin=",
+            "pin:",
+            "pincode",
+            "pin_code",
+            "pin-code",
+            "\"refresh\"",
+            "\"refresh\\",
+            "p12",
+            "pfx",
+            "wallet",
+            "private\"",
+            "private\\",
+            "private=",
+            "private_c",
+            "privatec",
             "nectionstring",
             "nection_string",
             "nection-string",
@@ -62,14 +94,35 @@ const SUSPICIOUS: &[(Rules, &[&str])] = &[
     (Rules::AWS, &["akia", "asia", "agpa", "aida", "aroa", "aipa", "anpa", "anva"]),
     (
         Rules::PREFIXED,
-        &["eyj", "ghp_", "gho_", "ghs_", "ghu_", "ghr_", "github_pat_", "xox", "aiza", "k_live_", "glpat-"],
+        &[
+            "eyj",
+            "ghp_",
+            "gho_",
+            "ghs_",
+            "ghu_",
+            "ghr_",
+            "github_pat_",
+            "xox",
+            "xapp-",
+            "aiza",
+            "ya29.",
+            "1//0",
+            "k_live_",
+            "glpat-",
+            "dapi",
+            "shpat_",
+            "npm_",
+            "sk-ant-",
+            "sk-proj-",
+        ],
     ),
+    (Rules::COMMANDS, &["curl", "sshpass", "@tcp", "@unix(", "jdbc:oracle"]),
     (Rules::ALL, &["\\u"]),
 ];
 
 /// A set of rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Rules(u8);
+struct Rules(u16);
 
 impl Rules {
     const NONE: Self = Self(0);
@@ -80,7 +133,11 @@ impl Rules {
     const PEM: Self = Self(1 << 3);
     const AWS: Self = Self(1 << 4);
     const PREFIXED: Self = Self(1 << 5);
-    const ALL: Self = Self((1 << 6) - 1);
+    /// Command lines and addresses of one program's own make.
+    const COMMANDS: Self = Self(1 << 6);
+    /// Words like an AWS secret key. Called for by an access key id anywhere in the text, not by a text of `SUSPICIOUS`.
+    const AWS_SECRET: Self = Self(1 << 7);
+    const ALL: Self = Self((1 << 7) - 1);
 
     const fn and(self, other: Self) -> Self {
         Self(self.0 | other.0)
@@ -92,6 +149,10 @@ impl Rules {
 
     const fn calls_for(self, rule: Self) -> bool {
         self.0 & rule.0 != 0
+    }
+
+    const fn calls_for_shapes(self) -> bool {
+        self.without(Self::NAMES).0 != 0
     }
 }
 
@@ -137,20 +198,6 @@ impl Redactor {
         Self { key, suspicious, called_for, shapes: shapes::Shapes::new() }
     }
 
-    /// A text without lines that are nothing but base64: the body of a key whose first line went elsewhere, as happens when a
-    /// protocol cuts a text into lines. Only for what no event could be made of.
-    fn key_lines(&self, text: &str) -> String {
-        let mut masks = Masks::new(self, Rules::NONE);
-        let clean = |line: &str| {
-            let content = line.trim_end_matches(['\r', '\n']);
-            let bare = content.trim();
-            let base64 = bare.len() >= KEY_LINE_BYTES
-                && bare.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=' | b'-' | b'_'));
-            if base64 { format!("{}{}", masks.mask(bare), &line[content.len()..]) } else { line.to_owned() }
-        };
-        text.split_inclusive('\n').map(clean).collect()
-    }
-
     /// The rules that a text calls for; none for most.
     fn rules(&self, text: &str) -> Rules {
         if !self.suspicious.is_match(text) {
@@ -160,6 +207,11 @@ impl Redactor {
         let rules = found.fold(Rules::NONE, |rules, found| {
             rules.and(self.called_for.get(found.pattern().as_usize()).copied().unwrap_or(Rules::ALL))
         });
+        let rules = if rules.calls_for(Rules::AWS) && self.shapes.holds_access_key_id(text) {
+            rules.and(Rules::AWS_SECRET)
+        } else {
+            rules
+        };
         // An address without an @ holds nobody's name.
         if text.contains('@') { rules } else { rules.without(Rules::URLS) }
     }
@@ -192,11 +244,11 @@ impl Redactor {
     #[must_use]
     pub fn bytes(&self, bytes: &[u8]) -> Vec<u8> {
         if let Ok(text) = std::str::from_utf8(bytes) {
-            return self.key_lines(&self.text(text)).into_bytes();
+            return self.fragments(&self.text(text)).into_bytes();
         }
         // One character for each byte, so that the rules can run and every other byte comes back as it was.
         let wide: String = bytes.iter().map(|byte| char::from(*byte)).collect();
-        self.key_lines(&self.text(&wide)).chars().map(|c| u8::try_from(u32::from(c)).unwrap_or(b'?')).collect()
+        self.fragments(&self.text(&wide)).chars().map(|c| u8::try_from(u32::from(c)).unwrap_or(b'?')).collect()
     }
 }
 

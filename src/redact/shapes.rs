@@ -1,57 +1,189 @@
 //! Rule: some secrets give themselves away by their shape, wherever they stand in a text.
 //!
-//! URL userinfo, PEM blocks, bearer and basic credentials, AWS keys, JSON Web Tokens, tokens with a well-known prefix, and
-//! `name=value` or `"name": "value"` pairs whose name speaks of a secret.
+//! URL userinfo, PEM blocks, bearer and basic credentials, AWS keys, JSON Web Tokens, tokens with a well-known prefix, passwords on
+//! command lines, and `name=value` or `"name": "value"` pairs whose name speaks of a secret.
 
-use super::{Masks, Rules, keys, mask_len};
-use regex::Regex;
+use super::{
+    Masks, Rules,
+    keys::{self, Secrecy},
+    mask_len,
+};
+use regex::{Captures, Regex};
 use std::{borrow::Cow, ops::Range};
 
 pub(super) struct Shapes {
-    /// Group 1 is the secret.
-    whole: Vec<(Rules, Regex)>,
+    whole: Vec<Shape>,
     /// Group 1 the name, group 2 the separator, group 3 the opening quote; the value follows.
     pair: Regex,
+    /// The same with a name that holds escaped letters.
+    escaped_pair: Regex,
+    /// A label of something secret, group 1, and its value, from group 2 on, in JSON that is broken.
+    labelled: Regex,
     /// Group 1 the name of an XML element, group 2 its text.
     element: Regex,
+    access_key_id: Regex,
 }
 
+/// A rule, its pattern, and what its first group must be like to be masked.
+struct Shape {
+    rules: Rules,
+    pattern: Regex,
+    fits: fn(&str) -> bool,
+}
+
+const ACCESS_KEY_ID: &str = r"\b((?:AKIA|ASIA|AGPA|AIDA|AROA|AIPA|ANPA|ANVA)[A-Z0-9]{16})\b";
+
+/// Length of an AWS secret key.
+const AWS_SECRET_BYTES: usize = 40;
+
+/// A value that is a secret only if it looks like one is no longer than this.
+const RANDOM_BYTES_MAX: usize = 512;
+
 /// Each pattern's first group is the part to mask.
-const WHOLE: &[(Rules, &str)] = &[
-    (Rules::PEM, r"(?s)-----BEGIN [A-Z0-9 ]*PRIVATE KEY[A-Z ]*-----(.*?)(?:-----END|\z)"),
-    (Rules::URLS, r"(?i)\b[a-z][a-z0-9+.\-]{1,20}://([^\s/?#@\x22'\\<>]*:[^\s/?#\x22'\\<>]*)@"),
-    (Rules::URLS, r"(?i)\b[a-z][a-z0-9+.\-]{1,20}://([^\s/?#@:\x22'\\<>]{16,})@"),
-    (Rules::SCHEMES, r"(?i)\b(?:bearer|basic|splunk|api-token|token)\s+([a-z0-9+/._~\-]{16,}=*)"),
-    (Rules::SCHEMES, r"(?i)\b(?:bearer)\s+([a-z0-9+/._~\-]{8,}=*)"),
-    (Rules::SCHEMES, r"(?i)authorization\W{1,8}(?:basic|bearer|splunk|apikey|digest)?\s*([a-z0-9+/._~\-]{6,}=*)"),
-    (Rules::AWS, r"\b((?:AKIA|ASIA|AGPA|AIDA|AROA|AIPA|ANPA|ANVA)[A-Z0-9]{16})\b"),
-    (Rules::PREFIXED, r"\b(eyJ[A-Za-z0-9_\-]{5,}\.[A-Za-z0-9_\-]{5,}(?:\.[A-Za-z0-9_\-]*)?)"),
+const WHOLE: &[(Rules, &str, fn(&str) -> bool)] = &[
+    (Rules::PEM, r"(?s)-----BEGIN [A-Z0-9 ]*PRIVATE KEY[A-Z ]*-----(.*?)(?:-----END|\z)", any),
+    (Rules::URLS, r"(?i)\b[a-z][a-z0-9+.\-]{1,20}://([^\s/?#@\x22'\\<>]*:[^\s/?#\x22'\\<>]*)@", any),
+    (Rules::URLS, r"(?i)\b[a-z][a-z0-9+.\-]{1,20}://([^\s/?#@:\x22'\\<>]{16,})@", any),
+    (Rules::SCHEMES, r"(?i)\b(?:basic|splunk|api-token|token)\s+([a-z0-9+/._~\-]{16,}=*)", is_credential),
+    (Rules::SCHEMES, r"(?i)\b(?:bearer)\s+([a-z0-9+/._~\-]{8,}=*)", is_bearer),
+    // With a separator nearly every word is a credential, without one only what looks like it.
+    (
+        Rules::SCHEMES,
+        r"(?i)authorization[\s\x22'\\]{0,6}[:=>][\s\x22'\\]{0,6}(?:(?:basic|bearer|splunk|apikey|digest|token|negotiate|ntlm|oauth)\s+)?([a-z0-9+/._~\-]{6,}=*)",
+        is_no_prose,
+    ),
+    (
+        Rules::SCHEMES,
+        r"(?i)authorization[\s\x22'\\:=>]{1,8}[a-z][a-z0-9\-]{2,20}\s+([a-z0-9+/._~\-]{8,}=*)",
+        is_credential,
+    ),
+    (Rules::SCHEMES, r"(?i)authorization[\s\x22'\\()\[\]]{1,8}([a-z0-9+/._~\-]{8,}=*)", is_credential),
+    (Rules::AWS, ACCESS_KEY_ID, any),
+    (Rules::PREFIXED, r"\b(eyJ[A-Za-z0-9_\-]{5,}\.[A-Za-z0-9_\-]{5,}(?:\.[A-Za-z0-9_\-]*)?)", any),
     (
         Rules::PREFIXED,
-        r"\b((?:ghp|gho|ghs|ghu|ghr)_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|xox[abprs]-[A-Za-z0-9\-]{10,}|AIza[A-Za-z0-9_\-]{30,}|[sr]k_live_[A-Za-z0-9]{10,}|glpat-[A-Za-z0-9_\-]{15,})",
+        r"\b((?:ghp|gho|ghs|ghu|ghr)_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|xox[abprs]-[A-Za-z0-9\-]{10,}|xapp-[A-Za-z0-9\-]{10,}|AIza[A-Za-z0-9_\-]{30,}|[sr]k_live_[A-Za-z0-9]{10,}|glpat-[A-Za-z0-9_\-]{15,})",
+        any,
     ),
+    (
+        Rules::PREFIXED,
+        r"\b(ya29\.[A-Za-z0-9_\-.]{10,}|1//0[A-Za-z0-9_\-]{20,}|dapi[a-f0-9]{32}|shpat_[A-Za-z0-9]{20,}|npm_[A-Za-z0-9]{30,}|sk-(?:ant|proj)-[A-Za-z0-9_\-]{16,})",
+        any,
+    ),
+    (
+        Rules::COMMANDS,
+        r"\bcurl\b[^\n|]{0,400}?\s(?:-u|-U|--user|--proxy-user)[\s=]{0,3}[\\\x22']{0,4}[^\s:\x22'\\]{1,128}:([^\s\x22'\\]+)",
+        any,
+    ),
+    (Rules::COMMANDS, r"\bsshpass\s+-p[\s=]{0,3}[\\\x22']{0,4}([^\s\x22'\\]+)", any),
+    (Rules::COMMANDS, r"([^\s:@=,;(\x22'\\<>/]{1,128}:[^\s\x22'\\<>]{1,256})@(?:tcp6?|unix)\(", any),
+    (Rules::COMMANDS, r"(?i)\bjdbc:oracle:[a-z0-9]{2,6}:[^\s/@\x22'\\]{1,128}/([^\s@\x22'\\]{1,128})@", any),
 ];
+
+/// Words that stand behind `Authorization:` in messages.
+const PROSE: &[&str] = &[
+    "failed",
+    "failure",
+    "missing",
+    "denied",
+    "required",
+    "needed",
+    "invalid",
+    "expired",
+    "error",
+    "errors",
+    "header",
+    "rejected",
+    "revoked",
+    "unknown",
+    "pending",
+    "disabled",
+    "enabled",
+    "granted",
+    "success",
+    "successful",
+    "cannot",
+    "unable",
+    "please",
+    "access",
+    "account",
+    "credentials",
+    "authentication",
+    "authorization",
+    "forbidden",
+    "unauthorized",
+    "insufficient",
+    "permission",
+    "permissions",
+    "request",
+    "response",
+    "server",
+    "client",
+    "service",
+    "connection",
+    "unsupported",
+    "incorrect",
+    "malformed",
+];
+
+fn any(_: &str) -> bool {
+    true
+}
+
+/// Whether a word looks made by a machine: long, with a digit, a sign of base64, or a capital inside.
+fn is_credential(word: &str) -> bool {
+    let word = word.trim_end_matches(['.', '-', '/', '~']);
+    word.len() >= 8
+        && (word.bytes().any(|b| b.is_ascii_digit() || matches!(b, b'+' | b'='))
+            || word.as_bytes().windows(2).any(|two| two[0].is_ascii_lowercase() && two[1].is_ascii_uppercase()))
+}
+
+/// As a bearer's token a word needs less; the longest words of prose have less than twenty letters.
+fn is_bearer(word: &str) -> bool {
+    let bare = word.trim_end_matches(['.', '-', '/', '~']);
+    is_credential(word) || bare.len() >= 20 || (bare.len() >= 8 && bare.contains(['_', '.', '/']))
+}
+
+fn is_no_prose(word: &str) -> bool {
+    let bare = word.trim_end_matches(['.', '-', '/', '~']);
+    !PROSE.iter().any(|prose| bare.eq_ignore_ascii_case(prose))
+}
 
 impl Shapes {
     pub(super) fn new() -> Self {
-        let compile =
-            |(rule, pattern): &(Rules, &str)| (*rule, Regex::new(pattern).expect("constant patterns compile"));
+        let compile = |pattern: &str| Regex::new(pattern).expect("constant patterns compile");
         Self {
-            whole: WHOLE.iter().map(compile).collect(),
-            pair: Regex::new(r#"([A-Za-z][A-Za-z0-9_.\-]{1,60})(\\{0,3}["']?\s{0,3}(?:=>|[:=])\s{0,3})(\\{0,3}["'])?"#)
-                .expect("constant pattern compiles"),
-            element: Regex::new(r"<([A-Za-z][A-Za-z0-9_.:\-]{1,60})(?:\s[^<>]*)?>([^<>]+)<")
-                .expect("constant pattern compiles"),
+            whole: WHOLE
+                .iter()
+                .map(|(rules, pattern, fits)| Shape { rules: *rules, pattern: compile(pattern), fits: *fits })
+                .collect(),
+            pair: compile(r#"([A-Za-z][A-Za-z0-9_.\-]{1,60})(\\{0,3}["']?\s{0,3}(?:=>|[:=])\s{0,40})(\\{0,3}["'])?"#),
+            escaped_pair: compile(
+                r#"([A-Za-z0-9_.\-]{0,60}(?:\\{1,4}u00[0-9A-Fa-f]{2}[A-Za-z0-9_.\-]{0,60}){1,60})(\\{0,3}["']?\s{0,3}(?:=>|[:=])\s{0,40})(\\{0,3}["'])?"#,
+            ),
+            labelled: compile(
+                r#""(?i:field|name|key|param|parameter|property|setting)"\s{0,3}:\s{0,3}"([^"\\]{1,64})"\s{0,40},[^{}\[\]]{0,200}?"(?i:val|value|old|new|old_?value|new_?value|before|after|from|to|current|previous)"\s{0,3}:\s{0,3}(")"#,
+            ),
+            element: compile(r"<([A-Za-z][A-Za-z0-9_.:\-]{1,60})(?:\s[^<>]*)?>([^<>]+)<"),
+            access_key_id: compile(ACCESS_KEY_ID),
         }
+    }
+
+    /// Whether the id of an AWS access key stands somewhere: its secret may be near.
+    pub(super) fn holds_access_key_id(&self, text: &str) -> bool {
+        self.access_key_id.is_match(text)
     }
 
     /// The text with every shaped secret masked.
     pub(super) fn apply<'t>(&self, text: &'t str, masks: &mut Masks<'_>) -> Cow<'t, str> {
         let mut spans: Vec<Range<usize>> = Vec::new();
-        for (_, pattern) in self.whole.iter().filter(|(rule, _)| masks.rules.calls_for(*rule)) {
-            for found in pattern.captures_iter(text) {
-                spans.extend(found.get(1).map(|group| group.range()));
+        for shape in self.whole.iter().filter(|shape| masks.rules.calls_for(shape.rules)) {
+            for found in shape.pattern.captures_iter(text) {
+                spans.extend(found.get(1).filter(|group| (shape.fits)(group.as_str())).map(|group| group.range()));
             }
+        }
+        if masks.rules.calls_for(Rules::AWS_SECRET) {
+            aws_secrets(text, &mut spans);
         }
         if masks.rules.calls_for(Rules::NAMES) {
             self.pairs(text, &mut spans);
@@ -84,32 +216,96 @@ impl Shapes {
                 }
             }
         }
-        for found in self.pair.captures_iter(text) {
-            let (Some(name), Some(separator), Some(all)) = (found.get(1), found.get(2), found.get(0)) else { continue };
-            if !keys::is_secret(name.as_str()) {
-                continue;
-            }
-            let start = all.end();
-            let rest = &text[start..];
-            match found.get(3) {
-                Some(quote) => {
-                    let end = closing_quote(rest, quote.as_str());
-                    spans.push(start..start + end);
-                }
-                None => {
-                    let end =
-                        rest.find(|c: char| c.is_whitespace() || ",;&|\"'<>()[]{}\\".contains(c)).unwrap_or(rest.len());
-                    let value = &rest[..end];
-                    // After a colon and a space stands prose more often than a secret ("Invalid token: expired").
-                    let prose = !separator.as_str().contains('=')
-                        && separator.as_str().ends_with(' ')
-                        && !(value.len() >= 6 && value.bytes().any(|b| !b.is_ascii_alphabetic() && b != b'.'));
-                    if !prose && !matches!(value, "null" | "true" | "false" | "None" | "") {
-                        spans.push(start..start + end);
-                    }
-                }
+        for found in self.labelled.captures_iter(text) {
+            let (Some(label), Some(opened)) = (found.get(1), found.get(2)) else { continue };
+            if keys::is_secret(label.as_str()) {
+                let start = opened.end();
+                spans.push(start..start + closing_quote(&text[start..], "\""));
             }
         }
+        for found in self.pair.captures_iter(text) {
+            pair(text, &found, found.get(1).map_or(Secrecy::Open, |name| keys::secrecy(name.as_str())), spans);
+        }
+        if text.contains("\\u") {
+            for found in self.escaped_pair.captures_iter(text) {
+                let secrecy = found.get(1).map_or(Secrecy::Open, |name| keys::secrecy(&unescaped(name.as_str())));
+                pair(text, &found, secrecy, spans);
+            }
+        }
+    }
+}
+
+/// The value of one pair, if its name says that it is a secret.
+fn pair(text: &str, found: &Captures<'_>, secrecy: Secrecy, spans: &mut Vec<Range<usize>>) {
+    if secrecy == Secrecy::Open {
+        return;
+    }
+    let (Some(separator), Some(all)) = (found.get(2), found.get(0)) else { return };
+    let separator = separator.as_str();
+    let start = all.end();
+    // Within a value that is masked already: `password=password=…` must not be read to its end again and again.
+    if spans.last().is_some_and(|last| last.contains(&start) && !is_masked(text, &(last.start..last.start))) {
+        return;
+    }
+    let rest = if secrecy == Secrecy::IfRandom { beginning(&text[start..]) } else { &text[start..] };
+    if let Some(quote) = found.get(3) {
+        let value = &rest[..closing_quote(rest, quote.as_str())];
+        if secrecy != Secrecy::IfRandom || keys::looks_random(value) {
+            spans.push(start..start + value.len());
+        }
+        return;
+    }
+    let end = rest.find(|c: char| c.is_whitespace() || ",;&|\"'<>()[]{}\\".contains(c)).unwrap_or(rest.len());
+    let value = &rest[..end];
+    // After a colon and a space stands prose more often than a secret ("Invalid token: expired"), and on the next line the next name.
+    let next_line = separator.contains('\n');
+    let prose = (next_line || (!separator.contains('=') && separator.ends_with(' ')))
+        && !(value.len() >= 6 && value.bytes().any(|b| !b.is_ascii_alphabetic() && b != b'.'));
+    let is_name = next_line && value.ends_with([':', '=']);
+    let count = secrecy != Secrecy::All && value.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    let open = secrecy == Secrecy::IfRandom && !keys::looks_random(value);
+    if !prose && !is_name && !count && !open && !matches!(value, "null" | "true" | "false" | "None" | "") {
+        spans.push(start..start + end);
+    }
+}
+
+/// As much of a text as a generated secret can take.
+fn beginning(text: &str) -> &str {
+    let end = text.char_indices().map(|(at, _)| at).take_while(|at| *at <= RANDOM_BYTES_MAX).last().unwrap_or(0);
+    if text.len() <= RANDOM_BYTES_MAX { text } else { &text[..end] }
+}
+
+/// The letters of a name in which some are escaped (`pass\u0077ord`).
+fn unescaped(name: &str) -> String {
+    let mut out = String::with_capacity(name.len());
+    let mut rest = name;
+    while let Some(at) = rest.find("\\u") {
+        out.push_str(rest[..at].trim_end_matches('\\'));
+        let code = rest.get(at + 2..at + 6).and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        out.extend(code.map(char::from));
+        rest = rest.get(at + 6..).unwrap_or_default();
+    }
+    out + rest
+}
+
+/// Words of forty characters of base64 with small letters, capitals and digits, as AWS makes its secret keys.
+fn aws_secrets(text: &str, spans: &mut Vec<Range<usize>>) {
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while at < bytes.len() {
+        let run = bytes[at..].iter().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/')).count();
+        // The letter of an escape (`\n`) is none of the word.
+        let escape = usize::from(run > 0 && at > 0 && bytes[at - 1] == b'\\');
+        let word = at + escape..at + run;
+        let has = |class: fn(&u8) -> bool| bytes[word.clone()].iter().any(class);
+        if word.len() == AWS_SECRET_BYTES
+            && has(u8::is_ascii_lowercase)
+            && has(u8::is_ascii_uppercase)
+            && has(u8::is_ascii_digit)
+        {
+            spans.push(word);
+        }
+        at += run + 1;
     }
 }
 
@@ -136,7 +332,7 @@ fn closing_quote(rest: &str, quote: &str) -> usize {
 
 /// Whether a word is the name of an authorization scheme and not a credential.
 fn is_scheme(word: &str) -> bool {
-    ["basic", "bearer", "splunk", "apikey", "digest", "api-token"]
+    ["basic", "bearer", "splunk", "apikey", "digest", "api-token", "negotiate", "ntlm", "oauth", "token"]
         .iter()
         .any(|scheme| word.eq_ignore_ascii_case(scheme))
 }

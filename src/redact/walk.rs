@@ -1,11 +1,20 @@
 //! Walks JSON text and replaces secret values in place; everything else stays as it came, byte for byte.
 
-use super::{Masks, is_mask, keys};
+use super::{
+    Masks, Rules, is_mask,
+    keys::{self, Secrecy},
+};
 use crate::json;
 use std::borrow::Cow;
 
 /// Strings that hold JSON are opened so many times.
 const NESTED_MAX: usize = 6;
+
+/// A member's name shorter than this has room for no secret of a known shape.
+const SHAPED_MIN: usize = 10;
+
+/// A label longer than this is prose.
+const LABEL_MAX: usize = 64;
 
 /// What the names above a value say about it.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -13,6 +22,8 @@ enum Context {
     Open,
     /// Below a member that speaks of a secret: every text and number is one.
     Secret,
+    /// Below a member that speaks of secrets or of their count: every text is one, a number is not.
+    SecretTexts,
     /// Below `columns` or the like: names are the customer's and say nothing.
     CustomersNames,
 }
@@ -42,47 +53,123 @@ fn value<'t>(text: &'t str, context: Context, nested: usize, masks: &mut Masks<'
 
 fn object<'t>(text: &'t str, context: Context, nested: usize, masks: &mut Masks<'_>) -> Cow<'t, str> {
     let Ok(members) = json::members(text) else { return masks.shapes().apply(text, masks) };
-    let children = members.iter().map(|(name, raw)| {
+    let labelled = if context == Context::Open { labelled(&members) } else { Context::Open };
+    let names_too = masks.rules.calls_for_shapes();
+    let mut splice = Splice::new(text);
+    for (name, raw) in &members {
+        let raw = raw.get();
+        if names_too && name.len() >= SHAPED_MIN {
+            let start = splice.offset(raw);
+            let rules = masks.rules;
+            masks.rules = rules.without(Rules::NAMES);
+            if let Cow::Owned(clean) = masks.shapes().apply(name, masks) {
+                splice.name(start, &clean);
+            }
+            masks.rules = rules;
+        }
         let below = match context {
-            Context::Secret => Context::Secret,
-            Context::CustomersNames => Context::Open,
-            Context::Open if keys::is_secret(name) => Context::Secret,
-            Context::Open if keys::names_are_the_customers(name) => Context::CustomersNames,
-            Context::Open => Context::Open,
+            Context::Open if labelled != Context::Open && keys::is_value(name) => labelled,
+            _ => below(name, raw, context),
         };
-        (raw.get(), below)
-    });
-    splice(text, children, nested, masks)
+        splice.child(raw, value(raw, below, nested, masks));
+    }
+    splice.finish()
+}
+
+/// What a member's name says about its value.
+fn below(name: &str, raw: &str, context: Context) -> Context {
+    if context == Context::Secret {
+        return Context::Secret;
+    }
+    if context == Context::CustomersNames {
+        return Context::Open;
+    }
+    match keys::secrecy(name) {
+        Secrecy::All => Context::Secret,
+        _ if context == Context::SecretTexts => Context::SecretTexts,
+        Secrecy::Texts if raw.starts_with(['{', '[']) && keys::is_an_account(name) => Context::Secret,
+        Secrecy::Texts => Context::SecretTexts,
+        Secrecy::IfRandom if json::string(raw).is_some_and(|text| keys::looks_random(&text)) => Context::SecretTexts,
+        Secrecy::IfRandom | Secrecy::Open if keys::names_are_the_customers(name) => Context::CustomersNames,
+        Secrecy::IfRandom | Secrecy::Open => Context::Open,
+    }
+}
+
+/// What `{"field":"password", …}` says about the `old` and `new` beside it.
+fn labelled(members: &json::Members<'_>) -> Context {
+    let labels = members.iter().filter(|(name, raw)| raw.get().starts_with('"') && keys::is_label(name));
+    let says = |raw: &str| {
+        json::string(raw).filter(|label| label.len() <= LABEL_MAX).map_or(Secrecy::Open, |label| keys::secrecy(&label))
+    };
+    labels.map(|(_, raw)| says(raw.get())).fold(Context::Open, |found, secrecy| match secrecy {
+        Secrecy::All => Context::Secret,
+        Secrecy::Texts if found == Context::Open => Context::SecretTexts,
+        _ => found,
+    })
 }
 
 fn array<'t>(text: &'t str, context: Context, nested: usize, masks: &mut Masks<'_>) -> Cow<'t, str> {
     let Ok(elements) = json::elements(text) else { return masks.shapes().apply(text, masks) };
-    splice(text, elements.into_iter().map(|raw| (raw.get(), context)), nested, masks)
+    let mut splice = Splice::new(text);
+    for raw in elements {
+        splice.child(raw.get(), value(raw.get(), context, nested, masks));
+    }
+    splice.finish()
 }
 
-/// Copies `text` with each child, a slice of it, replaced by its redacted form.
-fn splice<'t>(
+/// A copy of a text in which some slices of it are replaced; no copy is made before the first.
+struct Splice<'t> {
     text: &'t str,
-    children: impl Iterator<Item = (&'t str, Context)>,
-    nested: usize,
-    masks: &mut Masks<'_>,
-) -> Cow<'t, str> {
-    let mut out: Option<String> = None;
-    let mut copied = 0;
-    for (child, context) in children {
-        let Cow::Owned(replacement) = value(child, context, nested, masks) else { continue };
-        let start = child.as_ptr() as usize - text.as_ptr() as usize;
-        let out = out.get_or_insert_with(|| String::with_capacity(text.len() + 64));
-        out.push_str(&text[copied..start]);
-        out.push_str(&replacement);
-        copied = start + child.len();
+    out: Option<String>,
+    /// So much of `text` is in `out`.
+    copied: usize,
+    /// Where the last child ended.
+    seen: usize,
+}
+
+impl<'t> Splice<'t> {
+    fn new(text: &'t str) -> Self {
+        Self { text, out: None, copied: 0, seen: 0 }
     }
-    match out {
-        Some(mut out) => {
-            out.push_str(&text[copied..]);
-            Cow::Owned(out)
+
+    /// Where a slice of the text begins.
+    fn offset(&self, slice: &str) -> usize {
+        slice.as_ptr() as usize - self.text.as_ptr() as usize
+    }
+
+    /// Replaces the name of the member whose value begins at `value`.
+    fn name(&mut self, value: usize, clean: &str) {
+        // Between two values stand a comma, white space, a colon and the name in its quotes.
+        let between = &self.text[self.seen..value];
+        if let (Some(start), Some(end)) = (between.find('"'), between.rfind('"')) {
+            self.replace(self.seen + start, self.seen + end + 1, &serde_json::Value::from(clean).to_string());
         }
-        None => Cow::Borrowed(text),
+    }
+
+    /// The next child, as it is to be.
+    fn child(&mut self, raw: &str, clean: Cow<'_, str>) {
+        let start = self.offset(raw);
+        if let Cow::Owned(clean) = clean {
+            self.replace(start, start + raw.len(), &clean);
+        }
+        self.seen = start + raw.len();
+    }
+
+    fn replace(&mut self, start: usize, end: usize, clean: &str) {
+        let out = self.out.get_or_insert_with(|| String::with_capacity(self.text.len() + 64));
+        out.push_str(&self.text[self.copied..start]);
+        out.push_str(clean);
+        self.copied = end;
+    }
+
+    fn finish(self) -> Cow<'t, str> {
+        match self.out {
+            Some(mut out) => {
+                out.push_str(&self.text[self.copied..]);
+                Cow::Owned(out)
+            }
+            None => Cow::Borrowed(self.text),
+        }
     }
 }
 
@@ -91,7 +178,7 @@ fn string<'t>(text: &'t str, context: Context, nested: usize, masks: &mut Masks<
     if content.is_empty() || is_mask(&content) {
         return Cow::Borrowed(text);
     }
-    if context == Context::Secret {
+    if matches!(context, Context::Secret | Context::SecretTexts) {
         return Cow::Owned(serde_json::Value::from(masks.mask(&content)).to_string());
     }
     match plain(&content, nested, masks) {
@@ -108,6 +195,10 @@ fn plain<'t>(content: &'t str, nested: usize, masks: &mut Masks<'_>) -> Cow<'t, 
         let mut copied = 0;
         while rest.trim_start().starts_with(['{', '[', '"']) {
             let Ok((first, tail)) = json::first_value(rest) else { break };
+            // The name of a member whose object began elsewhere says something about what follows.
+            if tail.trim_start().starts_with(':') {
+                break;
+            }
             let start = first.as_ptr() as usize - content.as_ptr() as usize;
             if let Cow::Owned(clean) = value(first, Context::Open, nested + 1, masks) {
                 let out = out.get_or_insert_with(String::new);
