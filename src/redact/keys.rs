@@ -52,7 +52,7 @@ pub(super) fn secrecy(name: &str) -> Secrecy {
         || LAST_TWO.contains(&(before, last))
         || is_key(&words);
     if !secret {
-        let if_random = IF_RANDOM.iter().any(|pair| *pair == (before, last));
+        let if_random = IF_RANDOM.contains(&(before, last));
         return if if_random { Secrecy::IfRandom } else { Secrecy::Open };
     }
     let bare = plain.trim_end_matches(|c: char| c.is_ascii_digit());

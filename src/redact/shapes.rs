@@ -24,11 +24,14 @@ pub(super) struct Shapes {
     access_key_id: Regex,
 }
 
+/// Whether what a pattern found is a secret.
+type Fits = fn(&str) -> bool;
+
 /// A rule, its pattern, and what its first group must be like to be masked.
 struct Shape {
     rules: Rules,
     pattern: Regex,
-    fits: fn(&str) -> bool,
+    fits: Fits,
 }
 
 const ACCESS_KEY_ID: &str = r"\b((?:AKIA|ASIA|AGPA|AIDA|AROA|AIPA|ANPA|ANVA)[A-Z0-9]{16})\b";
@@ -40,7 +43,7 @@ const AWS_SECRET_BYTES: usize = 40;
 const RANDOM_BYTES_MAX: usize = 512;
 
 /// Each pattern's first group is the part to mask.
-const WHOLE: &[(Rules, &str, fn(&str) -> bool)] = &[
+const WHOLE: &[(Rules, &str, Fits)] = &[
     (Rules::PEM, r"(?s)-----BEGIN [A-Z0-9 ]*PRIVATE KEY[A-Z ]*-----(.*?)(?:-----END|\z)", any),
     (Rules::URLS, r"(?i)\b[a-z][a-z0-9+.\-]{1,20}://([^\s/?#@\x22'\\<>]*:[^\s/?#\x22'\\<>]*)@", any),
     (Rules::URLS, r"(?i)\b[a-z][a-z0-9+.\-]{1,20}://([^\s/?#@:\x22'\\<>]{16,})@", any),
@@ -76,7 +79,7 @@ const WHOLE: &[(Rules, &str, fn(&str) -> bool)] = &[
         any,
     ),
     (Rules::COMMANDS, r"\bsshpass\s+-p[\s=]{0,3}[\\\x22']{0,4}([^\s\x22'\\]+)", any),
-    (Rules::COMMANDS, r"([^\s:@=,;(\x22'\\<>/]{1,128}:[^\s\x22'\\<>]{1,256})@(?:tcp6?|unix)\(", any),
+    (Rules::COMMANDS, r"([^\s:@=,;(\[\]{}\x22'\\<>/]{1,128}:[^\s\x22'\\<>]{1,256})@(?:tcp6?|unix)\(", any),
     (Rules::COMMANDS, r"(?i)\bjdbc:oracle:[a-z0-9]{2,6}:[^\s/@\x22'\\]{1,128}/([^\s@\x22'\\]{1,128})@", any),
 ];
 

@@ -319,7 +319,7 @@ fn repeated_names_are_read_once() {
     let begun = std::time::Instant::now();
     for part in ["password=", "refresh=", "pass\\u0077ord=", "token:\\\"", "password=\"[redacted:0123456789ab] token='"]
     {
-        redactor().bytes(part.repeat(200_000 / part.len()).as_bytes());
+        let _ = redactor().bytes(part.repeat(200_000 / part.len()).as_bytes());
     }
     assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
 }
