@@ -47,7 +47,9 @@ pub(super) async fn dispatch(state: Arc<State>, door: Door, req: HttpRequest, pa
     });
     let (status, took) = (answer.status().as_u16(), started.elapsed());
     let duration_ms = took.as_secs_f64() * 1e3;
-    let (method, path) = (req.method().as_str(), req.path());
+    // A path that nothing is served at may be somebody's key: some services put theirs there.
+    let path = if status == 404 { "unknown" } else { req.path() };
+    let method = req.method().as_str();
     if status >= 500 && status != 503 {
         tracing::info!(request.id = text, method, path, status, duration_ms, "answered {status}");
     } else {
