@@ -177,19 +177,6 @@ pub fn plain(raw: &RawValue) -> Cow<'_, str> {
     }
 }
 
-/// The kind of a well-formed JSON value, with its article.
-#[must_use]
-pub fn kind(value: &str) -> &'static str {
-    match value.trim_start().as_bytes().first() {
-        Some(b'{') => "an object",
-        Some(b'[') => "an array",
-        Some(b'"') => "a string",
-        Some(b't' | b'f') => "a boolean",
-        Some(b'n') => "null",
-        _ => "a number",
-    }
-}
-
 /// Why a text is no JSON. The parser's words for broken syntax name a place and never quote content; its words
 /// for unfitting types may, and are left out.
 #[must_use]

@@ -123,9 +123,6 @@ fn data_errors(schema: &Schema, data: Option<&Value>, errors: &mut Vec<Violation
             &empty
         }
     };
-    if schema.versions.iter().any(|version| version.is_valid(data)) && !holds_number_mask(data) {
-        return;
-    }
     let unmasked;
     let data = if holds_number_mask(data) {
         unmasked = numbers_back(data);

@@ -4,6 +4,7 @@
 //! never costs its neighbours. The common case, a line that begins and ends like an object, is passed on unparsed once a
 //! first line has shown that this is NDJSON: the envelope room parses it anyway and says what is wrong with it.
 
+use crate::json;
 use crate::model::{Hints, Payload, Record};
 use crate::protocol::framing::{self, Items, Values};
 use crate::protocol::{DecodeError, Limits};
@@ -118,7 +119,7 @@ impl<'b> Cutter<'b> {
             Some(b'{') => self.proven = true,
             Some(b'"') if holds_json(value) => {}
             _ => {
-                let reason = format!("expected an object, found {}", framing::kind(value));
+                let reason = format!("expected an object, found {}", json::kind(value));
                 return self.items.unreadable(reason, start..start + value.len());
             }
         }

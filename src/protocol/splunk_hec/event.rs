@@ -6,6 +6,7 @@
 
 use super::channel;
 use super::reply::{CHANNEL_INVALID, Code, EVENT_BLANK, EVENT_REQUIRED, FIELDS_INVALID, INVALID_DATA, NO_DATA};
+use crate::json;
 use crate::model::{Hints, Payload, Record, Timestamp};
 use crate::protocol::framing::{self, Items, Text, Values, plain};
 use crate::protocol::{DecodeError, Decoded, Limits};
@@ -74,7 +75,7 @@ fn envelope<'b>(
 ) -> Result<Record<'b>, Fault> {
     if text.as_bytes()[start] != b'{' {
         let found = values.read::<&RawValue>().map_err(|error| syntax(&error))?;
-        let reason = format!("expected an object, found {}", framing::kind(found.get()));
+        let reason = format!("expected an object, found {}", json::kind(found.get()));
         return Err(Fault(INVALID_DATA, reason.into()));
     }
     let envelope: Envelope<'b> = values.read().map_err(|error| syntax(&error))?;

@@ -2,7 +2,10 @@
 //!
 //! In: a data directory. Out: facts for `doctor`, or a copy. Only ever reads.
 
-use super::open::{self, DATABASE, Role};
+use super::{
+    open::{self, DATABASE, Role},
+    writer::Counters,
+};
 use crate::store::StoreError;
 use rusqlite::Connection;
 use std::path::Path;
@@ -40,8 +43,7 @@ pub fn facts(dir: &Path) -> Result<StoreFacts, StoreError> {
     }
     let check: String = db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(sql)?;
     facts.damage = (check != "ok").then_some(check);
-    let events: i64 = db.query_row("SELECT count(*) FROM event", [], |row| row.get(0)).map_err(sql)?;
-    facts.events = u64::try_from(events).unwrap_or_default();
+    facts.events = Counters::load(&db).map_err(sql)?.events;
     let tokens = super::tokens::list(&db).map_err(sql)?;
     facts.tokens = tokens.iter().filter(|token| token.kind == "ingest" && token.revoked_us.is_none()).count();
     Ok(facts)

@@ -122,7 +122,8 @@ pub struct Counters {
 }
 
 impl Counters {
-    fn load(db: &Connection) -> rusqlite::Result<Self> {
+    /// The counts as they were committed.
+    pub fn load(db: &Connection) -> rusqlite::Result<Self> {
         let (events, quarantined, channels) =
             db.query_row("SELECT events, quarantined, channels FROM tally WHERE id = 1", [], |row| {
                 Ok((row.get::<_, i64>(0)? as u64, row.get::<_, i64>(1)? as u64, row.get::<_, i64>(2)? as u64))
