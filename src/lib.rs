@@ -20,6 +20,7 @@ pub mod config;
 pub mod envelope;
 pub mod identity;
 pub mod json;
+pub mod lifecycle;
 pub mod model;
 pub mod normalize;
 pub mod pipeline;

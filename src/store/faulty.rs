@@ -89,6 +89,9 @@ impl Store for Faulty {
     fn backup(&self, to: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<(), StoreError> {
         self.inner.backup(to, progress)
     }
+    fn lives(&self) -> &dyn super::Lives {
+        self.inner.lives()
+    }
     fn stats(&self) -> StoreStats {
         self.inner.stats()
     }

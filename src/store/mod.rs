@@ -14,9 +14,11 @@ use std::{future::Future, path::Path, pin::Pin, sync::Arc};
 pub mod contract;
 #[cfg(test)]
 pub mod faulty;
+pub mod lives;
 pub mod sqlite;
 mod text;
 
+pub use lives::Lives;
 pub use sqlite::{OpenError, SqliteOptions};
 pub use text::TextSearch;
 
@@ -224,6 +226,10 @@ pub struct StoreStats {
     pub commits: u64,
     /// When the last commit was, microseconds; 0 before the first.
     pub last_commit_us: Micros,
+    /// Connections whose late events wait to be folded.
+    pub unfolded: u64,
+    /// How long the one that waits longest has waited, microseconds.
+    pub fold_lag_us: Micros,
     /// Why writes fail at the moment; `None` when they do not.
     pub write_error: Option<StoreError>,
 }
@@ -305,6 +311,9 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// When the copy cannot be written or checked.
     fn backup(&self, to: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<(), StoreError>;
+
+    /// Questions about connections' lives.
+    fn lives(&self) -> &dyn lives::Lives;
 
     /// How it is doing. Cheap.
     fn stats(&self) -> StoreStats;

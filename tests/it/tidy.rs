@@ -22,10 +22,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("redact", &["model", "json"]),
     ("validate", &["model", "json", "normalize", "redact"]),
     ("identity", &["model", "json", "redact"]),
-    ("store", &["model", "json"]),
+    ("lifecycle", &["model", "json"]),
+    // The fold runs inside the commit, so that a query after an acknowledgement sees the event.
+    ("store", &["model", "json", "lifecycle"]),
     ("simulate", &["model", "json"]),
     ("config", &["model"]),
-    ("query", &["model", "json", "store"]),
+    ("query", &["model", "json", "lifecycle", "store"]),
     ("pipeline", &["model", "json", "envelope", "identity", "normalize", "protocol", "redact", "store", "validate"]),
 ];
 

@@ -20,6 +20,7 @@ mod fault;
 mod insert;
 mod intern;
 mod kind;
+mod lives;
 mod names;
 mod open;
 mod quarantine;
@@ -343,6 +344,10 @@ impl Store for SqliteStore {
         backup::copy(&db, to, progress)
     }
 
+    fn lives(&self) -> &dyn super::Lives {
+        self
+    }
+
     fn stats(&self) -> StoreStats {
         let shared = &self.shared;
         let size = |end: &str| fs::metadata(shared.dir.join(format!("{DATABASE}{end}"))).map_or(0, |file| file.len());
@@ -356,6 +361,8 @@ impl Store for SqliteStore {
             queue_batches_max: shared.queue.jobs_max(),
             commits: shared.transactions.load(Ordering::Relaxed),
             last_commit_us: shared.last_commit_us.load(Ordering::Relaxed),
+            unfolded: 0,
+            fold_lag_us: 0,
             write_error: held(&shared.write_error).clone(),
         }
     }
