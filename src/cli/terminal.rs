@@ -147,6 +147,62 @@ pub fn fit_right(text: &str, columns: usize) -> String {
     format!("{}{cut}", " ".repeat(columns.saturating_sub(width(&cut))))
 }
 
+/// Lines of at most so many columns, broken between words where that is possible; what does not fit into so many lines is cut.
+#[must_use]
+pub fn wrap(words: &str, columns: usize, lines_max: usize) -> Vec<String> {
+    let columns = columns.max(8);
+    let mut lines: Vec<String> = Vec::new();
+    let mut line = String::new();
+    let mut cut = false;
+    for word in words.split(' ').filter(|word| !word.is_empty()) {
+        let mut word = word.to_owned();
+        loop {
+            let gap = usize::from(!line.is_empty());
+            if width(&line) + gap + width(&word) <= columns {
+                if gap > 0 {
+                    line.push(' ');
+                }
+                line.push_str(&word);
+                break;
+            }
+            if line.is_empty() {
+                let fitting = fit_prefix(&word, columns);
+                line = word.drain(..fitting).collect();
+            }
+            if lines.len() + 1 == lines_max {
+                cut = true;
+                break;
+            }
+            lines.push(std::mem::take(&mut line));
+        }
+        if cut {
+            break;
+        }
+    }
+    if cut {
+        let shorter = fit_prefix(&line, columns - 1);
+        line.truncate(shorter);
+        line.push('…');
+    }
+    if !line.is_empty() || lines.is_empty() {
+        lines.push(line);
+    }
+    lines
+}
+
+/// Bytes of the longest beginning that fits; at least one character.
+fn fit_prefix(text: &str, columns: usize) -> usize {
+    let mut end = 0;
+    for (at, c) in text.char_indices() {
+        let next = at + c.len_utf8();
+        if end > 0 && width(&text[..next]) > columns {
+            break;
+        }
+        end = next;
+    }
+    end
+}
+
 /// A span in two units at most: `850 ms`, `54 s`, `5 min 14 s`, `2 h 10 min`, `3 d 4 h`.
 #[must_use]
 pub fn span(us: Micros) -> String {

@@ -20,7 +20,7 @@ pub enum What {
 /// What both kinds of rows begin with.
 const CONNECTION: [&str; 4] = ["connection_id", "connection_name", "connector_type", "destination"];
 
-const SYNC: [&str; 29] = [
+const SYNC: [&str; 32] = [
     "sync_id",
     "kind",
     "trigger",
@@ -31,6 +31,9 @@ const SYNC: [&str; 29] = [
     "started_at",
     "ended_at",
     "duration_ms",
+    "first_event_at",
+    "last_event_at",
+    "missing",
     "rescheduled_at",
     "extract_started_at",
     "extract_ended_at",
@@ -101,24 +104,22 @@ fn sync_row<'v>(connection: &'v Value, sync: &'v Value) -> Row<'v> {
     add(&sync["kind"]);
     add(&sync["trigger"]["type"]);
     add(&sync["trigger"]["actor"]);
-    for member in ["status", "reason", "task_type", "at", "until", "duration_ms", "rescheduled_at"] {
+    for member in ["status", "reason", "task_type", "at", "until", "duration_ms", "first_event_at", "last_event_at"] {
         add(&sync[member]);
     }
+    let missing = sync["missing"].as_array().map_or(&[][..], Vec::as_slice).iter().filter_map(Value::as_str);
+    row.push(Cow::Owned(missing.collect::<Vec<_>>().join(" ").into_bytes()));
+    row.push(cell(&sync["rescheduled_at"]));
+    let mut add = |value: &'v Value| row.push(cell(value));
     for phase in ["extract", "process", "load"] {
         add(&sync["phases"][phase]["at"]);
         add(&sync["phases"][phase]["until"]);
     }
     let tables = tables(sync);
-    let read = tables.iter().filter_map(|table| table["records_read"].as_u64()).fold(0, u64::saturating_add);
-    let mut sums = [0_u64; 4];
-    for table in tables {
-        for (sum, count) in sums.iter_mut().zip(rows(table)) {
-            *sum = sum.saturating_add(count);
-        }
-    }
-    row.push(number(tables.len() as u64));
-    row.push(number(read));
-    row.extend(sums.map(number));
+    row.push(number((tables.len() as u64).saturating_add(sync["tables_omitted"].as_u64().unwrap_or(0))));
+    row.push(cell(&sync["records_read"]));
+    // Of all tables, also of those past the number that a sync names.
+    row.extend(rows(sync).map(number));
     for member in ["queries", "rows_extracted", "bytes_extracted", "warnings", "errors"] {
         row.push(cell(&sync[member]));
     }
@@ -192,6 +193,8 @@ mod tests {
                 {"schema": "public", "table": "orders", "write_started_at": "2026-07-07T16:31:00.000Z", "write_ended_at": null,
                  "records_read": 24, "rows": {"REPLACED_OR_INSERTED": 12, "UPDATED": 3, "MERGED": 1}},
                 {"schema": "other", "table": "orders", "write_started_at": null, "write_ended_at": null, "records_read": 1, "rows": {"DELETED": 5}}],
+            "rows": {"REPLACED_OR_INSERTED": 12, "UPDATED": 3, "MERGED": 1, "DELETED": 5}, "records_read": 25,
+            "first_event_at": "2026-07-07T16:30:00.000Z", "last_event_at": "2026-07-07T16:35:14.456Z", "missing": [],
             "queries": 984, "rows_extracted": 3746, "bytes_extracted": 8_098_757, "warnings": 0, "errors": 1, "event_ids": ["80", "81"]})
     }
 

@@ -19,10 +19,10 @@ fn tables(sync: &Value) -> &[Value] {
     sync.get("tables").and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
-/// Rows of a table by what was done with them: replaced or inserted, updated, deleted, anything else.
-fn rows(table: &Value) -> [u64; 4] {
+/// Rows of a table or a sync by what was done with them: replaced or inserted, updated, deleted, anything else.
+fn rows(of: &Value) -> [u64; 4] {
     let mut sums = [0_u64; 4];
-    for (operation, count) in table.get("rows").and_then(Value::as_object).into_iter().flatten() {
+    for (operation, count) in of.get("rows").and_then(Value::as_object).into_iter().flatten() {
         let place = match operation.as_str() {
             "REPLACED_OR_INSERTED" => 0,
             "UPDATED" => 1,

@@ -19,8 +19,9 @@ const RUN_SPACE: &str = "lifeline/openlineage/run";
 /// The events of one sync of a connection, each line ended. A sync that still runs has only begun.
 #[must_use]
 pub fn sync(connection: &Value, sync: &Value) -> Vec<u8> {
-    let start = event(connection, sync, "START", text(sync, "at"));
-    let end = ending(sync).map(|kind| event(connection, sync, kind, text(sync, "until").or_else(|| text(sync, "at"))));
+    let [began, ended] = times(sync);
+    let start = event(connection, sync, "START", began);
+    let end = ending(sync).map(|kind| event(connection, sync, kind, ended));
     let mut out = Vec::new();
     for event in [Some(start), end].into_iter().flatten() {
         out.extend_from_slice(event.to_string().as_bytes());
@@ -29,13 +30,19 @@ pub fn sync(connection: &Value, sync: &Value) -> Vec<u8> {
     out
 }
 
+/// When it began and ended; where that was not seen, when the first and the last of its events was.
+fn times(sync: &Value) -> [Option<&str>; 2] {
+    let began = text(sync, "at").or_else(|| text(sync, "first_event_at"));
+    [began, text(sync, "until").or_else(|| text(sync, "last_event_at")).or(began)]
+}
+
 /// How a sync ended, in OpenLineage's words: what neither succeeded nor failed was given up.
 fn ending(sync: &Value) -> Option<&'static str> {
     let status = text(sync, "status").unwrap_or("RUNNING").to_ascii_uppercase();
     match status.as_str() {
         "RUNNING" => None,
         "SUCCESSFUL" => Some("COMPLETE"),
-        failed if failed.starts_with("FAILURE") => Some("FAIL"),
+        failed if failed.starts_with("FAIL") => Some("FAIL"),
         _ => Some("ABORT"),
     }
 }

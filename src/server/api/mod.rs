@@ -8,6 +8,7 @@ mod events;
 pub(super) mod openapi;
 mod operations;
 mod quarantine;
+mod rebuild;
 mod stream;
 mod tokens;
 
@@ -40,6 +41,7 @@ pub(super) enum Api {
     Replay(String),
     Tokens,
     Token(String),
+    Rebuild,
     Import,
 }
 
@@ -64,6 +66,7 @@ impl Api {
             ("v1", Some("quarantine"), Some(id), Some("replay")) => Self::Replay(named(id)),
             ("v1", Some("tokens"), None, _) => Self::Tokens,
             ("v1", Some("tokens"), Some(name), None) => Self::Token(named(name)),
+            ("v1", Some("rebuild"), None, _) => Self::Rebuild,
             ("control", Some("import"), None, _) if door == Door::Control => Self::Import,
             _ => return None,
         })
@@ -73,7 +76,7 @@ impl Api {
     pub const fn methods(&self) -> &'static [&'static str] {
         match self {
             Self::Replay(_) | Self::Import => &["POST"],
-            Self::Tokens => &["GET", "HEAD", "POST"],
+            Self::Tokens | Self::Rebuild => &["GET", "HEAD", "POST"],
             Self::Token(_) => &["DELETE"],
             Self::Stream => &["GET"],
             _ => &["GET", "HEAD"],
@@ -104,6 +107,8 @@ impl Api {
             Self::Tokens if req.method() == Method::POST => tokens::create(state, door, req, payload).await,
             Self::Tokens => tokens::list(state, door, req).await,
             Self::Token(name) => tokens::revoke(state, door, req, name).await,
+            Self::Rebuild if req.method() == Method::POST => rebuild::start(state, door, req).await,
+            Self::Rebuild => rebuild::progress(state, door, req),
             Self::Import => ingest::import(state, req, payload).await,
         }
     }

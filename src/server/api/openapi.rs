@@ -3,7 +3,7 @@
 //!
 //! Out: the JSON of the document. Filters, errors and credentials, which many routes share, are added in one place.
 
-use super::{docs, events, operations, quarantine, stream, tokens};
+use super::{docs, events, operations, quarantine, rebuild, stream, tokens};
 use crate::{
     model::{Family, Level, Source, Status},
     protocol::{PROTOCOLS, Protocol, Route, Serves, problem},
@@ -46,6 +46,8 @@ use utoipa::{
         tokens::list,
         tokens::create,
         tokens::revoke,
+        rebuild::start,
+        rebuild::progress,
     ),
     components(schemas(EventView, QuarantineView, TokenView, ProblemDocument)),
     modifiers(&Filters, &Errors, &Protocols, &Credentials),
