@@ -67,9 +67,7 @@ fn next(text: &str) -> Option<(&str, String, &str)> {
 /// `YYYY-MM-DD HH:MM:SS.ffffff`; whole seconds are rounded down, also before 1970.
 fn micros(us: &str) -> String {
     let part = format!("(({us}) % 1000000 + 1000000) % 1000000");
-    format!(
-        "(strftime('%Y-%m-%d %H:%M:%S', (({us}) - {part}) / 1000000, 'unixepoch') || printf('.%06d', {part}))"
-    )
+    format!("(strftime('%Y-%m-%d %H:%M:%S', (({us}) - {part}) / 1000000, 'unixepoch') || printf('.%06d', {part}))")
 }
 
 /// The same of RFC 3339 text in UTC.
