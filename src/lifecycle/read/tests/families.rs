@@ -190,6 +190,19 @@ fn edits_say_what_differs_and_what_it_means() {
 }
 
 #[test]
+fn long_values_of_an_edit_are_cut_and_the_last_changes_left_off() {
+    let members: serde_json::Map<String, Value> =
+        (0..90).map(|i| (format!("m{i:02}"), json!(["x".repeat(900), "y".repeat(5_000)]))).collect();
+    let Signal::Edited(edit) = fact("edit_connection", &json!({ "newValues": members })).signal else {
+        panic!("an edit")
+    };
+    assert_eq!(edit.changes.len(), 18);
+    for change in &edit.changes {
+        assert_eq!((&change.old, &change.new), (&Value::Null, &json!(["x".repeat(900), "y".repeat(1_000)])));
+    }
+}
+
+#[test]
 fn an_edit_in_the_dashboard_that_only_pauses_is_a_pause() {
     let check = |data: Value, expected: &str| {
         let line = render::fact(&fact("edit_connector", &data));

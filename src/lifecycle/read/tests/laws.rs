@@ -229,7 +229,7 @@ fn event(data: Option<Value>) -> (crate::model::EventKey, Event) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
 
     /// Not normalised on purpose: what the normaliser leaves alone must not hurt either.
     #[test]
