@@ -5,21 +5,22 @@
 
 mod docs;
 mod events;
+mod lives;
 pub(super) mod openapi;
 mod operations;
+mod pieces;
 mod quarantine;
 mod stream;
 mod tokens;
 
+use self::lives::Ask;
 use super::{
     error::{Problem, private},
     ingest,
     state::{Door, State},
 };
 use crate::protocol::percent_decode;
-use actix_web::{
-    HttpRequest, HttpResponse, HttpResponseBuilder, body::MessageBody, http::Method, http::StatusCode, web,
-};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, http::Method, http::StatusCode, web};
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -41,11 +42,15 @@ pub(super) enum Api {
     Tokens,
     Token(String),
     Import,
+    Life(Ask),
 }
 
 impl Api {
     /// What a path (without trailing slash) is.
     pub fn at(path: &str, door: Door) -> Option<Self> {
+        if let Some(ask) = path.strip_prefix("/v1/").and_then(Ask::at) {
+            return Some(Self::Life(ask));
+        }
         let mut parts = path.strip_prefix('/')?.splitn(4, '/');
         let named = |part: &str| percent_decode(part).into_owned();
         let (first, second, third, fourth) = (parts.next()?, parts.next(), parts.next(), parts.next());
@@ -92,7 +97,7 @@ impl Api {
             Self::Root => operations::root(req),
             Self::Healthz => operations::healthz(req),
             Self::Readyz => operations::readyz(state, req).await,
-            Self::Metrics => operations::metrics(state, door, req),
+            Self::Metrics => operations::metrics(state, door, req).await,
             Self::Document => docs::openapi(req),
             Self::Docs(file) => docs::page(file, req),
             Self::Events => events::list(state, door, req).await,
@@ -105,6 +110,7 @@ impl Api {
             Self::Tokens => tokens::list(state, door, req).await,
             Self::Token(name) => tokens::revoke(state, door, req, name).await,
             Self::Import => ingest::import(state, req, payload).await,
+            Self::Life(ask) => lives::answer(ask, state, door, req).await,
         }
     }
 }
@@ -116,14 +122,6 @@ fn json(status: u16, body: &impl Serialize) -> Result<HttpResponse, Problem> {
         Problem::internal()
     })?;
     Ok(json_bytes(status, bytes))
-}
-
-/// A good private JSON answer with a body of its own kind.
-fn json_pieces(body: impl MessageBody + 'static) -> HttpResponse {
-    let mut answer = HttpResponse::Ok();
-    answer.content_type("application/json");
-    private(&mut answer);
-    answer.body(body)
 }
 
 /// A private JSON answer that was written before.
