@@ -10,6 +10,7 @@ pub(super) mod openapi;
 mod operations;
 mod pieces;
 mod quarantine;
+mod rebuild;
 mod stream;
 mod tokens;
 
@@ -41,6 +42,7 @@ pub(super) enum Api {
     Replay(String),
     Tokens,
     Token(String),
+    Rebuild,
     Import,
     Life(Ask),
 }
@@ -69,6 +71,7 @@ impl Api {
             ("v1", Some("quarantine"), Some(id), Some("replay")) => Self::Replay(named(id)),
             ("v1", Some("tokens"), None, _) => Self::Tokens,
             ("v1", Some("tokens"), Some(name), None) => Self::Token(named(name)),
+            ("v1", Some("rebuild"), None, _) => Self::Rebuild,
             ("control", Some("import"), None, _) if door == Door::Control => Self::Import,
             _ => return None,
         })
@@ -78,7 +81,7 @@ impl Api {
     pub const fn methods(&self) -> &'static [&'static str] {
         match self {
             Self::Replay(_) | Self::Import => &["POST"],
-            Self::Tokens => &["GET", "HEAD", "POST"],
+            Self::Tokens | Self::Rebuild => &["GET", "HEAD", "POST"],
             Self::Token(_) => &["DELETE"],
             Self::Stream => &["GET"],
             _ => &["GET", "HEAD"],
@@ -109,6 +112,8 @@ impl Api {
             Self::Tokens if req.method() == Method::POST => tokens::create(state, door, req, payload).await,
             Self::Tokens => tokens::list(state, door, req).await,
             Self::Token(name) => tokens::revoke(state, door, req, name).await,
+            Self::Rebuild if req.method() == Method::POST => rebuild::start(state, door, req).await,
+            Self::Rebuild => rebuild::progress(state, door, req),
             Self::Import => ingest::import(state, req, payload).await,
             Self::Life(ask) => lives::answer(ask, state, door, req).await,
         }

@@ -3,7 +3,7 @@
 //!
 //! Out: the JSON of the document. Filters, errors and credentials, which many routes share, are added in one place.
 
-use super::{docs, events, lives, operations, quarantine, stream, tokens};
+use super::{docs, events, lives, operations, quarantine, rebuild, stream, tokens};
 use crate::{
     lifecycle,
     model::{Family, Level, Source, Status},
@@ -61,6 +61,8 @@ use utoipa::{
         tokens::list,
         tokens::create,
         tokens::revoke,
+        rebuild::start,
+        rebuild::progress,
     ),
     components(schemas(EventView, QuarantineView, TokenView, ProblemDocument)),
     modifiers(&Filters, &Words, &Behind, &Errors, &Protocols, &Credentials),
