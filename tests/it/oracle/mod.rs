@@ -8,5 +8,6 @@ mod account;
 mod dbt;
 mod folded;
 mod log;
+mod odd;
 mod sync;
 mod truth;

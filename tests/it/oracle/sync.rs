@@ -60,8 +60,8 @@ impl Sync {
             .collect();
         Self {
             id: body["sync_id"].as_str().map(str::to_owned),
-            at: moment(&body["at"]).unwrap_or_else(|| panic!("a stage has a time: {body}")),
-            start_seen: body["start_missing"] != true,
+            at: moment(&body["first_event_at"]).unwrap_or_else(|| panic!("a sync has a first event: {body}")),
+            start_seen: !body["at"].is_null(),
             until: moment(&body["until"]),
             status: text(&body["status"]),
             tables,
