@@ -7,11 +7,20 @@
 //! [`Fact::of`] reads an event, [`State::fold`] steps over facts, [`State::summary`] says how things stand. A state can be kept and
 //! taken up again at any later fact, which is how a timeline stays current without being made anew.
 
+mod deeds;
 mod fact;
+mod incidents;
 mod read;
+mod runs;
+mod setup;
 mod stage;
 mod state;
+mod step;
 mod summary;
+mod sync;
+mod syncs;
+mod tables;
+mod words;
 
 pub use fact::{
     Action, Change, Channel, Deed, Edit, Ending, Extract, Fact, Import, Labels, Message, Modified, Resync, RunEvent,
@@ -20,3 +29,8 @@ pub use fact::{
 pub use stage::{Activity, Day, Incident, Output, Run, Stage, StageKind, time_json, time_text};
 pub use state::{FOLD_VERSION, Live, State};
 pub use summary::{Health, Status, Summary, SyncCounts};
+
+/// A public form as JSON text. They are plain data: strings, numbers and lists.
+fn text(body: &impl serde::Serialize) -> String {
+    serde_json::to_string(body).unwrap_or_default()
+}

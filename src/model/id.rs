@@ -1,5 +1,6 @@
 //! Identity of an event: when it happened and a hash of its content.
 
+use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 
 /// The key under which an event is kept: `created` in microseconds since 1970 (UTC), then 64 bits
@@ -7,12 +8,25 @@ use std::{fmt, str::FromStr};
 ///
 /// Ordered by time first, so that live traffic lands at the end of the B-tree (measured: a third of
 /// the cost of a random key).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "(i64, i64)", from = "(i64, i64)")]
 pub struct EventKey {
     /// Microseconds since 1970-01-01T00:00:00Z; negative before.
     pub created_us: i64,
     /// 64 bits of the content hash, kept as SQLite keeps integers (signed).
     pub hash: i64,
+}
+
+impl From<EventKey> for (i64, i64) {
+    fn from(key: EventKey) -> Self {
+        (key.created_us, key.hash)
+    }
+}
+
+impl From<(i64, i64)> for EventKey {
+    fn from((created_us, hash): (i64, i64)) -> Self {
+        Self { created_us, hash }
+    }
 }
 
 /// The public form of [`EventKey`]: 32 lower-case hexadecimal digits, whose text order is the

@@ -1,0 +1,380 @@
+//! Stages that are one moment: what people, the API or Fivetran did to a connection.
+//!
+//! In: a fact that is an action. Out: its stage, or the earlier stage of the same action that it belongs to: a dashboard event and its
+//! twin in the audit trail within [`TWIN_US`] are one stage with two events.
+
+use super::{Action, Change, Channel, Fact, Resync, SchemaChange, Signal, Stage, StageKind, Support, time_text, words};
+use crate::model::{EventId, EventKey, Micros};
+use serde::{Deserialize, Serialize};
+
+/// How far apart the two records of one action may be. Observed: 3 to 40 ms in the oracle; the documentation gives none.
+pub const TWIN_US: Micros = 10_000_000;
+/// Most actions that wait for a twin.
+const WAITING_MAX: usize = 16;
+
+/// A change of the schema in the public form.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct SchemaItem {
+    operation: Box<str>,
+    schema: Option<Box<str>>,
+    table: Option<Box<str>>,
+    columns: Vec<Box<str>>,
+}
+
+/// An action and its stage.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Deed {
+    anchor: EventKey,
+    kind: StageKind,
+    ids: Vec<EventKey>,
+    channels: Vec<Channel>,
+    /// What the action is about, so that only the same thing merges.
+    about: Box<str>,
+    actor: Option<Box<str>>,
+    user_id: Option<Box<str>>,
+    method: Option<Box<str>>,
+    reason: Option<Box<str>>,
+    event: Option<Box<str>>,
+    edit_type: Option<Box<str>>,
+    changes: Vec<Change>,
+    schema_changes: Vec<SchemaItem>,
+    table: Option<SchemaItem>,
+    cause: Option<Box<str>>,
+    what: Option<Box<str>>,
+    ticket: Option<Box<str>>,
+    data: Option<Box<str>>,
+}
+
+/// The stage as the contract has it.
+#[derive(Serialize)]
+struct Body<'d> {
+    stage: &'static str,
+    at: String,
+    actor: Option<&'d str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_id: Option<&'d str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    method: Option<&'d str>,
+    summary: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'d str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event: Option<&'d str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    edit_type: Option<&'d str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    changes: &'d [Change],
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    schema_changes: &'d [SchemaItem],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    schema: Option<&'d str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    table: Option<&'d str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cause: Option<&'d str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access: Option<&'d str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ticket: Option<&'d str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<&'d serde_json::value::RawValue>,
+    event_ids: Vec<String>,
+}
+
+impl Deed {
+    /// The deed that a fact tells of; `None` when it tells of none.
+    pub fn of(fact: &Fact) -> Option<Self> {
+        match &fact.signal {
+            Signal::Created(edit) => {
+                let mut deed = Self::new(fact, StageKind::Initialized, &edit.action, "");
+                deed.changes.clone_from(&edit.changes);
+                Some(deed)
+            }
+            Signal::Edited(edit) => {
+                let mut deed = Self::new(fact, StageKind::Modified, &edit.action, "");
+                deed.changes.clone_from(&edit.changes);
+                deed.edit_type.clone_from(&edit.edit_type);
+                Some(deed)
+            }
+            Signal::Paused(action) => Some(Self::new(fact, StageKind::Paused, action, "")),
+            Signal::Resumed(action) => Some(Self::new(fact, StageKind::Resumed, action, "")),
+            Signal::Deleted(action) => Some(Self::new(fact, StageKind::Deleted, action, "")),
+            Signal::ManualSync(action) => Some(Self::new(fact, StageKind::ManualSyncTriggered, action, "")),
+            Signal::Resync(resync) => Some(Self::resync(fact, resync)),
+            Signal::SchemaChanged(change) => Some(Self::schema(fact, change)),
+            Signal::Support(support) => Some(Self::support(fact, support)),
+            Signal::SyncStart
+            | Signal::SyncEnd(_)
+            | Signal::SyncStatus(_)
+            | Signal::ReadStart
+            | Signal::ReadEnd
+            | Signal::WriteStart(_)
+            | Signal::WriteEnd(_)
+            | Signal::Processed(..)
+            | Signal::RecordsModified(_)
+            | Signal::Extracted(_)
+            | Signal::ApiCall
+            | Signal::SyncStats(_)
+            | Signal::ImportProgress(_)
+            | Signal::Work(_)
+            | Signal::Info(_)
+            | Signal::Warning(_)
+            | Signal::Error(_)
+            | Signal::TestsStarted(..)
+            | Signal::Tested(_)
+            | Signal::Run(_)
+            | Signal::Unused(_) => None,
+        }
+    }
+
+    fn new(fact: &Fact, kind: StageKind, action: &Action, about: &str) -> Self {
+        let audit = action.channel == Channel::Audit;
+        Self {
+            anchor: fact.key,
+            kind,
+            ids: vec![fact.key],
+            channels: vec![action.channel],
+            about: about.into(),
+            actor: action.actor.clone(),
+            user_id: if audit { action.actor.clone() } else { None },
+            method: action.method.clone(),
+            reason: action.reason.clone(),
+            event: None,
+            edit_type: None,
+            changes: Vec::new(),
+            schema_changes: Vec::new(),
+            table: None,
+            cause: None,
+            what: None,
+            ticket: None,
+            data: None,
+        }
+    }
+
+    fn resync(fact: &Fact, resync: &Resync) -> Self {
+        // The audit trail does not name the table.
+        let mut deed = Self::new(fact, StageKind::ResyncTriggered, &resync.action, "");
+        deed.table = resync.table.as_ref().map(|name| SchemaItem {
+            operation: "RESYNC".into(),
+            schema: name.schema.clone(),
+            table: Some(name.table.clone()),
+            columns: Vec::new(),
+        });
+        deed.cause.clone_from(&resync.cause);
+        deed
+    }
+
+    fn schema(fact: &Fact, change: &SchemaChange) -> Self {
+        let mut deed = Self::new(fact, StageKind::SchemaChanged, &change.action, "");
+        deed.event = Some(change.event.clone());
+        deed.schema_changes = change
+            .changes
+            .iter()
+            .map(|(operation, name, columns)| SchemaItem {
+                operation: operation.clone(),
+                schema: name.schema.clone(),
+                table: (!name.table.is_empty()).then(|| name.table.clone()),
+                columns: columns.clone(),
+            })
+            .collect();
+        deed.data.clone_from(&change.data);
+        deed
+    }
+
+    fn support(fact: &Fact, support: &Support) -> Self {
+        let action = Action {
+            actor: support.actor.clone(),
+            channel: Channel::Connector,
+            method: None,
+            reason: support.message.clone(),
+        };
+        let mut deed = Self::new(fact, StageKind::SupportAccess, &action, support.what);
+        deed.what = Some(support.what.into());
+        deed.ticket.clone_from(&support.ticket);
+        deed
+    }
+
+    fn is_twin_of(&self, other: &Self) -> bool {
+        let human = |channel: &Channel| matches!(channel, Channel::Dashboard | Channel::Audit);
+        self.kind == other.kind
+            && self.about == other.about
+            && other.channels.iter().all(human)
+            && self.channels.iter().all(human)
+            && !self.channels.iter().any(|channel| other.channels.contains(channel))
+    }
+
+    /// Takes the other record of the same action.
+    fn merge(&mut self, twin: Self) {
+        let email = |actor: &Option<Box<str>>| actor.as_deref().is_some_and(|text| text.contains('@'));
+        if self.actor.is_none() || (email(&twin.actor) && !email(&self.actor)) {
+            self.actor = twin.actor;
+        }
+        self.user_id = self.user_id.take().or(twin.user_id);
+        self.method = self.method.take().or(twin.method);
+        self.reason = self.reason.take().or(twin.reason);
+        self.event = self.event.take().or(twin.event);
+        self.edit_type = self.edit_type.take().or(twin.edit_type);
+        for change in twin.changes {
+            if !self.changes.contains(&change) {
+                self.changes.push(change);
+            }
+        }
+        for item in twin.schema_changes {
+            if !self.schema_changes.contains(&item) {
+                self.schema_changes.push(item);
+            }
+        }
+        self.table = self.table.take().or(twin.table);
+        self.cause = self.cause.take().or(twin.cause);
+        self.data = self.data.take().or(twin.data);
+        self.ids.extend(twin.ids);
+        self.channels.extend(twin.channels);
+    }
+
+    /// Its stage.
+    pub fn stage(&self) -> Stage {
+        let is_forced = self.kind == StageKind::ResyncTriggered && self.channels.contains(&Channel::Connector);
+        let body = Body {
+            stage: self.kind.as_str(),
+            at: time_text(self.anchor.created_us),
+            actor: self.actor.as_deref(),
+            user_id: self.user_id.as_deref(),
+            method: self.method.as_deref(),
+            summary: self.summary(),
+            reason: self.reason.as_deref(),
+            event: self.event.as_deref(),
+            edit_type: self.edit_type.as_deref(),
+            changes: &self.changes,
+            schema_changes: &self.schema_changes,
+            schema: self.table.as_ref().and_then(|it| it.schema.as_deref()),
+            table: self.table.as_ref().and_then(|it| it.table.as_deref()),
+            cause: self.cause.as_deref(),
+            access: self.what.as_deref(),
+            ticket: self.ticket.as_deref(),
+            data: self.data.as_deref().and_then(|text| serde_json::from_str(text).ok()),
+            event_ids: self.ids.iter().map(|key| EventId(*key).to_string()).collect(),
+        };
+        Stage {
+            anchor: self.anchor,
+            kind: self.kind,
+            until_us: None,
+            sync_id: None,
+            status: None,
+            schema_change: self.kind == StageKind::SchemaChanged || is_forced,
+            body: super::text(&body),
+        }
+    }
+
+    fn summary(&self) -> String {
+        let by = match self.actor.as_deref() {
+            Some(actor) => format!(" by {}", words::cut(actor, 100)),
+            None => String::new(),
+        };
+        let because = match self.reason.as_deref() {
+            Some(reason) => format!(": {}", words::cut(reason, 200)),
+            None => String::new(),
+        };
+        match self.kind {
+            StageKind::Initialized => format!("connection created{by}"),
+            StageKind::Modified => format!("connection edited{by}{}", self.edited()),
+            StageKind::Paused => format!("paused{by}{because}"),
+            StageKind::Resumed => format!("resumed{by}{because}"),
+            StageKind::Deleted => format!("deleted{by}"),
+            StageKind::ManualSyncTriggered => format!("sync asked for{by}"),
+            StageKind::ResyncTriggered => {
+                let forced = if self.channels.contains(&Channel::Connector) { "forced" } else { "asked for" };
+                let what = match &self.table {
+                    Some(item) => format!("re-sync of {}", full_name(item)),
+                    None => "re-sync".to_owned(),
+                };
+                format!("{what} {forced}{by}{because}")
+            }
+            StageKind::SupportAccess => {
+                let what = self.what.as_deref().unwrap_or("changed");
+                format!("support access {what}{by}{because}")
+            }
+            StageKind::SchemaChanged => format!(
+                "schema changed{}{}",
+                self.changed(),
+                if self.channels == [Channel::Connector] { " by a sync".to_owned() } else { by }
+            ),
+            StageKind::SetupTests | StageKind::Created | StageKind::Sync | StageKind::Broken | StageKind::Recovered => {
+                String::new()
+            }
+        }
+    }
+
+    fn edited(&self) -> String {
+        let named: Vec<String> = self.changes.iter().take(3).map(|it| it.field.clone()).collect();
+        match (&self.edit_type, named.is_empty()) {
+            (Some(kind), true) => format!(" ({})", words::cut(kind, 60)),
+            (Some(kind), false) => format!(" ({}: {})", words::cut(kind, 60), list(named, self.changes.len())),
+            (None, true) => String::new(),
+            (None, false) => format!(" ({})", list(named, self.changes.len())),
+        }
+    }
+
+    fn changed(&self) -> String {
+        let named: Vec<String> = self
+            .schema_changes
+            .iter()
+            .take(3)
+            .map(|item| {
+                let operation = item.operation.to_lowercase().replace('_', " ");
+                let name = full_name(item);
+                let columns: Vec<&str> = item.columns.iter().take(3).map(|it| &**it).collect();
+                match (name.is_empty(), columns.is_empty() || item.columns.len() > 3) {
+                    (true, _) => operation,
+                    (false, true) => format!("{operation} {name}"),
+                    (false, false) => format!("{operation} {name} ({})", columns.join(", ")),
+                }
+            })
+            .collect();
+        if named.is_empty() { String::new() } else { format!(" ({})", list(named, self.schema_changes.len())) }
+    }
+}
+
+/// `schema.table`, as far as known.
+fn full_name(item: &SchemaItem) -> String {
+    match (item.schema.as_deref(), item.table.as_deref()) {
+        (Some(schema), Some(table)) => words::cut(&format!("{schema}.{table}"), 100),
+        (Some(name), None) | (None, Some(name)) => words::cut(name, 100),
+        (None, None) => String::new(),
+    }
+}
+
+/// The first few, and how many more there are.
+fn list(named: Vec<String>, all: usize) -> String {
+    let more = all.saturating_sub(named.len());
+    let named: Vec<String> = named.iter().map(|text| words::cut(text, 120)).collect();
+    if more == 0 { named.join(", ") } else { format!("{} and {more} more", named.join(", ")) }
+}
+
+/// Actions whose twin may still come.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Waiting(Vec<Deed>);
+
+impl Waiting {
+    /// Takes a deed: gives its stage, and whether it is a new one.
+    pub fn take(&mut self, deed: Deed) -> (Stage, bool) {
+        let now = deed.anchor.created_us;
+        self.0.retain(|earlier| earlier.anchor.created_us.saturating_add(TWIN_US) >= now);
+        if let Some(earlier) = self.0.iter_mut().find(|earlier| deed.is_twin_of(earlier)) {
+            earlier.merge(deed);
+            return (earlier.stage(), false);
+        }
+        let stage = deed.stage();
+        if !deed.channels.contains(&Channel::Connector) {
+            if self.0.len() >= WAITING_MAX {
+                self.0.remove(0);
+            }
+            self.0.push(deed);
+        }
+        (stage, true)
+    }
+
+    /// Their stages.
+    pub fn stages(&self) -> impl Iterator<Item = Stage> + '_ {
+        self.0.iter().map(Deed::stage)
+    }
+}

@@ -1,0 +1,182 @@
+//! An incident: from the first failed sync to the success that ends it.
+//!
+//! In: failed ends, starts, and what ends it. Out: the incident as it stands. Bounded: [`LIST_MAX`] ids and reasons are named, all are
+//! counted.
+
+use super::{Incident, SyncId, sync::Sync, time_text};
+use crate::model::{EventId, EventKey, Micros};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Most ids and reasons that an incident names.
+const LIST_MAX: usize = 50;
+
+/// What ended an incident.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Resolution {
+    /// A sync succeeded.
+    Recovered,
+    /// The connection was paused; resumed without a success, it is open again.
+    Paused,
+    /// The connection was deleted.
+    Deleted,
+}
+
+/// An incident so far.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Case {
+    anchor: EventKey,
+    resolved: Option<(EventKey, Resolution)>,
+    failures: u32,
+    /// Syncs that started since it was opened.
+    attempts: u32,
+    reason: Option<Box<str>>,
+    reasons: Vec<Box<str>>,
+    task_type: Option<Box<str>>,
+    exceptions: Vec<Box<str>>,
+    syncs: Vec<SyncId>,
+    ids: Vec<EventKey>,
+    /// From the start of the first failing sync to its failure.
+    detect_us: Option<Micros>,
+}
+
+/// The incident as the contract has it.
+#[derive(Serialize)]
+struct Body<'c> {
+    id: String,
+    opened_at: String,
+    resolved_at: Option<String>,
+    resolution: Option<Resolution>,
+    failures: u32,
+    attempts: u32,
+    reason: Option<&'c str>,
+    task_type: Option<&'c str>,
+    reasons: &'c [Box<str>],
+    exception_ids: &'c [Box<str>],
+    duration_ms: Option<Micros>,
+    time_to_detect_ms: Option<Micros>,
+    sync_ids: &'c [SyncId],
+    event_ids: Vec<String>,
+    diagnosis: Option<()>,
+}
+
+fn add<T: PartialEq>(list: &mut Vec<T>, item: T) {
+    if list.len() < LIST_MAX && !list.contains(&item) {
+        list.push(item);
+    }
+}
+
+impl Case {
+    /// Opened by a sync that failed. `None` when the sync has not ended.
+    pub fn open(sync: &Sync) -> Option<Self> {
+        let anchor = sync.ended.as_ref()?.key;
+        let mut case = Self {
+            anchor,
+            resolved: None,
+            failures: 0,
+            attempts: 0,
+            reason: None,
+            reasons: Vec::new(),
+            task_type: None,
+            exceptions: Vec::new(),
+            syncs: Vec::new(),
+            ids: Vec::new(),
+            detect_us: sync.duration_us(),
+        };
+        case.failed(sync);
+        Some(case)
+    }
+
+    /// Another sync failed. The reason and the task are those of the latest.
+    pub fn failed(&mut self, sync: &Sync) {
+        let Some(end) = &sync.ended else { return };
+        self.failures = self.failures.saturating_add(1);
+        self.task_type = end.ending.task_type.clone().filter(|task| !task.is_empty());
+        self.reason = sync.reason().map(Into::into);
+        if let Some(reason) = &self.reason {
+            add(&mut self.reasons, reason.clone());
+        }
+        for exception in sync.exceptions() {
+            add(&mut self.exceptions, exception.clone());
+        }
+        if let Some(id) = &sync.id {
+            add(&mut self.syncs, id.clone());
+        }
+        add(&mut self.ids, end.key);
+    }
+
+    /// A sync started while it was open.
+    pub fn attempted(&mut self) {
+        self.attempts = self.attempts.saturating_add(1);
+    }
+
+    /// It ended.
+    pub fn resolve(&mut self, key: EventKey, how: Resolution) {
+        self.resolved = Some((key, how));
+    }
+
+    /// It goes on after a pause. Whether it did.
+    pub fn reopen(&mut self) -> bool {
+        let paused = self.is_paused();
+        if paused {
+            self.resolved = None;
+        }
+        paused
+    }
+
+    /// Whether it is open.
+    pub fn is_open(&self) -> bool {
+        self.resolved.is_none()
+    }
+
+    /// Whether a pause closed it, and nothing else.
+    pub fn is_paused(&self) -> bool {
+        matches!(self.resolved, Some((_, Resolution::Paused)))
+    }
+
+    /// Its public id.
+    pub fn id(&self) -> String {
+        EventId(self.anchor).to_string()
+    }
+
+    /// When it was opened.
+    pub fn opened_us(&self) -> Micros {
+        self.anchor.created_us
+    }
+
+    /// How many syncs failed in it.
+    pub fn failures(&self) -> u32 {
+        self.failures
+    }
+
+    /// As it stands.
+    pub fn row(&self) -> Incident {
+        let resolved_us = self.resolved.map(|(key, _)| key.created_us);
+        let mut ids: Vec<String> = self.ids.iter().map(|key| EventId(*key).to_string()).collect();
+        ids.extend(self.resolved.map(|(key, _)| EventId(key).to_string()));
+        let body = Body {
+            id: EventId(self.anchor).to_string(),
+            opened_at: time_text(self.anchor.created_us),
+            resolved_at: resolved_us.map(time_text),
+            resolution: self.resolved.map(|(_, how)| how),
+            failures: self.failures,
+            attempts: self.attempts,
+            reason: self.reason.as_deref(),
+            task_type: self.task_type.as_deref(),
+            reasons: &self.reasons,
+            exception_ids: &self.exceptions,
+            duration_ms: resolved_us.map(|us| us.saturating_sub(self.anchor.created_us) / 1_000),
+            time_to_detect_ms: self.detect_us.map(|us| us / 1_000),
+            sync_ids: &self.syncs,
+            event_ids: ids,
+            diagnosis: None,
+        };
+        Incident { anchor: self.anchor, resolved_us, failures: self.failures, body: super::text(&body) }
+    }
+
+    /// As JSON, for the connection's own object.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.row().body).unwrap_or(Value::Null)
+    }
+}

@@ -1,0 +1,587 @@
+//! One sync, from what was seen of it.
+//!
+//! In: facts that belong to it, in order. Out: its stage. What was not seen (start, end) is said to be missing and never
+//! guessed. Bounded: tables by [`super::tables`], messages and ids by number.
+
+use super::{
+    Ending, Fact, Import, Message, Signal, Stage, StageKind, SyncId, Work,
+    tables::{Rows, TableView, Tables},
+    time_text,
+};
+use crate::model::{EventId, EventKey, Level, Micros};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+/// Most messages that a sync quotes; the others are counted.
+const MESSAGES_MAX: usize = 20;
+/// Most events that a sync names; the others are counted and found by its id.
+const IDS_MAX: usize = 20;
+
+/// What kind of sync it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SyncKind {
+    /// The connection's first, until one succeeded.
+    Initial,
+    /// An ordinary one.
+    Incremental,
+    /// One that reads history again.
+    Resync,
+    /// One that somebody asked for.
+    Manual,
+}
+
+impl SyncKind {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Initial => "initial",
+            Self::Incremental => "incremental",
+            Self::Resync => "re-sync",
+            Self::Manual => "manual",
+        }
+    }
+}
+
+/// Why it started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TriggerKind {
+    /// Nothing else was seen: its schedule.
+    Schedule,
+    /// A change of the schema.
+    SchemaChange,
+    /// The connection was resumed.
+    Resume,
+    /// Somebody asked for it.
+    Manual,
+    /// A re-sync was asked for or forced.
+    Resync,
+}
+
+/// Why it started, and what proves it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trigger {
+    /// Why.
+    #[serde(rename = "type")]
+    pub kind: TriggerKind,
+    /// Who.
+    pub actor: Option<Box<str>>,
+    /// The event that asked for it.
+    pub event: Option<EventKey>,
+    /// When that was.
+    pub at: Micros,
+}
+
+/// What an end means for the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The data are there.
+    Success,
+    /// It failed, with or without a task for somebody.
+    Failure,
+    /// It was put off.
+    Rescheduled,
+    /// It was put off as intended, to bring newer data first.
+    Priority,
+    /// Somebody stopped it.
+    Canceled,
+    /// A status that is not documented, or none.
+    Unknown,
+}
+
+impl Outcome {
+    /// Statuses are compared without case. `FAILED` and `CANCELLED` were reported beside the documented spellings.
+    /// Source: Fivetran log documentation, `sync_end`; `fivetran.md` section 3.4.
+    pub fn of(ending: &Ending) -> Self {
+        let status = ending.status.as_deref().unwrap_or_default().to_ascii_uppercase();
+        match status.as_str() {
+            "SUCCESSFUL" | "SUCCESS" => Self::Success,
+            "RESCHEDULED" if is_intended(ending) => Self::Priority,
+            "RESCHEDULED" => Self::Rescheduled,
+            "CANCELED" | "CANCELLED" => Self::Canceled,
+            status if status.starts_with("FAIL") => Self::Failure,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+/// A priority-first sync says that it was put off on purpose.
+fn is_intended(ending: &Ending) -> bool {
+    ending.reason.as_deref().is_some_and(|reason| reason.to_lowercase().contains("intended behavior"))
+}
+
+/// First and last moment of a phase.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Span(Micros, Micros);
+
+/// How it ended, and by which event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct End {
+    /// The event.
+    pub key: EventKey,
+    /// What it says.
+    pub ending: Ending,
+    /// Whether a `status` event said it, which a `sync_end` overrules.
+    pub by_status: bool,
+}
+
+/// One sync.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Sync {
+    /// Its first event.
+    pub anchor: EventKey,
+    /// Its id.
+    pub id: Option<SyncId>,
+    /// Its start.
+    pub started: Option<EventKey>,
+    /// Its end.
+    pub ended: Option<End>,
+    /// What kind it is.
+    pub kind: SyncKind,
+    /// Why it started.
+    pub trigger: Option<Trigger>,
+    /// Its latest event.
+    pub last_us: Micros,
+    /// The start of a later sync, since which nothing was heard of this one.
+    pub superseded: Option<Micros>,
+    /// Whether its stage was given out.
+    pub given: bool,
+    events: u64,
+    phases: [Option<Span>; 3],
+    tables: Tables,
+    queries: Option<u64>,
+    api_calls: u64,
+    rows_extracted: Option<u64>,
+    bytes_extracted: Option<u64>,
+    stats: Option<Box<str>>,
+    import: Option<Import>,
+    warnings: u32,
+    errors: u32,
+    messages: Vec<(EventKey, bool, Message)>,
+    exceptions: Vec<Box<str>>,
+    ids: Vec<EventKey>,
+}
+
+/// Extract, process and load, as the documentation assigns events to them.
+#[derive(Clone, Copy)]
+enum Phase {
+    Extract,
+    Process,
+    Load,
+}
+
+fn sum(known: Option<u64>, more: u64) -> Option<u64> {
+    Some(known.unwrap_or(0).saturating_add(more))
+}
+
+impl Sync {
+    /// Seen for the first time.
+    pub fn new(fact: &Fact, kind: SyncKind) -> Self {
+        Self {
+            anchor: fact.key,
+            id: fact.sync.clone(),
+            started: None,
+            ended: None,
+            kind,
+            trigger: None,
+            last_us: fact.key.created_us,
+            superseded: None,
+            given: false,
+            events: 0,
+            phases: [None; 3],
+            tables: Tables::default(),
+            queries: None,
+            api_calls: 0,
+            rows_extracted: None,
+            bytes_extracted: None,
+            stats: None,
+            import: None,
+            warnings: 0,
+            errors: 0,
+            messages: Vec::new(),
+            exceptions: Vec::new(),
+            ids: Vec::new(),
+        }
+    }
+
+    /// Takes a fact as evidence, whatever it says.
+    pub fn absorb(&mut self, fact: &Fact) {
+        let at = fact.key.created_us;
+        self.events += 1;
+        self.last_us = self.last_us.max(at);
+        self.superseded = None;
+        if let Some(exception) = &fact.exception
+            && self.exceptions.len() < MESSAGES_MAX
+            && !self.exceptions.contains(exception)
+        {
+            self.exceptions.push(exception.clone());
+        }
+        match &fact.signal {
+            Signal::SyncStart => {
+                if self.started.is_none() {
+                    self.started = Some(fact.key);
+                }
+                self.name(fact.key);
+                return;
+            }
+            Signal::SyncEnd(ending) => {
+                self.ended = Some(End { key: fact.key, ending: (**ending).clone(), by_status: false });
+                self.name(fact.key);
+                return;
+            }
+            Signal::SyncStatus(ending) => {
+                if self.ended.is_none() {
+                    self.ended = Some(End { key: fact.key, ending: (**ending).clone(), by_status: true });
+                }
+                self.name(fact.key);
+                return;
+            }
+            Signal::ReadStart | Signal::ReadEnd | Signal::Work(Work::SqlQuery) => self.phase(Phase::Extract, at),
+            Signal::WriteStart(table) => {
+                self.phase(Phase::Load, at);
+                self.tables.write_started(table, at);
+            }
+            Signal::WriteEnd(table) => {
+                self.phase(Phase::Load, at);
+                self.tables.write_ended(table, at);
+            }
+            Signal::Processed(table, count) => {
+                self.phase(Phase::Extract, at);
+                self.tables.read(table, *count);
+            }
+            Signal::RecordsModified(modified) => {
+                self.phase(Phase::Load, at);
+                self.tables.modified(modified);
+            }
+            Signal::Extracted(extract) => {
+                self.phase(Phase::Extract, at);
+                self.queries = sum(self.queries, extract.queries);
+                self.rows_extracted = sum(self.rows_extracted, extract.rows);
+                self.bytes_extracted = sum(self.bytes_extracted, extract.bytes);
+            }
+            Signal::ApiCall => {
+                self.phase(Phase::Extract, at);
+                self.api_calls += 1;
+            }
+            Signal::SyncStats(stats) => {
+                self.stats = Some(stats.clone());
+                self.name(fact.key);
+            }
+            Signal::ImportProgress(import) => {
+                self.phase(Phase::Extract, at);
+                self.import = Some(*import);
+            }
+            Signal::Work(Work::MigrationStart | Work::MigrationEnd | Work::ValueCut) => {
+                self.phase(Phase::Process, at);
+            }
+            Signal::Work(Work::LoadStep) => self.phase(Phase::Load, at),
+            Signal::SchemaChanged(change) => {
+                let process = &*change.event == "change_schema_config_via_sync";
+                self.phase(if process { Phase::Process } else { Phase::Load }, at);
+            }
+            Signal::Warning(message) => self.message(fact.key, false, message),
+            Signal::Error(message) => self.message(fact.key, true, message),
+            Signal::Work(Work::UpdateState)
+            | Signal::Info(_)
+            | Signal::Created(_)
+            | Signal::TestsStarted(..)
+            | Signal::Tested(_)
+            | Signal::Resync(_)
+            | Signal::ManualSync(_)
+            | Signal::Paused(_)
+            | Signal::Resumed(_)
+            | Signal::Edited(_)
+            | Signal::Deleted(_)
+            | Signal::Support(_)
+            | Signal::Run(_)
+            | Signal::Unused(_) => {}
+        }
+        match severity(fact) {
+            Some(true) => self.errors = self.errors.saturating_add(1),
+            Some(false) => self.warnings = self.warnings.saturating_add(1),
+            None => {}
+        }
+    }
+
+    fn name(&mut self, key: EventKey) {
+        if self.ids.len() < IDS_MAX {
+            self.ids.push(key);
+        }
+    }
+
+    fn message(&mut self, key: EventKey, error: bool, message: &Message) {
+        if self.messages.len() < MESSAGES_MAX {
+            self.messages.push((key, error, message.clone()));
+        }
+    }
+
+    fn phase(&mut self, phase: Phase, at: Micros) {
+        let span = self.phases[phase as usize].get_or_insert(Span(at, at));
+        span.0 = span.0.min(at);
+        span.1 = span.1.max(at);
+    }
+
+    /// Whether it runs, as far as was seen.
+    pub fn is_running(&self) -> bool {
+        self.ended.is_none() && self.superseded.is_none()
+    }
+
+    /// When it started, where that was seen.
+    pub fn started_us(&self) -> Option<Micros> {
+        self.started.map(|key| key.created_us)
+    }
+
+    /// How long it took, where both ends were seen in this order.
+    pub fn duration_us(&self) -> Option<Micros> {
+        let (started, ended) = (self.started?, self.ended.as_ref()?);
+        ended.key.created_us.checked_sub(started.created_us).filter(|us| *us >= 0)
+    }
+
+    /// Why it ended so: what the end says, else its last error.
+    pub fn reason(&self) -> Option<&str> {
+        let end = self.ended.as_ref()?;
+        if let Some(reason) = &end.ending.reason {
+            return Some(reason);
+        }
+        let error = || self.messages.iter().rev().find(|(_, error, _)| *error).and_then(|(.., it)| it.text.as_deref());
+        (Outcome::of(&end.ending) == Outcome::Failure).then(error).flatten()
+    }
+
+    /// Exception ids that its events carried.
+    pub fn exceptions(&self) -> &[Box<str>] {
+        &self.exceptions
+    }
+
+    /// Its status in the public form.
+    pub fn status(&self) -> String {
+        match (&self.ended, self.superseded) {
+            (Some(end), _) => match &end.ending.status {
+                Some(status) => {
+                    // One spelling for the documented ones.
+                    let upper = status.to_ascii_uppercase();
+                    match upper.as_str() {
+                        "SUCCESSFUL" | "FAILURE" | "FAILURE_WITH_TASK" | "RESCHEDULED" | "CANCELED" => upper,
+                        _ => status.to_string(),
+                    }
+                }
+                None => "UNKNOWN".to_owned(),
+            },
+            (None, Some(_)) => "INTERRUPTED".to_owned(),
+            (None, None) => "RUNNING".to_owned(),
+        }
+    }
+
+    /// Its stage as it stands.
+    pub fn stage(&self) -> Stage {
+        let status = self.status();
+        let ended = self.ended.as_ref().map(|end| end.key.created_us);
+        let body = Body::of(self, &status, ended);
+        Stage {
+            anchor: self.anchor,
+            kind: StageKind::Sync,
+            until_us: ended,
+            sync_id: self.id.as_ref().map(ToString::to_string),
+            body: super::text(&body),
+            status: Some(status),
+            schema_change: false,
+        }
+    }
+}
+
+/// Whether a fact counts as an error (true) or a warning (false), by what it says or by its level. The end of a sync is
+/// neither.
+pub fn severity(fact: &Fact) -> Option<bool> {
+    match (&fact.signal, fact.level) {
+        (Signal::Error(_), _) => Some(true),
+        (Signal::SyncEnd(_) | Signal::SyncStatus(_) | Signal::SyncStart, _) => None,
+        (_, Level::Severe) => Some(true),
+        (Signal::Warning(_), _) | (_, Level::Warning) => Some(false),
+        (_, Level::Info | Level::Fine) => None,
+    }
+}
+
+#[derive(Serialize)]
+struct SpanView {
+    at: String,
+    until: String,
+}
+
+#[derive(Serialize)]
+struct PhasesView {
+    extract: Option<SpanView>,
+    process: Option<SpanView>,
+    load: Option<SpanView>,
+}
+
+#[derive(Serialize)]
+struct TriggerView<'s> {
+    #[serde(rename = "type")]
+    kind: Option<TriggerKind>,
+    actor: Option<&'s str>,
+    event_ids: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct ImportView {
+    tables_done: u32,
+    tables: u32,
+    percent: u32,
+}
+
+#[derive(Serialize)]
+struct MessageView<'s> {
+    level: &'static str,
+    at: String,
+    #[serde(flatten)]
+    message: &'s Message,
+    event_id: String,
+}
+
+/// The stage as the contract has it.
+#[derive(Serialize)]
+struct Body<'s> {
+    stage: &'static str,
+    sync_id: Option<String>,
+    kind: SyncKind,
+    trigger: TriggerView<'s>,
+    at: Option<String>,
+    until: Option<String>,
+    duration_ms: Option<Micros>,
+    status: &'s str,
+    summary: String,
+    reason: Option<&'s str>,
+    task_type: Option<&'s str>,
+    rescheduled_at: Option<String>,
+    missing: Vec<&'static str>,
+    first_event_at: String,
+    last_event_at: String,
+    phases: PhasesView,
+    tables: Vec<TableView<'s>>,
+    #[serde(skip_serializing_if = "is_zero")]
+    tables_omitted: u64,
+    rows: &'s Rows,
+    records_read: Option<u64>,
+    queries: Option<u64>,
+    api_calls: u64,
+    rows_extracted: Option<u64>,
+    bytes_extracted: Option<u64>,
+    import: Option<ImportView>,
+    warnings: u32,
+    errors: u32,
+    messages: Vec<MessageView<'s>>,
+    exception_ids: &'s [Box<str>],
+    stats: Option<&'s RawValue>,
+    events: u64,
+    event_ids: Vec<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(n: &u64) -> bool {
+    *n == 0
+}
+
+impl<'s> Body<'s> {
+    fn of(sync: &'s Sync, status: &'s str, ended: Option<Micros>) -> Self {
+        let span = |phase: Phase| {
+            let span = sync.phases[phase as usize]?;
+            Some(SpanView { at: time_text(span.0), until: time_text(span.1) })
+        };
+        let ending = sync.ended.as_ref().map(|end| &end.ending);
+        let started = sync.started_us();
+        let mut missing = Vec::new();
+        if started.is_none() {
+            missing.push("start");
+        }
+        if sync.ended.is_none() && sync.superseded.is_some() {
+            missing.push("end");
+        }
+        let trigger = sync.trigger.as_ref();
+        Self {
+            stage: StageKind::Sync.as_str(),
+            sync_id: sync.id.as_ref().map(ToString::to_string),
+            kind: sync.kind,
+            trigger: TriggerView {
+                // Without its start nobody knows why it started.
+                kind: started.map(|_| trigger.map_or(TriggerKind::Schedule, |it| it.kind)),
+                actor: trigger.and_then(|it| it.actor.as_deref()),
+                event_ids: trigger.and_then(|it| it.event).map(|key| EventId(key).to_string()).into_iter().collect(),
+            },
+            at: started.map(time_text),
+            until: ended.map(time_text),
+            duration_ms: sync.duration_us().map(|us| us / 1_000),
+            status,
+            summary: summary(sync, status),
+            reason: sync.reason(),
+            task_type: ending.and_then(|it| it.task_type.as_deref()).filter(|text| !text.is_empty()),
+            rescheduled_at: ending.and_then(|it| it.rescheduled_us).map(time_text),
+            missing,
+            first_event_at: time_text(sync.anchor.created_us),
+            last_event_at: time_text(sync.last_us),
+            phases: PhasesView {
+                extract: span(Phase::Extract),
+                process: span(Phase::Process),
+                load: span(Phase::Load),
+            },
+            tables: sync.tables.views(),
+            tables_omitted: sync.tables.omitted(),
+            rows: sync.tables.rows(),
+            records_read: sync.tables.records_read(),
+            queries: sync.queries,
+            api_calls: sync.api_calls,
+            rows_extracted: sync.rows_extracted,
+            bytes_extracted: sync.bytes_extracted,
+            import: sync.import.map(|it| ImportView {
+                tables_done: it.done,
+                tables: it.total,
+                percent: (u64::from(it.done) * 100).checked_div(u64::from(it.total)).unwrap_or(0) as u32,
+            }),
+            warnings: sync.warnings,
+            errors: sync.errors,
+            messages: sync
+                .messages
+                .iter()
+                .map(|(key, error, message)| MessageView {
+                    level: if *error { "error" } else { "warning" },
+                    at: time_text(key.created_us),
+                    message,
+                    event_id: EventId(*key).to_string(),
+                })
+                .collect(),
+            exception_ids: &sync.exceptions,
+            stats: sync.stats.as_deref().and_then(|text| serde_json::from_str(text).ok()),
+            events: sync.events,
+            event_ids: sync.ids.iter().map(|key| EventId(*key).to_string()).collect(),
+        }
+    }
+}
+
+/// One sentence for a person.
+fn summary(sync: &Sync, status: &str) -> String {
+    let mut text = format!("{} sync", sync.kind.as_str());
+    let took = sync.duration_us().map(|us| format!(" after {}", super::words::duration(us)));
+    let took = took.as_deref().unwrap_or_default();
+    match sync.ended.as_ref().map(|end| Outcome::of(&end.ending)) {
+        Some(Outcome::Success) => text.push_str(&format!(" succeeded{took}")),
+        Some(Outcome::Failure) => text.push_str(&format!(" failed{took}")),
+        Some(Outcome::Rescheduled) => text.push_str(&format!(" put off{took}")),
+        Some(Outcome::Priority) => text.push_str(&format!(" brought the newest data first{took}, history follows")),
+        Some(Outcome::Canceled) => text.push_str(&format!(" canceled{took}")),
+        Some(Outcome::Unknown) => text.push_str(&format!(" ended as {status}{took}")),
+        None if sync.superseded.is_some() => text.push_str(" broke off: a later one started and no end was seen"),
+        None => text.push_str(" is running"),
+    }
+    let rows = sync.tables.rows().values().fold(0_u64, |sum, n| sum.saturating_add(*n));
+    let tables = sync.tables.written();
+    if tables > 0 {
+        text.push_str(&format!(
+            "; {} in {}",
+            super::words::count(rows, "row"),
+            super::words::count(tables as u64, "table")
+        ));
+    }
+    if let Some(reason) = sync.reason() {
+        text.push_str(": ");
+        text.push_str(&super::words::cut(reason, 200));
+    }
+    text
+}
