@@ -4,7 +4,7 @@
 //! inside one another, ids that several connections share, lines without any id, very many events and tables.
 
 use super::{
-    folded::{Facts, Growing, Life, body, cuts, facts},
+    folded::{Facts, Growing, Life, body, cuts, facts, understand},
     truth::fits,
 };
 use crate::samples;
@@ -235,7 +235,12 @@ fn lawful(facts: &[Fact]) -> Result<Life, TestCaseError> {
         })
         .sum();
     if written < u128::from(u64::MAX) {
-        prop_assert_eq!(evidence.rows, written, "rows of tables and of events");
+        // A line of a sync that ended long ago (two others have ended since) is told of as unused, with its rows.
+        if summary.unused.contains_key("records_modified") {
+            prop_assert!(evidence.rows < written, "{} rows of tables, {written} of events", evidence.rows);
+        } else {
+            prop_assert_eq!(evidence.rows, written, "rows of tables and of events");
+        }
         let by_day: u128 = life.days.values().map(|day| u128::from(day.rows_modified)).sum();
         prop_assert_eq!(by_day, written, "rows of days and of events");
     }
@@ -331,7 +336,7 @@ proptest! {
         for (id, of_one) in &together {
             let alone: Vec<&String> = lines
                 .iter()
-                .filter(|line| body(line)["connection_id"].as_str() == id.as_deref())
+                .filter(|line| understand(line).1.connection_id == *id)
                 .collect();
             let alone = facts(&alone);
             prop_assert_eq!(alone.len(), 1);

@@ -133,7 +133,9 @@ pub fn fits(status: &str, health: &str) -> bool {
         "paused" => &["paused"],
         "initial_sync" => &["initial sync in progress", "priority first sync"],
         "syncing" => &["connected", "priority first sync", "initial sync in progress"],
-        "connected" | "rescheduled" => &["connected"],
+        // The newest data are there: connected, while history follows.
+        "connected" => &["connected", "priority first sync"],
+        "rescheduled" => &["connected"],
         "broken" => &["broken"],
         "deleted" => &["deleted"],
         _ => &[],
