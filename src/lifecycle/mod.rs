@@ -34,3 +34,6 @@ pub use summary::{Health, Status, Summary, SyncCounts};
 fn text(body: &impl serde::Serialize) -> String {
     serde_json::to_string(body).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,272 @@
+//! Laws of the fold over generated facts, and the cases that taught us something.
+
+use super::*;
+use crate::model::{EventKey, Level, Source};
+use proptest::prelude::*;
+use serde_json::Value;
+use std::{collections::BTreeMap, sync::Arc};
+
+fn labels() -> Arc<Labels> {
+    Arc::new(Labels { source: Source::Fivetran, name: Some("orders".into()), connector_type: None, destination: None })
+}
+
+/// A fact at a millisecond.
+fn fact(ms: i64, hash: i64, sync: Option<&str>, signal: Signal) -> Fact {
+    Fact {
+        key: EventKey { created_us: ms * 1_000, hash },
+        sync: sync.map(SyncId::of),
+        level: Level::Info,
+        exception: None,
+        labels: labels(),
+        deed: None,
+        signal,
+    }
+}
+
+fn end(status: &str) -> Signal {
+    let reason = (status == "RESCHEDULED").then(|| "quota".into());
+    Signal::SyncEnd(Box::new(Ending { status: Some(status.into()), reason, task_type: None, rescheduled_us: None }))
+}
+
+fn action(channel: Channel) -> Box<Action> {
+    Box::new(Action { actor: Some("ann@example.com".into()), channel, method: None, reason: None })
+}
+
+fn table(schema: Option<&str>, table: &str) -> Box<TableName> {
+    Box::new(TableName { schema: schema.map(Into::into), table: table.into() })
+}
+
+fn rows(schema: &str, name: &str, count: u64) -> Signal {
+    Signal::RecordsModified(Box::new(Modified {
+        table: *table(Some(schema), name),
+        operation: "UPDATED".into(),
+        count,
+    }))
+}
+
+/// Everything that readers would see: rows by identity, the last one winning, and what is live.
+fn seen(state: &State, out: &[Output]) -> BTreeMap<String, String> {
+    let mut seen = BTreeMap::new();
+    let live = state.live();
+    for row in out.iter().chain(live.iter().map(|live| &live.row)) {
+        let (key, text) = match row {
+            Output::Stage(it) => (format!("stage {:?} {:?}", it.anchor, it.kind), it.body.clone()),
+            Output::Incident(it) => (format!("incident {:?}", it.anchor), it.body.clone()),
+            Output::Day(it) => (format!("day {}", it.day), format!("{it:?}")),
+            Output::Run(it) => (format!("run {:?}", it.anchor), it.body.clone()),
+            Output::Activity(it) => (format!("activity {:?}", it.key), format!("{it:?}")),
+        };
+        seen.insert(key, text);
+    }
+    seen.insert("day".into(), format!("{:?}", state.day()));
+    seen.insert("summary".into(), format!("{:?}", state.summary()));
+    seen
+}
+
+fn fold(facts: &[Fact]) -> (State, Vec<Output>) {
+    let mut facts = facts.to_vec();
+    facts.sort_by_key(|fact| fact.key);
+    let (mut state, mut out) = (State::default(), Vec::new());
+    state.fold(&facts, &mut out);
+    (state, out)
+}
+
+fn stages(facts: &[Fact]) -> Vec<Value> {
+    let (state, out) = fold(facts);
+    seen(&state, &out)
+        .into_iter()
+        .filter(|(key, _)| key.starts_with("stage"))
+        .map(|(_, body)| serde_json::from_str(&body).expect("bodies are JSON"))
+        .collect()
+}
+
+fn syncs(facts: &[Fact]) -> Vec<Value> {
+    stages(facts).into_iter().filter(|stage| stage["stage"] == "sync").collect()
+}
+
+fn signal() -> impl Strategy<Value = Signal> {
+    prop_oneof![
+        3 => Just(Signal::SyncStart),
+        3 => prop_oneof![Just("SUCCESSFUL"), Just("FAILURE"), Just("FAILURE_WITH_TASK"), Just("RESCHEDULED"), Just("CANCELED"), Just("odd")]
+            .prop_map(end),
+        1 => Just(Signal::SyncStatus(Box::new(Ending { status: Some("FAILURE".into()), reason: None, task_type: None, rescheduled_us: None }))),
+        2 => Just(Signal::WriteStart(table(None, "t"))),
+        2 => Just(Signal::WriteEnd(table(None, "T"))),
+        4 => (0..2_u8, 0..9_u64).prop_map(|(schema, n)| rows(if schema == 0 { "a" } else { "b" }, "t", n)),
+        1 => Just(Signal::Error(Box::new(Message { kind: None, text: Some("boom".into()), table: None }))),
+        1 => Just(Signal::ApiCall),
+        1 => Just(Signal::Paused(action(Channel::Dashboard))),
+        1 => Just(Signal::Resumed(action(Channel::Audit))),
+        1 => Just(Signal::Deleted(action(Channel::Audit))),
+        1 => Just(Signal::ManualSync(action(Channel::Dashboard))),
+        1 => Just(Signal::Unused("edit_user".into())),
+    ]
+}
+
+fn facts() -> impl Strategy<Value = Vec<Fact>> {
+    let sync = prop_oneof![Just(None), Just(Some("one")), Just(Some("two")), Just(Some("three"))];
+    proptest::collection::vec((0..40_i64, sync, signal()), 0..60).prop_map(|list| {
+        let numbered = list.into_iter().enumerate();
+        numbered.map(|(at, (ms, sync, signal))| fact(ms * 1_700_000, at as i64, sync, signal)).collect()
+    })
+}
+
+proptest! {
+    /// A state that was kept as JSON between two facts goes on as if nothing had happened.
+    #[test]
+    fn a_kept_state_goes_on_where_it_was(facts in facts(), cut in any::<prop::sample::Index>()) {
+        let (whole, all) = fold(&facts);
+        let mut sorted = facts.clone();
+        sorted.sort_by_key(|fact| fact.key);
+        let cut_us = sorted.get(cut.index(sorted.len() + 1)).map_or(i64::MAX, |fact| fact.key.created_us);
+        let (before, after) = sorted.split_at(sorted.partition_point(|fact| fact.key.created_us < cut_us));
+        let (mut state, mut out) = (State::default(), Vec::new());
+        state.fold(before, &mut out);
+        let text = serde_json::to_string(&state).expect("a state is plain data");
+        let mut state: State = serde_json::from_str(&text).expect("it reads itself back");
+        state.fold(after, &mut out);
+        prop_assert_eq!(seen(&state, &out), seen(&whole, &all));
+        prop_assert_eq!(state, whole);
+    }
+
+    /// Rows of the tables add up to the rows of the sync, and all syncs to what was modified, but for lines long after an end.
+    #[test]
+    fn rows_of_tables_add_up(facts in facts()) {
+        let sum = |value: &Value| value.as_object().map_or(0, |rows| rows.values().filter_map(Value::as_u64).sum::<u64>());
+        let mut all = 0;
+        for sync in syncs(&facts) {
+            let tables: u64 = sync["tables"].as_array().map_or(0, |tables| tables.iter().map(|it| sum(&it["rows"])).sum());
+            prop_assert_eq!(tables, sum(&sync["rows"]));
+            all += tables;
+        }
+        let modified: u64 = facts.iter().map(|fact| match &fact.signal {
+            Signal::RecordsModified(it) => it.count,
+            _ => 0,
+        }).sum();
+        let (state, _) = fold(&facts);
+        let unused = state.summary().is_some_and(|it| it.unused.contains_key("records_modified"));
+        prop_assert!(all == modified || unused && all < modified, "{} of {}", all, modified);
+    }
+}
+
+#[test]
+fn records_at_the_very_moment_of_the_end_belong_to_the_sync() {
+    for id in [None, Some("s")] {
+        let facts = [
+            fact(0, 1, id, Signal::SyncStart),
+            fact(9, 1, id, end("SUCCESSFUL")),
+            fact(9, 2, id, rows("a", "t", 5)),
+            fact(9, 0, None, Signal::SyncStart),
+        ];
+        let syncs = syncs(&facts);
+        assert_eq!(syncs.len(), 2);
+        assert_eq!(syncs[0]["rows"]["UPDATED"], 5);
+        assert_eq!((&syncs[0]["status"], &syncs[1]["status"]), (&"SUCCESSFUL".into(), &"RUNNING".into()));
+    }
+}
+
+#[test]
+fn a_whole_sync_within_one_second_is_one_sync() {
+    let facts =
+        [fact(5, 4, None, Signal::SyncStart), fact(5, 3, None, rows("a", "t", 5)), fact(5, 2, None, end("SUCCESSFUL"))];
+    let syncs = syncs(&facts);
+    assert_eq!(syncs.len(), 1, "{syncs:?}");
+    assert_eq!(syncs[0]["missing"], serde_json::json!([]));
+}
+
+#[test]
+fn overlapping_syncs_are_kept_apart_and_a_silent_one_is_interrupted() {
+    let facts = [
+        fact(0, 1, Some("a"), Signal::SyncStart),
+        fact(3, 1, Some("b"), Signal::SyncStart),
+        fact(4, 1, Some("a"), rows("s", "t", 1)),
+        fact(5, 1, Some("b"), rows("s", "t", 2)),
+        fact(6, 1, Some("b"), end("SUCCESSFUL")),
+        fact(7, 1, Some("a"), end("SUCCESSFUL")),
+        fact(8, 1, Some("c"), Signal::SyncStart),
+        fact(9, 1, Some("d"), Signal::SyncStart),
+    ];
+    let found: Vec<_> = syncs(&facts).iter().map(|it| (it["status"].clone(), it["rows"]["UPDATED"].clone())).collect();
+    let want: [(&str, Option<u64>); 4] =
+        [("SUCCESSFUL", Some(1)), ("SUCCESSFUL", Some(2)), ("INTERRUPTED", None), ("RUNNING", None)];
+    assert_eq!(found, want.map(|(status, rows)| (Value::from(status), Value::from(rows))));
+}
+
+#[test]
+fn one_table_name_in_two_schemas_has_two_windows() {
+    let id = Some("a");
+    let facts = [
+        fact(0, 1, id, Signal::SyncStart),
+        fact(1, 1, id, Signal::WriteStart(table(None, "t"))),
+        fact(2, 1, id, Signal::WriteEnd(table(None, "t"))),
+        fact(3, 1, id, Signal::WriteEnd(table(None, "t"))),
+        fact(4, 1, id, rows("one", "t", 1)),
+        fact(5, 1, id, Signal::WriteStart(table(None, "t"))),
+        fact(6, 1, id, rows("two", "t", 2)),
+        fact(7, 1, id, Signal::WriteEnd(table(None, "t"))),
+        fact(8, 1, id, Signal::Processed(table(None, "T"), 9)),
+    ];
+    let tables = syncs(&facts)[0]["tables"].clone();
+    let window = |at: usize| (tables[at]["write_started_at"].clone(), tables[at]["write_ended_at"].clone());
+    assert_eq!(window(0), ("1970-01-01T00:00:00.001Z".into(), "1970-01-01T00:00:00.003Z".into()));
+    assert_eq!(window(1), ("1970-01-01T00:00:00.005Z".into(), "1970-01-01T00:00:00.007Z".into()));
+    assert_eq!((&tables[2]["schema"], &tables[2]["records_read"]), (&Value::Null, &9.into()));
+}
+
+#[test]
+fn broken_until_a_success_whatever_happens_between() {
+    let life = |last: &[Fact]| {
+        let mut facts = vec![fact(0, 1, Some("a"), Signal::SyncStart), fact(1, 1, Some("a"), end("FAILURE"))];
+        facts.extend_from_slice(last);
+        fold(&facts).0.status()
+    };
+    assert_eq!(life(&[]), Status::Broken);
+    assert_eq!(life(&[fact(2, 1, Some("b"), Signal::SyncStart)]), Status::Broken);
+    assert_eq!(life(&[fact(2, 1, Some("b"), end("CANCELED"))]), Status::Broken);
+    assert_eq!(life(&[fact(2, 1, Some("b"), end("RESCHEDULED"))]), Status::Broken);
+    assert_eq!(life(&[fact(2, 1, Some("b"), end("successful"))]), Status::Connected);
+    assert_eq!(life(&[fact(2, 1, None, Signal::Paused(action(Channel::Dashboard)))]), Status::Paused);
+    let pause = [
+        fact(2, 1, None, Signal::Paused(action(Channel::Dashboard))),
+        fact(3, 1, None, Signal::Resumed(action(Channel::Dashboard))),
+    ];
+    assert_eq!(life(&pause), Status::Broken);
+}
+
+#[test]
+fn an_action_and_its_twin_are_one_stage() {
+    let facts = [
+        fact(0, 1, None, Signal::Paused(action(Channel::Dashboard))),
+        fact(3, 1, None, Signal::Paused(action(Channel::Audit))),
+        fact(4, 1, None, Signal::Paused(action(Channel::Audit))),
+    ];
+    let stages = stages(&facts);
+    assert_eq!(stages.len(), 2);
+    assert_eq!(stages[0]["event_ids"].as_array().map(Vec::len), Some(2));
+}
+
+#[test]
+fn a_state_stays_small_whatever_comes() {
+    let mut facts = Vec::new();
+    for at in 0..5_000 {
+        let id = format!("sync {at}");
+        facts.push(fact(at, 1, Some(&id), Signal::WriteStart(table(None, "t"))));
+        facts.push(fact(at, 2, Some(&id), Signal::Error(Box::new(Message { kind: None, text: None, table: None }))));
+        facts.push(fact(at, 3, None, Signal::Unused(format!("event {at}").into())));
+        facts.push(fact(
+            at,
+            4,
+            Some("one"),
+            Signal::Tested(Box::new(TestResult {
+                action: *action(Channel::Dashboard),
+                name: None,
+                message: None,
+                passed: false,
+            })),
+        ));
+        facts.push(fact(at, 5, None, Signal::Paused(action(Channel::Dashboard))));
+    }
+    let (state, _) = fold(&facts);
+    let size = serde_json::to_vec(&state).expect("plain data").len();
+    assert!(size < 64 << 10, "{size} bytes");
+}
