@@ -96,7 +96,10 @@ fn line(odd: &Odd, clock: Micros) -> String {
     let intended = "This is intended behavior and means that the connection is working as expected.";
     let (event, data) = match odd.what {
         0..30 => ("sync_start", Value::Null),
-        30..60 => ("sync_end", json!({"status": status, "reason": if pick.is_multiple_of(2) { intended } else { "why\u{0}" }})),
+        30..60 => (
+            "sync_end",
+            json!({"status": status, "reason": if pick.is_multiple_of(2) { intended } else { "why\u{0}" }}),
+        ),
         60..68 => ("status", json!({"status": status, "reason": intended})),
         68..90 => ("write_to_table_start", json!({"table": table})),
         90..110 => ("write_to_table_end", json!({"table": table})),
@@ -104,8 +107,14 @@ fn line(odd: &Odd, clock: Micros) -> String {
             let operation = ["REPLACED_OR_INSERTED", "UPDATED", "DELETED", "odd\u{1}"][pick % 4];
             match pick % 5 {
                 0 => ("records_modified", json!({"table": table, "operationType": operation, "count": number})),
-                1 => ("records_modified", json!({"schema": schema, "table": table, "operation_type": operation, "count": u64::MAX / 9})),
-                _ => ("records_modified", json!({"schema": schema, "table": table, "operationType": operation, "count": number})),
+                1 => (
+                    "records_modified",
+                    json!({"schema": schema, "table": table, "operation_type": operation, "count": u64::MAX / 9}),
+                ),
+                _ => (
+                    "records_modified",
+                    json!({"schema": schema, "table": table, "operationType": operation, "count": number}),
+                ),
             }
         }
         140..146 => ("extract_summary", json!({"total_queries": number, "total_rows": number, "total_size": u64::MAX})),
@@ -144,7 +153,9 @@ fn line(odd: &Odd, clock: Micros) -> String {
         ),
         237..239 => ("diagnostic_access_granted", json!({"requester": "helper", "supportTicket": "77"})),
         239..241 => ("transformation_start", json!({"id": "job", "name": "nightly"})),
-        241..243 => ("transformation_succeeded", json!({"id": "job", "name": "nightly", "result": {"description": "ok"}})),
+        241..243 => {
+            ("transformation_succeeded", json!({"id": "job", "name": "nightly", "result": {"description": "ok"}}))
+        }
         243..246 => ("an event of next year", json!({"x": number})),
         246..249 => ("update_state", json!([1, 2])),
         249..252 => ("json_value_too_long", json!("{\"cut\": ")),
