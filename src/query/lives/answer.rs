@@ -1,7 +1,7 @@
 //! Answers: the store's rows in the public form.
 //!
 //! In: requests, the moment of asking. Out: bodies of answers. A page ends early when what it holds is large
-//! ([`PAGE_BYTES_MAX`]); its cursor then leads on.
+//! ([`PAGE_BYTES_MAX`], stages: [`STAGES_BYTES_MAX`]); its cursor then leads on.
 
 use super::{
     Answer, ConnectionRequest, ConnectionsRequest, IncidentsRequest, RunsRequest, StagesRequest, TimelineRequest,
@@ -10,14 +10,20 @@ use super::{
     json::{Object, page},
 };
 use crate::{
-    lifecycle::{StageKind, Summary, time_text},
+    lifecycle::{Stage, StageKind, Summary, time_text},
     model::{EventKey, Micros},
     store::{
         Lives, Order, PAGE_BYTES_MAX, StoreError,
-        lives::{IncidentQuery, LifeFilter, LifeQuery, LifeSort, RunQuery, TimelineQuery},
+        lives::{IncidentQuery, LifeFilter, LifeQuery, LifeSort, RunQuery, TimelinePage, TimelineQuery},
     },
 };
 use serde::Serialize;
+
+/// Stages that are read before it is known how large they are. A sync of ten thousand tables has a megabyte and more.
+const STAGES_FIRST: usize = 128;
+
+/// Most bytes of stages in one answer, unless the first few have more. Ten thousand ordinary syncs have less.
+const STAGES_BYTES_MAX: usize = 48 << 20;
 
 /// What there is nothing of.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -87,6 +93,29 @@ struct Unused<'a> {
     events: u64,
 }
 
+/// Reads stages, a few at a time until it is seen how large they are.
+fn read_stages(lives: &dyn Lives, query: &TimelineQuery) -> Result<Option<TimelinePage>, StoreError> {
+    let mut step = STAGES_FIRST;
+    let Some(mut page) = lives.timeline(&TimelineQuery { limit: step.min(query.limit), ..query.clone() })? else {
+        return Ok(None);
+    };
+    let size = |stages: &[Stage]| stages.iter().map(|stage| stage.body.len()).sum::<usize>();
+    let mut bytes = size(&page.stages);
+    while page.next.is_some() && page.stages.len() < query.limit && bytes < STAGES_BYTES_MAX {
+        // As many as fit, if the others are like those.
+        let fitting = (STAGES_BYTES_MAX - bytes) / (bytes / page.stages.len().max(1)).max(1);
+        step = (step * 4).min(fitting.max(1));
+        let limit = step.min(query.limit - page.stages.len());
+        let Some(older) = lives.timeline(&TimelineQuery { before: page.next, limit, ..query.clone() })? else {
+            break;
+        };
+        bytes += size(&older.stages);
+        page.next = older.next;
+        page.stages.extend(older.stages);
+    }
+    Ok(Some(page))
+}
+
 /// A part of a timeline.
 ///
 /// # Errors
@@ -96,7 +125,7 @@ pub fn timeline(lives: &dyn Lives, request: TimelineRequest, now: Micros) -> Ans
     if is_nobody(&query.connection_id) {
         return Ok(Err(Missing::Connection));
     }
-    let Some(found) = lives.timeline(&query)? else {
+    let Some(found) = read_stages(lives, &query)? else {
         return missing(lives, &query.connection_id, query.as_of).map(Err);
     };
     let at = query.as_of.unwrap_or(now);
@@ -115,7 +144,7 @@ fn stages(lives: &dyn Lives, query: &TimelineQuery, list: List) -> Answer {
     if is_nobody(&query.connection_id) {
         return Ok(Err(Missing::Connection));
     }
-    let Some(found) = lives.timeline(query)? else {
+    let Some(found) = read_stages(lives, query)? else {
         return Ok(Err(Missing::Connection));
     };
     let next = found.next.map(|place| stage_cursor(list, place));

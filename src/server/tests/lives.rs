@@ -160,6 +160,24 @@ async fn a_timeline_of_ten_thousand_stages_is_one_answer() {
 }
 
 #[actix_web::test]
+async fn a_timeline_of_huge_stages_ends_early() {
+    let server = server().await;
+    let many = (0..400).map(|n| {
+        let mut stage = stage(StageKind::Sync, n, Some(&n.to_string()), None);
+        stage.body = json!({"stage": "sync", "sync_id": n.to_string(), "tables": "x".repeat(200 << 10)}).to_string();
+        stage
+    });
+    server.store.lives.kept().stages = many.collect();
+    let page = server.get("/v1/connections/conn_0/timeline", "re").await.json();
+    let stages = page["stages"].as_array().expect("stages");
+    assert!((200..260).contains(&stages.len()), "{}", stages.len());
+    let cursor = page["next_cursor"].as_str().expect("there is more");
+    let rest = server.get(&format!("/v1/connections/conn_0/timeline?cursor={cursor}"), "re").await.json();
+    assert_eq!(rest["stages"].as_array().map(|rest| rest.len() + stages.len()), Some(400));
+    assert_eq!(rest["next_cursor"], Value::Null);
+}
+
+#[actix_web::test]
 async fn syncs_and_schema_changes_are_lists_of_stages() {
     let server = server().await;
     let path = "/v1/connections/conn_0/syncs";
