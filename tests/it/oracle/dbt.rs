@@ -268,7 +268,9 @@ fn recount(case: &Case<'_>, what: &str, now: Micros) -> u64 {
 }
 
 fn is_error(row: &Row) -> bool {
-    row.event == "error" || row.event == "connection_failure" || (row.event == "sync_end" && is_failure(row.text("status")))
+    row.event == "error"
+        || row.event == "connection_failure"
+        || (row.event == "sync_end" && is_failure(row.text("status")))
 }
 
 fn is_warning(row: &Row) -> bool {
@@ -383,7 +385,8 @@ fn has_end_event(case: &Case<'_>, sync: &Sync) -> bool {
 /// Place of the sync that a write belongs to: by the id that its first event carries, else by time.
 fn sync_of_write(case: &Case<'_>, row: &AuditRow, start: Micros) -> Option<usize> {
     let key = (row.schema_name.clone(), row.table_name.clone());
-    let writes = case.at(start).iter().filter(|it| it.event == "write_to_table_start" && it.text("table") == row.table_name);
+    let writes =
+        case.at(start).iter().filter(|it| it.event == "write_to_table_start" && it.text("table") == row.table_name);
     let mut syncs = writes.map(|it| match &it.sync_id {
         Some(_) => case.syncs.iter().position(|sync| sync.id == it.sync_id),
         None => case.syncs.iter().rposition(|sync| sync.id.is_none() && sync.at <= start),
@@ -476,7 +479,10 @@ fn connection_daily_events(account: &Account, cases: &HashMap<&str, Case<'_>>, t
             if dbt != found {
                 agrees = false;
                 tally.different(MODEL, (found == right).then_some(known), || {
-                    format!("{} {}: {what}: dbt says {dbt}, we say {found}, the log {right}", row.connection_id, row.date_day)
+                    format!(
+                        "{} {}: {what}: dbt says {dbt}, we say {found}, the log {right}",
+                        row.connection_id, row.date_day
+                    )
                 });
             }
         }

@@ -40,12 +40,8 @@ impl Row {
 pub type Log = BTreeMap<String, Vec<Row>>;
 
 pub fn of(account: &Account) -> Log {
-    let severe: HashSet<&str> = account
-        .connections
-        .iter()
-        .filter(|it| is_true(&it.severe_ends))
-        .map(|it| it.connection_id.as_str())
-        .collect();
+    let severe: HashSet<&str> =
+        account.connections.iter().filter(|it| is_true(&it.severe_ends)).map(|it| it.connection_id.as_str()).collect();
     let mut seen = HashSet::new();
     let mut log = Log::new();
     for line in &account.lines {

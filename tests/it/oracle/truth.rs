@@ -118,7 +118,9 @@ fn standing(truth: &TruthConnection, ours: &Value, say: &mut impl FnMut(String))
             say(format!("{truth} syncs {what}, and we say {}", counts[what]));
         }
     }
-    if is_true(&truth.running_now) != ours["running_syncs"].as_array().is_some_and(|it| !it.is_empty()) && health != "deleted" {
+    if is_true(&truth.running_now) != ours["running_syncs"].as_array().is_some_and(|it| !it.is_empty())
+        && health != "deleted"
+    {
         say(format!("running is {}, and we say {}", truth.running_now, ours["running_syncs"]));
     }
     if ours["connection_name"] != truth.connection_name.as_str() {
@@ -156,7 +158,8 @@ fn match_syncs<'t, 'o>(
     }
     let mut matched = Vec::new();
     for sync in truth {
-        let key = if sync.sync_id.is_empty() { (None, time(&sync.started)) } else { (Some(sync.sync_id.as_str()), None) };
+        let key =
+            if sync.sync_id.is_empty() { (None, time(&sync.started)) } else { (Some(sync.sync_id.as_str()), None) };
         match open.get_mut(&key).and_then(Vec::pop) {
             Some(ours) => matched.push((*sync, ours)),
             // Of a sync that the opening of the log cut, only the end may be left: then nothing tells when it began.
@@ -227,9 +230,11 @@ fn sums(account: &Account, truth: &[&TruthTable], ours: &Sync, say: &mut impl Fn
             say(format!("{name} is missing"));
             continue;
         };
-        for (operation, truth) in
-            [("REPLACED_OR_INSERTED", table.replaced_or_inserted), ("UPDATED", table.updated), ("DELETED", table.deleted)]
-        {
+        for (operation, truth) in [
+            ("REPLACED_OR_INSERTED", table.replaced_or_inserted),
+            ("UPDATED", table.updated),
+            ("DELETED", table.deleted),
+        ] {
             if truth != found.sum(operation) {
                 say(format!("{name}: {operation} {truth}, and we say {}", found.sum(operation)));
             }
