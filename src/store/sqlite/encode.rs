@@ -8,11 +8,12 @@ use super::{
     kind::{Kind, Label},
     template::{Known, Parts, render},
 };
+use crate::lifecycle::{Fact, Labels};
 use crate::model::{Delivery, EventKey, Micros, NewEvent, NewQuarantine, Source};
 use crate::store::Batch;
 use ahash::AHashMap;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
-use std::{hash::Hash, ops::Range};
+use std::{hash::Hash, ops::Range, sync::Arc};
 
 /// A sync id as its column holds it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -94,7 +95,12 @@ pub struct Row {
     pub exception_id: Option<String>,
     /// Place in [`Encoded::bodies`].
     pub body: Range<usize>,
+    /// What it says about a life, where lives are folded.
+    pub fact: Option<Fact>,
 }
+
+/// What a fact holds outside its row, about.
+const FACT_BYTES: usize = 100;
 
 /// A batch, ready.
 #[derive(Debug)]
@@ -115,7 +121,7 @@ impl Encoded {
     pub fn weight(&self) -> usize {
         let texts = |texts: &[String]| texts.iter().map(|text| text.len() + 24).sum::<usize>();
         self.bodies.len()
-            + self.rows.len() * size_of::<Row>()
+            + self.rows.len() * (size_of::<Row>() + FACT_BYTES)
             + self.quarantine.iter().map(|item| item.bytes.len() + item.reason.len()).sum::<usize>()
             + self.connections.iter().map(|(_, id)| id.len() + 32).sum::<usize>()
             + texts(&self.labels)
@@ -143,8 +149,8 @@ impl<K: Hash + Eq> Distinct<K> {
     }
 }
 
-/// Makes a batch ready.
-pub fn encode(batch: Batch) -> Encoded {
+/// Makes a batch ready; with facts when lives are folded.
+pub fn encode(batch: Batch, fold: bool) -> Encoded {
     let Batch { delivery, events, quarantine, ack_channel } = batch;
     let mut out = Encoded {
         rows: Vec::with_capacity(events.len()),
@@ -161,6 +167,7 @@ pub fn encode(batch: Batch) -> Encoded {
     let mut labels = Distinct::new();
     let mut kinds = Distinct::new();
     let mut shapes: AHashMap<String, u32> = AHashMap::new();
+    let mut shared: AHashMap<(u32, Source, Option<&str>), Arc<Labels>> = AHashMap::new();
     let mut work = Work::default();
     for new in &events {
         let event = &new.event;
@@ -183,6 +190,14 @@ pub fn encode(batch: Batch) -> Encoded {
         });
         work.plain.clear();
         body::put_plain(&mut work.plain, new, split.then_some(&work.parts));
+        let fact = if fold {
+            Fact::of(new.key, event, |event| {
+                let labels = shared.entry((label, event.source, new.event.destination.as_deref()));
+                Arc::clone(labels.or_insert_with(|| Arc::new(Labels::of(event))))
+            })
+        } else {
+            None
+        };
         let start = out.bodies.len();
         body::compress(&work.plain, &mut out.bodies);
         out.rows.push(Row {
@@ -197,6 +212,7 @@ pub fn encode(batch: Batch) -> Encoded {
             secret: new.secret_digest.map(|digest| digest as i64),
             exception_id: event.exception_id.clone(),
             body: start..out.bodies.len(),
+            fact,
         });
     }
     out

@@ -2,7 +2,7 @@
 
 use crate::{
     model::{EventId, EventKey},
-    store::StoreError,
+    store::{StoreError, sqlite::reader::ReadError},
 };
 use rusqlite::{Error, ErrorCode};
 
@@ -29,6 +29,15 @@ pub enum WriteError {
 impl From<Error> for WriteError {
     fn from(error: Error) -> Self {
         Self::Sql(error)
+    }
+}
+
+impl From<ReadError> for WriteError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Sql(error) => Self::Sql(error),
+            ReadError::Store(error) => Self::Store(error),
+        }
     }
 }
 

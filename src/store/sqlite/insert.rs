@@ -42,6 +42,28 @@ impl Ids {
             shapes: batch.shapes.iter().map(|text| intern.shape(db, text)).collect::<Result<_, _>>()?,
         })
     }
+
+    /// Number of a row's connection.
+    fn of_row(&self, row: &Row) -> i64 {
+        row.conn.map_or(0, |at| self.connections[at as usize])
+    }
+}
+
+/// What became of a row.
+#[derive(Debug)]
+pub struct Placed {
+    /// For whoever delivered it.
+    pub outcome: Outcome,
+    /// Number of its connection.
+    pub conn: i64,
+    /// Whether a duplicate changed what is known of the stored event.
+    pub changed: bool,
+}
+
+impl Placed {
+    fn stored(key: EventKey, row: &Row, ids: &Ids) -> Self {
+        Self { outcome: Outcome::Stored(key), conn: ids.of_row(row), changed: false }
+    }
 }
 
 /// Stores a row or counts it as delivered again.
@@ -51,9 +73,9 @@ pub fn put(
     batch: &Encoded,
     ids: &Ids,
     row: &Row,
-) -> Result<Outcome, WriteError> {
+) -> Result<Placed, WriteError> {
     if insert(db, intern, batch, ids, row, row.key)? {
-        return Ok(Outcome::Stored(row.key));
+        return Ok(Placed::stored(row.key, row, ids));
     }
     let there = There::find(db, row.key)?;
     let (Some(known), Some(new)) = (there.secret, row.secret) else {
@@ -66,7 +88,7 @@ pub fn put(
     let mut key = EventKey { hash: row.key.hash ^ spread(new), ..row.key };
     for _ in 0..=PROBES {
         if insert(db, intern, batch, ids, row, key)? {
-            return Ok(Outcome::Stored(key));
+            return Ok(Placed::stored(key, row, ids));
         }
         let there = There::find(db, key)?;
         if there.secret == Some(new) {
@@ -85,10 +107,11 @@ fn duplicate(
     row: &Row,
     key: EventKey,
     there: There,
-) -> Result<Outcome, WriteError> {
-    there.merge(db, intern, batch, ids, row, key)?;
+) -> Result<Placed, WriteError> {
+    let conn = there.conn;
+    let changed = there.merge(db, intern, batch, ids, row, key)?;
     redelivered(db, key)?;
-    Ok(Outcome::Duplicate(key))
+    Ok(Placed { outcome: Outcome::Duplicate(key), conn, changed })
 }
 
 /// A number in which every bit depends on every bit of the digest, and which is not 0.
@@ -107,7 +130,7 @@ fn insert(
     row: &Row,
     key: EventKey,
 ) -> Result<bool, WriteError> {
-    let conn = row.conn.map_or(0, |at| ids.connections[at as usize]);
+    let conn = ids.of_row(row);
     let label = ids.labels[row.label as usize];
     let kind = ids.kinds[row.kind as usize];
     let shape = row.shape.map_or(0, |at| ids.shapes[at as usize]);
@@ -155,6 +178,7 @@ fn redelivered(db: &Connection, key: EventKey) -> rusqlite::Result<()> {
 
 /// The row that is there already.
 struct There {
+    conn: i64,
     label: i64,
     kind: i64,
     received: i64,
@@ -164,18 +188,22 @@ struct There {
 
 impl There {
     fn find(db: &Connection, key: EventKey) -> rusqlite::Result<Self> {
-        db.prepare_cached("SELECT label, kind, received, secret, spill FROM event WHERE created = ?1 AND hash = ?2")?
-            .query_row([key.created_us, key.hash], |row| {
-                Ok(Self {
-                    label: row.get(0)?,
-                    kind: row.get(1)?,
-                    received: row.get(2)?,
-                    secret: row.get(3)?,
-                    spill: row.get(4)?,
-                })
+        db.prepare_cached(
+            "SELECT label, kind, received, secret, spill, conn FROM event WHERE created = ?1 AND hash = ?2",
+        )?
+        .query_row([key.created_us, key.hash], |row| {
+            Ok(Self {
+                label: row.get(0)?,
+                kind: row.get(1)?,
+                received: row.get(2)?,
+                secret: row.get(3)?,
+                spill: row.get(4)?,
+                conn: row.get(5)?,
             })
+        })
     }
 
+    /// Gives whether anything changed that a reader of the event sees.
     fn merge(
         self,
         db: &Connection,
@@ -184,7 +212,7 @@ impl There {
         ids: &Ids,
         row: &Row,
         key: EventKey,
-    ) -> Result<(), WriteError> {
+    ) -> Result<bool, WriteError> {
         let received = self.received.min(row.received_us.wrapping_sub(key.created_us));
         let secret = self.secret.or(row.secret);
         let alike = self.spill.is_none()
@@ -192,7 +220,7 @@ impl There {
             && self.label == ids.labels[row.label as usize]
             && self.kind == ids.kinds[row.kind as usize];
         if alike && received == self.received && secret == self.secret {
-            return Ok(());
+            return Ok(false);
         }
 
         let before: Spill = match &self.spill {
@@ -225,11 +253,8 @@ impl There {
         }
         spill.exception_id = union(spill.exception_id.take(), row.exception_id.clone());
 
-        let changed = spill != before
-            || kind_id != self.kind
-            || label_id != self.label
-            || received != self.received
-            || secret != self.secret;
+        let seen = spill != before || kind_id != self.kind || label_id != self.label;
+        let changed = seen || received != self.received || secret != self.secret;
         if changed {
             db.prepare_cached(
                 "UPDATE event SET label = ?3, kind = ?4, notable = ?5, received = ?6, secret = ?7, spill = ?8
@@ -246,7 +271,7 @@ impl There {
                 spill.to_bytes()
             ])?;
         }
-        Ok(())
+        Ok(seen)
     }
 
     fn kind_of(&self, db: &Connection, spill: &Spill, key: EventKey) -> Result<Kind<'static>, WriteError> {

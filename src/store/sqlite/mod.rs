@@ -34,6 +34,7 @@ mod template;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod turns;
 mod value;
 mod wal;
 mod writer;
@@ -80,6 +81,8 @@ pub struct SqliteOptions {
     pub wal_autocheckpoint_off: bool,
     /// Kinds and shapes that get a number; later ones are kept with their events.
     pub interned_max: i64,
+    /// Whether lives are kept current with every commit.
+    pub fold: bool,
 }
 
 impl Default for SqliteOptions {
@@ -90,6 +93,7 @@ impl Default for SqliteOptions {
             ballast_bytes: 32 << 20,
             wal_autocheckpoint_off: false,
             interned_max: 65_536,
+            fold: true,
         }
     }
 }
@@ -116,6 +120,10 @@ struct Shared {
     quarantined: AtomicU64,
     transactions: AtomicU64,
     last_commit_us: AtomicI64,
+    fold: bool,
+    unfolded: AtomicU64,
+    /// Since when the first of them waits.
+    unfolded_since_us: AtomicI64,
 }
 
 fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -130,6 +138,12 @@ impl Shared {
         self.quarantined.store(counters.quarantined, Ordering::Relaxed);
         self.connections.store(connections, Ordering::Relaxed);
         self.commits.send_if_modified(|commit| std::mem::replace(commit, counters.commit) != counters.commit);
+    }
+
+    /// How many connections wait to be folded, and since when the first.
+    fn publish_unfolded(&self, (count, since): (u64, Option<Micros>)) {
+        self.unfolded_since_us.store(since.unwrap_or(0), Ordering::Relaxed);
+        self.unfolded.store(count, Ordering::Relaxed);
     }
 
     fn write_succeeded(&self, bytes: usize) {
@@ -216,6 +230,9 @@ impl SqliteStore {
             quarantined: AtomicU64::new(0),
             transactions: AtomicU64::new(0),
             last_commit_us: AtomicI64::new(0),
+            fold: options.fold,
+            unfolded: AtomicU64::new(0),
+            unfolded_since_us: AtomicI64::new(0),
         });
         let writer = Writer::new(dir.to_owned(), options, Arc::clone(&shared), db)?;
         let watched = Arc::clone(&shared);
@@ -244,7 +261,7 @@ impl SqliteStore {
         if let Err(error) = self.shared.queue.check() {
             return Box::pin(async { Err(error) });
         }
-        let batch = Box::new(encode::encode(batch));
+        let batch = Box::new(encode::encode(batch, self.shared.fold));
         self.submit(batch.weight(), |reply| Job::Append { batch, replay, reply })
     }
 }
@@ -350,6 +367,7 @@ impl Store for SqliteStore {
 
     fn stats(&self) -> StoreStats {
         let shared = &self.shared;
+        let unfolded = shared.unfolded.load(Ordering::Relaxed);
         let size = |end: &str| fs::metadata(shared.dir.join(format!("{DATABASE}{end}"))).map_or(0, |file| file.len());
         StoreStats {
             events: shared.events.load(Ordering::Relaxed),
@@ -361,8 +379,12 @@ impl Store for SqliteStore {
             queue_batches_max: shared.queue.jobs_max(),
             commits: shared.transactions.load(Ordering::Relaxed),
             last_commit_us: shared.last_commit_us.load(Ordering::Relaxed),
-            unfolded: 0,
-            fold_lag_us: 0,
+            unfolded,
+            fold_lag_us: if unfolded == 0 {
+                0
+            } else {
+                now_us().saturating_sub(shared.unfolded_since_us.load(Ordering::Relaxed)).max(0)
+            },
             write_error: held(&shared.write_error).clone(),
         }
     }

@@ -11,8 +11,10 @@ use super::{
     fault::WriteError,
     insert::{self, Ids},
     intern::Interner,
+    lives::{Folder, News},
     open::{self, Role},
     quarantine, tail, tokens,
+    turns::Turns,
     wal::Wal,
 };
 use crate::{
@@ -20,19 +22,12 @@ use crate::{
     store::{Appended, Outcome, StoreError, TokenRecord},
 };
 use rusqlite::Connection;
-use std::{
-    path::PathBuf,
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{path::PathBuf, sync::Arc, time::SystemTime};
 use tokio::sync::oneshot;
 
 /// Events and bytes in one transaction, unless a single batch is larger.
 const EVENTS_MAX: usize = 8192;
 const BYTES_MAX: usize = 4 << 20;
-/// How long nothing must come before the writer tidies up.
-const IDLE: Duration = Duration::from_secs(1);
-
 /// Where an answer goes.
 pub type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
@@ -51,6 +46,10 @@ pub enum Job {
     SetMeta { key: String, value: Vec<u8>, reply: Reply<()> },
     /// Nothing but the end.
     Close { reply: Reply<()> },
+    /// Folding what came late, of one connection or of all, for a bounded time; answers how many still wait.
+    Settle { connection_id: Option<String>, reply: Reply<u64> },
+    /// Throwing every row of lives away, to be made anew.
+    Rebuild { reply: Reply<()> },
     /// A job that fails in the middle of its transaction.
     #[cfg(test)]
     Fail { panic: bool, reply: Reply<()> },
@@ -79,7 +78,10 @@ impl Job {
             Self::Acks { reply, .. } => drop(reply.send(Err(error))),
             Self::AddToken { reply, .. } => drop(reply.send(Err(error))),
             Self::RevokeToken { reply, .. } => drop(reply.send(Err(error))),
-            Self::SetMeta { reply, .. } | Self::Close { reply } => drop(reply.send(Err(error))),
+            Self::SetMeta { reply, .. } | Self::Close { reply } | Self::Rebuild { reply } => {
+                drop(reply.send(Err(error)));
+            }
+            Self::Settle { reply, .. } => drop(reply.send(Err(error))),
             #[cfg(test)]
             Self::Fail { reply, .. } => drop(reply.send(Err(error))),
         }
@@ -91,7 +93,9 @@ impl Job {
             (Self::Acks { reply, .. }, Done::Acks(it)) => drop(reply.send(Ok(it))),
             (Self::AddToken { reply, .. }, Done::Added(it)) => drop(reply.send(Ok(it))),
             (Self::RevokeToken { reply, .. }, Done::Revoked(it)) => drop(reply.send(Ok(it))),
-            (Self::SetMeta { reply, .. } | Self::Close { reply }, Done::Nothing) => drop(reply.send(Ok(()))),
+            (Self::SetMeta { reply, .. } | Self::Close { reply } | Self::Rebuild { reply }, Done::Nothing) => {
+                drop(reply.send(Ok(())));
+            }
             (job, _) => job.answer_error(StoreError::Engine("an answer went to the wrong job".into())),
         }
     }
@@ -149,6 +153,8 @@ pub struct Writer {
     /// `None` after an error that makes it untrustworthy, until it could be opened anew.
     db: Option<Connection>,
     intern: Interner,
+    pub(super) folder: Folder,
+    pub(super) turns: Turns,
     counters: Counters,
     ballast: Ballast,
     wal: Wal,
@@ -163,13 +169,21 @@ impl Writer {
         mut db: Connection,
     ) -> Result<Self, open::OpenError> {
         let intern = Interner::open(&db, options.interned_max)?;
+        let folder = prepare(&db, options.fold)?;
         let counters = Counters::load(&db)?;
         let mut ballast = Ballast::new(&dir, options.ballast_bytes);
         ballast.ensure();
         let wal = Wal::watch(&mut db, options.wal_autocheckpoint_off)?;
-        let writer = Self { dir, options, shared, db: Some(db), intern, counters, ballast, wal };
+        let turns = Turns::default();
+        let writer = Self { dir, options, shared, db: Some(db), intern, folder, turns, counters, ballast, wal };
         writer.shared.publish(&writer.counters, writer.intern.connection_count());
+        writer.shared.publish_unfolded(writer.folder.waiting());
         Ok(writer)
+    }
+
+    /// The database, unless it has to be opened anew.
+    pub fn database(&self) -> Option<&Connection> {
+        self.db.as_ref()
     }
 
     /// Works until the store is closed.
@@ -178,13 +192,15 @@ impl Writer {
         loop {
             let (mut events, mut bytes) = (0, 0);
             let shared = Arc::clone(&self.shared);
-            let some = shared.queue.drain(&mut jobs, IDLE, |job, weight| {
+            let some = shared.queue.drain(&mut jobs, self.patience(), |job, weight| {
                 events += job.events();
                 bytes += weight;
                 events <= EVENTS_MAX && bytes <= BYTES_MAX
             });
             if !some {
-                if let Some(db) = &self.db {
+                if !self.fold_turn(true)
+                    && let Some(db) = &self.db
+                {
                     self.wal.tidy(db);
                 }
                 continue;
@@ -197,13 +213,16 @@ impl Writer {
                 }
                 None => None,
             };
+            let settle = jobs.extract_if(.., |job| matches!(job, Job::Settle { .. })).collect::<Vec<_>>();
             if !jobs.is_empty() {
                 self.process(std::mem::take(&mut jobs));
             }
+            self.take_requests(settle);
             if let Some(reply) = close {
                 self.finish(reply);
                 return;
             }
+            self.fold_turn(false);
             if let Some(db) = &self.db {
                 self.wal.after_commit(db);
             }
@@ -211,6 +230,7 @@ impl Writer {
     }
 
     fn finish(mut self, reply: Reply<()>) {
+        self.fold_end();
         if let Some(db) = self.db.take() {
             self.wal.empty(&db);
             if let Err((_, error)) = db.close() {
@@ -245,18 +265,30 @@ impl Writer {
     }
 
     fn commit(&mut self, jobs: &[Job]) -> Result<Vec<Done>, WriteError> {
-        let outcome = self.transaction(jobs);
+        self.attempt(weight(jobs), |db, intern, counters, folder| work(db, intern, counters, folder, jobs))
+    }
+
+    /// Does something in a transaction of its own.
+    pub(super) fn attempt<T>(
+        &mut self,
+        bytes: usize,
+        work: impl FnOnce(&Connection, &mut Interner, &mut Counters, &mut Folder) -> Result<T, WriteError>,
+    ) -> Result<T, WriteError> {
+        let outcome = self.transaction(work);
         match &outcome {
             Ok(_) => {
-                self.shared.write_succeeded(weight(jobs));
+                self.shared.write_succeeded(bytes);
                 self.ballast.ensure();
             }
-            Err(error) => self.recover(error, weight(jobs)),
+            Err(error) => self.recover(error, bytes),
         }
         outcome
     }
 
-    fn transaction(&mut self, jobs: &[Job]) -> Result<Vec<Done>, WriteError> {
+    fn transaction<T>(
+        &mut self,
+        work: impl FnOnce(&Connection, &mut Interner, &mut Counters, &mut Folder) -> Result<T, WriteError>,
+    ) -> Result<T, WriteError> {
         if self.ballast.is_short() {
             return Err(WriteError::Store(StoreError::DiskFull));
         }
@@ -267,9 +299,9 @@ impl Writer {
         let db = self.db.insert(db);
         let before = self.counters;
         let mut counters = before;
-        let mut all = || {
+        let all = || {
             db.execute_batch("BEGIN IMMEDIATE")?;
-            let done = work(db, &mut self.intern, &mut counters, jobs)?;
+            let done = work(db, &mut self.intern, &mut counters, &mut self.folder)?;
             counters.save(db, &before)?;
             db.execute_batch("COMMIT")?;
             Ok(done)
@@ -284,6 +316,8 @@ impl Writer {
         {
             tracing::warn!("rolling back: {error}");
         }
+        self.folder.settle(db, outcome.is_ok());
+        self.shared.publish_unfolded(self.folder.waiting());
         outcome
     }
 
@@ -293,16 +327,17 @@ impl Writer {
             let intern = Interner::open(&db, self.options.interned_max)?;
             let counters = Counters::load(&db)?;
             let wal = Wal::watch(&mut db, self.options.wal_autocheckpoint_off)?;
-            Ok((db, intern, counters, wal))
+            let folder = prepare(&db, self.options.fold)?;
+            Ok((db, intern, counters, wal, folder))
         };
-        let (db, intern, counters, wal) = again().map_err(|error| {
+        let (db, intern, counters, wal, folder) = again().map_err(|error| {
             WriteError::Store(match error {
                 open::OpenError::DiskFull => StoreError::DiskFull,
                 open::OpenError::NotWritable { .. } => StoreError::ReadOnly,
                 other => StoreError::Engine(other.to_string()),
             })
         })?;
-        (self.intern, self.counters, self.wal) = (intern, counters, wal);
+        (self.intern, self.counters, self.wal, self.folder) = (intern, counters, wal, folder);
         tracing::info!("database opened anew after an input or output error");
         Ok(db)
     }
@@ -329,6 +364,15 @@ impl Writer {
     }
 }
 
+/// Makes lives ready to be folded on.
+fn prepare(db: &Connection, fold: bool) -> Result<Folder, open::OpenError> {
+    let folder = Folder::prepare(db, fold).and_then(|()| Ok(Folder::open(db, fold)?));
+    folder.map_err(|error| match error {
+        WriteError::Sql(error) => error.into(),
+        WriteError::Store(error) => open::OpenError::Engine(error.to_string()),
+    })
+}
+
 fn weight(jobs: &[Job]) -> usize {
     jobs.iter().map(Job::bytes).sum()
 }
@@ -338,6 +382,7 @@ fn work(
     db: &Connection,
     intern: &mut Interner,
     counters: &mut Counters,
+    folder: &mut Folder,
     jobs: &[Job],
 ) -> Result<Vec<Done>, WriteError> {
     let now = now_us();
@@ -369,7 +414,12 @@ fn work(
                 tokens::set_meta(db, key, value)?;
                 Done::Nothing
             }
-            Job::Close { .. } => Done::Nothing,
+            Job::Rebuild { .. } => {
+                folder.rebuild(db)?;
+                Done::Nothing
+            }
+            // Taken out before.
+            Job::Close { .. } | Job::Settle { .. } => Done::Nothing,
             #[cfg(test)]
             Job::Fail { panic, .. } => {
                 assert!(!panic, "asked to");
@@ -377,7 +427,7 @@ fn work(
             }
         });
     }
-    append_events(db, intern, counters, jobs, &mut done)?;
+    append_events(db, intern, counters, folder, jobs, &mut done)?;
     Ok(done)
 }
 
@@ -386,6 +436,7 @@ fn append_events(
     db: &Connection,
     intern: &mut Interner,
     counters: &mut Counters,
+    folder: &mut Folder,
     jobs: &[Job],
     done: &mut [Done],
 ) -> Result<(), WriteError> {
@@ -400,10 +451,15 @@ fn append_events(
     }
     // Stable by position, so that of two equal events the one that came first is stored.
     order.sort_unstable();
+    let mut news = Vec::new();
     for (_, batch_at, row_at) in order {
         let (_, batch, ids, outcomes) = &mut batches[batch_at as usize];
         let row = &batch.rows[row_at as usize];
-        outcomes[row_at as usize] = Some(insert::put(db, intern, batch, ids, row)?);
+        let placed = insert::put(db, intern, batch, ids, row)?;
+        if folder.is_on() {
+            news.extend(News::of(&placed, row));
+        }
+        outcomes[row_at as usize] = Some(placed.outcome);
     }
     let mut stored = Vec::new();
     for (at, _, _, outcomes) in batches {
@@ -422,7 +478,7 @@ fn append_events(
         counters.commit += 1;
         tail::add(db, counters, &stored)?;
     }
-    Ok(())
+    folder.fold(db, news)
 }
 
 /// Our clock.

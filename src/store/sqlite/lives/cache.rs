@@ -1,0 +1,103 @@
+//! States that are likely to be needed again, on the writer's side.
+//!
+//! In: a connection's number. Out: its life in memory: a state some facts ago, the facts since, and the state now, so that a fact
+//! which comes a little late is folded into its place without reading anything. Bounded by an estimate of bytes; what was used
+//! longest ago goes first.
+
+use super::rows::Ident;
+use crate::{
+    lifecycle::{Fact, State},
+    model::Micros,
+};
+use ahash::AHashMap;
+
+/// Memory of all lives together, in bytes as estimated.
+pub const BYTES_MAX: usize = 64 << 20;
+/// What a state takes in memory for each byte of its JSON, about.
+const BYTES_PER_JSON: usize = 2;
+/// What a fact takes, about.
+const BYTES_PER_FACT: usize = 300;
+
+/// A connection's life in memory.
+#[derive(Debug, Default)]
+pub struct Life {
+    /// Some facts ago.
+    pub base: State,
+    /// Facts since then, in order.
+    pub recent: Vec<Fact>,
+    /// Now: `base` and then `recent`.
+    pub head: State,
+    /// Rows that were given out since `base`, with the moment.
+    pub given: Vec<(Micros, Ident)>,
+    /// Facts in `base` that the newest checkpoint has not seen.
+    pub unsaved: usize,
+    /// Size of the last checkpoint as JSON, in bytes.
+    pub state_bytes: usize,
+    /// When it was used last.
+    pub used: u64,
+}
+
+impl Life {
+    /// About how much memory it holds, in bytes.
+    fn weight(&self) -> usize {
+        self.state_bytes.max(1024) * 2 * BYTES_PER_JSON + self.recent.len() * BYTES_PER_FACT + self.given.len() * 48
+    }
+}
+
+/// Lives by connection.
+#[derive(Debug)]
+pub struct Lives {
+    lives: AHashMap<i64, Life>,
+    bytes: usize,
+    bytes_max: usize,
+    clock: u64,
+}
+
+impl Lives {
+    /// Empty.
+    pub fn new(bytes_max: usize) -> Self {
+        Self { lives: AHashMap::new(), bytes: 0, bytes_max, clock: 0 }
+    }
+
+    /// Takes a life out.
+    pub fn take(&mut self, conn: i64) -> Option<Life> {
+        let life = self.lives.remove(&conn)?;
+        self.bytes = self.bytes.saturating_sub(life.weight());
+        Some(life)
+    }
+
+    /// Puts a life in.
+    pub fn put(&mut self, conn: i64, mut life: Life) {
+        self.take(conn);
+        self.clock += 1;
+        life.used = self.clock;
+        self.bytes += life.weight();
+        self.lives.insert(conn, life);
+    }
+
+    /// Takes out what must go for the bound to hold: an eighth of it at a time.
+    pub fn evict(&mut self) -> Vec<(i64, Life)> {
+        if self.bytes <= self.bytes_max {
+            return Vec::new();
+        }
+        let mut by_use: Vec<(u64, i64)> = self.lives.iter().map(|(conn, life)| (life.used, *conn)).collect();
+        by_use.sort_unstable();
+        let goal = self.bytes_max / 8 * 7;
+        let mut gone = Vec::new();
+        for (_, conn) in by_use {
+            if self.bytes <= goal {
+                break;
+            }
+            if let Some(life) = self.take(conn) {
+                gone.push((conn, life));
+            }
+        }
+        gone
+    }
+
+    /// Takes everything out.
+    pub fn drain(&mut self) -> Vec<(i64, Life)> {
+        self.bytes = 0;
+        self.lives.drain().collect()
+    }
+}

@@ -1,0 +1,433 @@
+//! Folding inside the writer's transaction.
+//!
+//! In: the facts that a commit stored. Out: rows of their connections' lives, in the same transaction, so that events and rows
+//! never disagree. Facts later than everything before step the life on. Facts a little late are folded into their place in
+//! memory. Later ones mark the connection, and it is folded again from a checkpoint when there is time (`settle.rs`).
+
+use super::{
+    cache::{BYTES_MAX, Life, Lives},
+    load,
+    rows::{self, Ident},
+};
+use crate::{
+    lifecycle::{Fact, Output, StageKind, State},
+    model::{EventKey, Micros},
+    store::{
+        Outcome,
+        sqlite::{encode::Row, fault::WriteError, insert::Placed, names::Names, writer::now_us},
+    },
+};
+use ahash::AHashMap;
+use rusqlite::{Connection, params};
+use std::collections::{BTreeSet, HashSet};
+
+/// Facts that are kept in memory so that late ones find their place, at most; then the older ones go.
+const RECENT_MAX: usize = 48;
+/// How many stay then.
+const RECENT_KEPT: usize = 24;
+/// Facts between two checkpoints, at least.
+const CHECKPOINT_FACTS: usize = 256;
+/// Large states are kept more rarely: bytes of JSON for each fact between two checkpoints.
+const CHECKPOINT_BYTES_PER_FACT: usize = 64;
+
+/// A connection that has to be folded again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dirty {
+    /// Nothing at or after this is to be trusted.
+    pub from: Micros,
+    /// By our clock.
+    pub since: Micros,
+}
+
+/// Folds what is stored.
+pub struct Folder {
+    pub(super) on: bool,
+    pub(super) names: Names,
+    pub(super) lives: Lives,
+    pub(super) dirty: AHashMap<i64, Dirty>,
+    /// The same, the one first that waits longest.
+    pub(super) order: BTreeSet<(Micros, i64)>,
+    /// Whether the running transaction has changed anything.
+    touched: Vec<i64>,
+    dirty_touched: bool,
+}
+
+/// What one event of a commit came to.
+#[derive(Debug)]
+pub struct News {
+    /// Number of the connection.
+    pub conn: i64,
+    /// The stored key.
+    pub key: EventKey,
+    /// Its fact when it was stored; `None`: another delivery has changed what is stored.
+    pub fact: Option<Fact>,
+}
+
+impl News {
+    /// Of a row; `None` when it is none to a life.
+    pub fn of(placed: &Placed, row: &Row) -> Option<Self> {
+        let (key, fact) = match placed.outcome {
+            Outcome::Stored(key) => (key, Some(Fact { key, ..row.fact.clone()? })),
+            Outcome::Duplicate(key) if placed.changed => (key, None),
+            Outcome::Duplicate(_) => return None,
+        };
+        Some(Self { conn: placed.conn, key, fact })
+    }
+}
+
+impl Folder {
+    /// For an open database whose lives are up to date but for what is marked in it.
+    pub fn open(db: &Connection, on: bool) -> rusqlite::Result<Self> {
+        let mut folder = Self {
+            on,
+            names: Names::new(),
+            lives: Lives::new(BYTES_MAX),
+            dirty: AHashMap::new(),
+            order: BTreeSet::new(),
+            touched: Vec::new(),
+            dirty_touched: false,
+        };
+        folder.load_dirty(db)?;
+        Ok(folder)
+    }
+
+    fn load_dirty(&mut self, db: &Connection) -> rusqlite::Result<()> {
+        self.dirty.clear();
+        self.order.clear();
+        if !self.on {
+            return Ok(());
+        }
+        let mut statement =
+            db.prepare_cached("SELECT conn, dirty_from, dirty_since FROM life WHERE dirty_from IS NOT NULL")?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let dirty = Dirty { from: row.get(1)?, since: row.get::<_, Option<i64>>(2)?.unwrap_or(0) };
+            self.order.insert((dirty.since, row.get(0)?));
+            self.dirty.insert(row.get(0)?, dirty);
+        }
+        Ok(())
+    }
+
+    /// Whether anything is folded at all.
+    pub fn is_on(&self) -> bool {
+        self.on
+    }
+
+    /// Connections that wait, and since when the first.
+    pub fn waiting(&self) -> (u64, Option<Micros>) {
+        (self.dirty.len() as u64, self.order.first().map(|(since, _)| *since))
+    }
+
+    /// Folds what a commit stored or changed.
+    pub fn fold(&mut self, db: &Connection, mut news: Vec<News>) -> Result<(), WriteError> {
+        if !self.on || news.is_empty() {
+            return Ok(());
+        }
+        // Of an event that was stored and changed by one commit, what is stored now comes first and counts.
+        news.sort_unstable_by_key(|it| (it.conn, it.key, it.fact.is_some()));
+        let stored: HashSet<EventKey> = if news.iter().any(|it| it.fact.is_none()) {
+            news.iter().filter(|it| it.fact.is_some()).map(|it| it.key).collect()
+        } else {
+            HashSet::new()
+        };
+        let mut news = news.into_iter().peekable();
+        while let Some(conn) = news.peek().map(|it| it.conn) {
+            let (mut facts, mut replaced) = (Vec::<Fact>::new(), false);
+            while let Some(it) = news.next_if(|it| it.conn == conn) {
+                if facts.last().is_some_and(|last| last.key == it.key) {
+                    continue;
+                }
+                facts.extend(match it.fact {
+                    Some(fact) => Some(fact),
+                    None => {
+                        replaced |= !stored.contains(&it.key);
+                        load::fact(db, &self.names, it.key)?
+                    }
+                });
+            }
+            if !facts.is_empty() {
+                self.step(db, conn, facts, replaced)?;
+            }
+        }
+        self.make_room(db)
+    }
+
+    /// Keeps and forgets the states that do not fit into memory.
+    pub(super) fn make_room(&mut self, db: &Connection) -> Result<(), WriteError> {
+        for (conn, life) in self.lives.evict() {
+            save_head(db, conn, &life)?;
+        }
+        Ok(())
+    }
+
+    /// Folds facts of one connection, in order. `replaced`: some of them were there before with another meaning.
+    fn step(&mut self, db: &Connection, conn: i64, facts: Vec<Fact>, replaced: bool) -> Result<(), WriteError> {
+        let Some(first) = facts.first().map(|fact| fact.key.created_us) else { return Ok(()) };
+        if self.dirty.contains_key(&conn) {
+            return self.mark(db, conn, first);
+        }
+        self.touched.push(conn);
+        let mut life = match self.lives.take(conn) {
+            Some(life) => life,
+            None => match self.load(db, conn, &facts, replaced)? {
+                Some(life) => life,
+                None => return self.mark(db, conn, first),
+            },
+        };
+        if life.base.last_us().is_some_and(|base| first <= base) {
+            return self.mark(db, conn, first);
+        }
+        let mut longest = 0;
+        let late = replaced || life.head.last_us().is_some_and(|head| first <= head);
+        if late {
+            for fact in facts {
+                match life.recent.binary_search_by_key(&fact.key, |it| it.key) {
+                    Ok(at) => life.recent[at] = fact,
+                    Err(at) => life.recent.insert(at, fact),
+                }
+            }
+            life.head = life.base.clone();
+            let before: BTreeSet<Ident> = life.given.drain(..).map(|(_, ident)| ident).collect();
+            give(db, conn, &mut life.head, &life.recent, &mut life.given, &mut longest)?;
+            take_back(db, conn, &life, before)?;
+        } else {
+            give(db, conn, &mut life.head, &facts, &mut life.given, &mut longest)?;
+            life.recent.extend(facts);
+        }
+        trim(db, conn, &mut life)?;
+        put_life(db, conn, &life.head, longest)?;
+        self.lives.put(conn, life);
+        Ok(())
+    }
+
+    /// A life that is not in memory, as it was before `new`; `None` when it has to be folded again from further back.
+    fn load(&self, db: &Connection, conn: i64, new: &[Fact], replaced: bool) -> Result<Option<Life>, WriteError> {
+        let checkpoint = load::newest(db, conn, i64::MAX)?;
+        let first = new.first().map_or(i64::MIN, |fact| fact.key.created_us);
+        if replaced || checkpoint.at.is_some_and(|at| first <= at) {
+            return Ok(None);
+        }
+        let mut recent = Vec::new();
+        load::facts(db, &self.names, conn, checkpoint.at, i64::MAX, |group| {
+            recent.extend(group.into_iter().filter(|fact| new.binary_search_by_key(&fact.key, |it| it.key).is_err()));
+            Ok::<_, WriteError>(true)
+        })?;
+        let mut head = checkpoint.state.clone();
+        let mut given = Vec::new();
+        // These rows are in their tables.
+        walk(&mut head, &recent, |at, output| given.push((at, Ident::of(&output))));
+        let base = checkpoint.state;
+        Ok(Some(Life { base, recent, head, given, state_bytes: checkpoint.bytes, ..Life::default() }))
+    }
+
+    /// Marks a connection as one that has to be folded again from a moment on.
+    pub(super) fn mark(&mut self, db: &Connection, conn: i64, from: Micros) -> Result<(), WriteError> {
+        self.lives.take(conn);
+        let known = self.dirty.get(&conn).copied();
+        if known.is_some_and(|known| known.from <= from) {
+            return Ok(());
+        }
+        let dirty = Dirty { from, since: known.map_or_else(now_us, |known| known.since) };
+        self.note(conn, Some(dirty));
+        let changed = db
+            .prepare_cached("UPDATE life SET dirty_from = ?2, dirty_since = ?3 WHERE conn = ?1")?
+            .execute([conn, dirty.from, dirty.since])?;
+        if changed == 0 {
+            db.prepare_cached(
+                "INSERT INTO life (conn, connection_id, source, longest, dirty_from, dirty_since)
+                 SELECT ?1, ifnull(max(connection_id), ''), ifnull(max(source), ''), 0, ?2, ?3
+                 FROM connection WHERE id = ?1",
+            )?
+            .execute([conn, dirty.from, dirty.since])?;
+        }
+        Ok(())
+    }
+
+    /// Remembers a mark, or its end.
+    pub(super) fn note(&mut self, conn: i64, dirty: Option<Dirty>) {
+        self.dirty_touched = true;
+        let before = match dirty {
+            Some(dirty) => self.dirty.insert(conn, dirty),
+            None => self.dirty.remove(&conn),
+        };
+        if let Some(before) = before {
+            self.order.remove(&(before.since, conn));
+        }
+        if let Some(dirty) = dirty {
+            self.order.insert((dirty.since, conn));
+        }
+    }
+
+    /// Puts a life into memory that this transaction has made.
+    pub(super) fn remember(&mut self, conn: i64, life: Life) {
+        self.touched.push(conn);
+        self.lives.put(conn, life);
+    }
+
+    /// Forgets everything but what is in the tables.
+    pub(super) fn forget(&mut self, db: &Connection) -> Result<(), WriteError> {
+        drop(self.lives.drain());
+        self.dirty_touched = true;
+        Ok(self.load_dirty(db)?)
+    }
+
+    /// After a commit, or after a rollback: what was done since the last call stands or is forgotten.
+    pub fn settle(&mut self, db: &Connection, committed: bool) {
+        if !committed {
+            for conn in &self.touched {
+                self.lives.take(*conn);
+            }
+            self.names = Names::new();
+            if self.dirty_touched
+                && let Err(error) = self.load_dirty(db)
+            {
+                tracing::warn!("reading which connections wait to be folded: {error}");
+            }
+        }
+        self.touched.clear();
+        self.dirty_touched = false;
+    }
+
+    /// Keeps every state that is in memory, so that a restart is quick.
+    pub fn save_all(&mut self, db: &Connection) -> Result<(), WriteError> {
+        for (conn, life) in self.lives.drain() {
+            save_head(db, conn, &life)?;
+        }
+        Ok(())
+    }
+}
+
+/// Keeps the newest state of a life that leaves the memory.
+fn save_head(db: &Connection, conn: i64, life: &Life) -> Result<(), WriteError> {
+    if life.unsaved > 0 || !life.recent.is_empty() {
+        load::save(db, conn, &life.head)?;
+    }
+    Ok(())
+}
+
+/// Steps a state over facts and shows each output with the moment at which it was given out.
+pub fn walk(state: &mut State, facts: &[Fact], mut each: impl FnMut(Micros, Output)) {
+    let mut out = Vec::new();
+    for group in facts.chunk_by(|one, other| one.key.created_us == other.key.created_us) {
+        state.fold(group, &mut out);
+        for output in out.drain(..) {
+            each(group[0].key.created_us, output);
+        }
+    }
+}
+
+/// Steps a state over facts and writes what it gives out.
+pub fn give(
+    db: &Connection,
+    conn: i64,
+    state: &mut State,
+    facts: &[Fact],
+    given: &mut Vec<(Micros, Ident)>,
+    longest: &mut Micros,
+) -> Result<(), WriteError> {
+    let mut result = Ok(());
+    walk(state, facts, |at, output| {
+        if let Output::Stage(stage) = &output
+            && stage.kind == StageKind::Sync
+            && let Some(until) = stage.until_us
+        {
+            *longest = (*longest).max(until.saturating_sub(stage.anchor.created_us));
+        }
+        given.push((at, Ident::of(&output)));
+        if result.is_ok() {
+            result = rows::put(db, conn, at, &output);
+        }
+    });
+    Ok(result?)
+}
+
+/// Takes rows back that were given out before and are not any more: to what they were at the base, or away.
+fn take_back(db: &Connection, conn: i64, life: &Life, mut before: BTreeSet<Ident>) -> Result<(), WriteError> {
+    for (_, ident) in &life.given {
+        before.remove(ident);
+    }
+    if before.is_empty() {
+        return Ok(());
+    }
+    for live in life.base.live() {
+        if live.given && before.remove(&Ident::of(&live.row)) {
+            rows::put(db, conn, life.base.last_us().unwrap_or(i64::MIN), &live.row)?;
+        }
+    }
+    for ident in before {
+        rows::remove(db, conn, ident)?;
+    }
+    Ok(())
+}
+
+/// Moves the base on when too many facts are kept, and makes checkpoints on the way.
+fn trim(db: &Connection, conn: i64, life: &mut Life) -> Result<(), WriteError> {
+    if life.recent.len() <= RECENT_MAX {
+        return Ok(());
+    }
+    let mut end = life.recent.len() - RECENT_KEPT;
+    while end > 0 && life.recent[end].key.created_us == life.recent[end - 1].key.created_us {
+        end -= 1;
+    }
+    if end == 0 {
+        return Ok(());
+    }
+    let mut thrown_away = Vec::new();
+    let old: Vec<Fact> = life.recent.drain(..end).collect();
+    for group in old.chunk_by(|one, other| one.key.created_us == other.key.created_us) {
+        life.base.fold(group, &mut thrown_away);
+        thrown_away.clear();
+        life.unsaved += group.len();
+        if is_due(life.unsaved, life.state_bytes) {
+            life.state_bytes = load::save(db, conn, &life.base)?;
+            life.unsaved = 0;
+        }
+    }
+    if let Some(base) = life.base.last_us() {
+        life.given.retain(|(at, _)| *at > base);
+    }
+    Ok(())
+}
+
+/// Whether a checkpoint is worth it.
+pub fn is_due(unsaved: usize, state_bytes: usize) -> bool {
+    unsaved >= CHECKPOINT_FACTS.max(state_bytes / CHECKPOINT_BYTES_PER_FACT)
+}
+
+/// Says how a connection stands, and that nothing of it waits.
+pub fn put_life(db: &Connection, conn: i64, state: &State, longest: Micros) -> Result<(), WriteError> {
+    let summary = state.summary();
+    let json = summary.as_ref().map(serde_json::to_string).transpose();
+    let json = json.map_err(|error| WriteError::Store(crate::store::StoreError::Engine(error.to_string())))?;
+    let it = summary.as_ref();
+    let values = params![
+        conn,
+        longest,
+        it.and_then(|it| it.connection_name.as_deref()),
+        it.and_then(|it| it.connector_type.as_deref()),
+        it.and_then(|it| it.destination.as_deref()),
+        it.map(|it| it.status.as_str()),
+        it.map(|it| it.status as i64),
+        it.map(|it| it.health.as_str()),
+        it.and_then(|it| it.last_success_us),
+        it.and_then(|it| it.last_event_us),
+        json,
+    ];
+    let changed = db
+        .prepare_cached(
+            "UPDATE life SET dirty_from = NULL, dirty_since = NULL, longest = max(longest, ?2), name = ?3, type = ?4,
+             destination = ?5, status = ?6, rank = ?7, health = ?8, last_success = ?9, last_event = ?10, summary = ?11
+             WHERE conn = ?1",
+        )?
+        .execute(values)?;
+    if changed == 0 {
+        db.prepare_cached(
+            "INSERT INTO life (conn, connection_id, source, longest, name, type, destination, status, rank, health,
+             last_success, last_event, summary)
+             SELECT ?1, ifnull(max(connection_id), ''), ifnull(max(source), ''), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11
+             FROM connection WHERE id = ?1",
+        )?
+        .execute(values)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,74 @@
+//! Lives over this store: kept in tables by the writer, read from one snapshot.
+//!
+//! In: facts of what is stored, and questions. Out: rows and answers. The writer folds in the transaction of the events (`fold.rs`)
+//! and folds again what came late (`settle.rs`); readers take up the newest checkpoint (`read.rs`) or read the tables (`list.rs`).
+
+mod cache;
+mod fold;
+mod list;
+mod load;
+mod read;
+mod rows;
+mod settle;
+
+pub use fold::{Folder, News};
+
+use super::{SqliteStore, writer::Job};
+use crate::{
+    lifecycle::{Run, Stage, Summary},
+    model::Micros,
+    store::{
+        Lives, StoreError, StoreFuture,
+        lives::{
+            DayRow, IncidentQuery, IncidentRow, LifePage, LifeQuery, RunQuery, TimelinePage, TimelineQuery, Totals,
+        },
+    },
+};
+
+impl Lives for SqliteStore {
+    fn connections(&self, query: &LifeQuery) -> Result<LifePage, StoreError> {
+        self.shared.readers.ask(|db| list::connections(db, query))
+    }
+
+    fn connection(&self, connection_id: &str, as_of: Option<Micros>) -> Result<Option<Summary>, StoreError> {
+        self.shared.readers.ask(|db| read::summary(db, &self.shared.names, connection_id, as_of))
+    }
+
+    fn timeline(&self, query: &TimelineQuery) -> Result<Option<TimelinePage>, StoreError> {
+        self.shared.readers.ask(|db| read::timeline(db, &self.shared.names, query))
+    }
+
+    fn sync(&self, connection_id: &str, sync_id: &str) -> Result<Option<Stage>, StoreError> {
+        self.shared.readers.ask(|db| match read::of_id(db, &self.shared.names, connection_id, None)? {
+            Some((reading, _)) => reading.sync(db, sync_id),
+            None => Ok(None),
+        })
+    }
+
+    fn days(&self, connection_id: &str, from: i64, to: i64) -> Result<Option<Vec<DayRow>>, StoreError> {
+        self.shared.readers.ask(|db| match read::of_id(db, &self.shared.names, connection_id, None)? {
+            Some((reading, _)) => reading.days(db, from, to).map(Some),
+            None => Ok(None),
+        })
+    }
+
+    fn incidents(&self, query: &IncidentQuery) -> Result<Vec<IncidentRow>, StoreError> {
+        self.shared.readers.ask(|db| list::incidents(db, &self.shared.names, query))
+    }
+
+    fn runs(&self, query: &RunQuery) -> Result<Vec<Run>, StoreError> {
+        self.shared.readers.ask(|db| list::runs(db, &self.shared.names, query))
+    }
+
+    fn totals(&self, from: Micros, to: Micros) -> Result<Vec<Totals>, StoreError> {
+        self.shared.readers.ask(|db| list::totals(db, from, to))
+    }
+
+    fn settle(&self, connection_id: Option<String>) -> StoreFuture<u64> {
+        self.submit(0, |reply| Job::Settle { connection_id, reply })
+    }
+
+    fn rebuild(&self) -> StoreFuture<()> {
+        self.submit(0, |reply| Job::Rebuild { reply })
+    }
+}

@@ -1,0 +1,340 @@
+//! One connection's life, read: now or as it stood at some moment.
+//!
+//! In: a snapshot, a connection and a moment. Out: the state at that moment and rows of it. The newest checkpoint before the moment
+//! is taken up and the facts since are folded in memory, so that an answer is right also while late events wait to be folded
+//! in the tables: those are believed as far as that checkpoint only.
+
+use super::{
+    fold::walk,
+    load,
+    rows::{self, DAY_COLUMNS, DAY_US, Ident},
+};
+use crate::{
+    lifecycle::{Day, Incident, Output, Run, Stage, StageKind, State, Summary},
+    model::{EventKey, Micros, Source},
+    store::{
+        lives::{DayRow, StageCursor, TimelinePage, TimelineQuery},
+        sqlite::{names::Names, reader::ReadError},
+    },
+};
+use rusqlite::{Connection, OptionalExtension as _, params};
+use std::{collections::BTreeMap, sync::LazyLock};
+
+/// Most incidents beside a timeline.
+const INCIDENTS_MAX: usize = 1_000;
+
+const STAGES: &str = "SELECT at, hash, kind, until, sync, status, changes, body FROM stage
+    WHERE conn = ?1 AND (at, hash, kind) < (?2, ?3, ?4) AND at >= ?5 AND settled <= ?6
+    AND (?7 IS NULL OR kind = ?7) AND (?8 IS NULL OR status = ?8) AND (?9 = 0 OR changes = 1)
+    ORDER BY at DESC, hash DESC, kind DESC LIMIT ?10";
+const SYNC: &str = "SELECT at, hash, kind, until, sync, status, changes, body FROM stage
+    WHERE conn = ?1 AND sync = ?2 AND at <= ?3 AND settled <= ?3 AND kind = ?4 ORDER BY at, hash LIMIT ?5";
+const SYNCING: &str = "SELECT at, hash, kind, until FROM stage
+    WHERE conn = ?1 AND at >= ?2 AND at < ?3 AND settled <= ?4 AND kind = ?5 AND until > ?6";
+const INCIDENTS: &str = "SELECT at, hash, resolved, failures, body FROM incident
+    WHERE conn = ?1 AND (at, hash) < (?2, ?3) AND settled <= ?4 AND (resolved IS NULL OR resolved >= ?5)
+    AND (?6 IS NULL OR (resolved IS NULL) = ?6) ORDER BY at DESC, hash DESC LIMIT ?7";
+
+static DAYS: LazyLock<String> =
+    LazyLock::new(|| format!("SELECT {DAY_COLUMNS} FROM day WHERE conn = ?1 AND day >= ?2 AND day < ?3 ORDER BY day"));
+
+/// Connections of an id, in the order in which they are preferred, with their sources.
+pub fn numbers(db: &Connection, connection_id: &str) -> Result<Vec<(Source, i64)>, ReadError> {
+    let mut statement = db.prepare_cached("SELECT source, id FROM connection WHERE connection_id = ?1")?;
+    let mut rows = statement.query([connection_id])?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        let source = row.get_ref(0)?.as_str().map_err(rusqlite::Error::from)?;
+        let at = Source::ALL.iter().position(|known| known.as_str() == source);
+        found.push((at.unwrap_or(usize::MAX), row.get(1)?));
+    }
+    found.sort_unstable();
+    Ok(found.into_iter().filter_map(|(at, conn)| Some((*Source::ALL.get(at)?, conn))).collect())
+}
+
+/// A life at a moment.
+pub struct Reading {
+    conn: i64,
+    state: State,
+    /// Rows of the tables are believed up to here; `None`: not at all.
+    at: Option<Micros>,
+    /// And days before this one.
+    day: i64,
+    /// No sync in the tables is longer.
+    longest: Micros,
+    /// What was given out since, and what may still change.
+    fresh: BTreeMap<Ident, Output>,
+}
+
+impl Reading {
+    /// Takes a connection's life up at a moment, the present one when there is none. `None` when nothing is known of it.
+    pub fn of(db: &Connection, names: &Names, conn: i64, as_of: Option<Micros>) -> Result<Option<Self>, ReadError> {
+        let known: Option<(Option<Micros>, Micros)> = db
+            .prepare_cached("SELECT dirty_from, longest FROM life WHERE conn = ?1")?
+            .query_row([conn], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        let Some((dirty_from, longest)) = known else { return Ok(None) };
+        let until = as_of.unwrap_or(i64::MAX);
+        let trusted = dirty_from.map_or(i64::MAX, |from| from.saturating_sub(1));
+        let start = load::newest(db, conn, until.min(trusted))?;
+        let (at, mut state) = (start.at, start.state);
+        let day = state.day().map_or(i64::MIN, |day| day.day);
+        let mut fresh = BTreeMap::new();
+        // What was given out and is live may stand in its table as it became later.
+        let mut keep = |row: Output| drop(fresh.insert(Ident::of(&row), row));
+        state.live().into_iter().filter(|live| live.given).for_each(|live| keep(live.row));
+        load::facts(db, names, conn, at, until, |group| {
+            walk(&mut state, &group, |_, row| keep(row));
+            Ok::<_, ReadError>(true)
+        })?;
+        state.live().into_iter().for_each(|live| keep(live.row));
+        Ok(Some(Self { conn, state, at, day, longest, fresh }))
+    }
+
+    /// How it stood.
+    pub fn summary(&self, connection_id: &str) -> Option<Summary> {
+        let mut summary = self.state.summary()?;
+        connection_id.clone_into(&mut summary.connection_id);
+        Some(summary)
+    }
+
+    fn stages(&self) -> impl Iterator<Item = &Stage> {
+        self.fresh.values().filter_map(|row| match row {
+            Output::Stage(stage) => Some(stage),
+            _ => None,
+        })
+    }
+
+    /// A page of stages, newest first, and where older ones begin.
+    pub fn page(&self, db: &Connection, query: &TimelineQuery) -> Result<(Vec<Stage>, Option<StageCursor>), ReadError> {
+        let (from, to) = (query.from.unwrap_or(i64::MIN), query.to.unwrap_or(i64::MAX));
+        let fits = |stage: &&Stage| {
+            let at = stage.anchor.created_us;
+            at >= from
+                && (query.to.is_none() || at < to)
+                && query.before.is_none_or(|before| (stage.anchor, stage.kind) < before)
+                && query.kind.is_none_or(|kind| stage.kind == kind)
+                && query.status.as_ref().is_none_or(|status| stage.status.as_ref() == Some(status))
+                && (!query.schema_changes || stage.schema_change)
+        };
+        let mut found: Vec<Stage> = self.stages().filter(fits).cloned().collect();
+        let wanted = query.limit.saturating_add(1);
+        if let Some(at) = self.at {
+            let limit = wanted.saturating_add(self.fresh.len());
+            let first = EventKey { created_us: to.min(at.saturating_add(1)), hash: i64::MIN };
+            let (first, kind) = match query.before {
+                Some((before, kind)) if before < first => (before, i64::from(kind as u8)),
+                _ => (first, 0),
+            };
+            let mut statement = db.prepare_cached(STAGES)?;
+            let mut rows = statement.query(params![
+                self.conn,
+                first.created_us,
+                first.hash,
+                kind,
+                from,
+                at,
+                query.kind.map(|kind| kind as u8),
+                query.status,
+                query.schema_changes,
+                i64::try_from(limit).unwrap_or(i64::MAX),
+            ])?;
+            let mut taken = 0;
+            while taken < wanted
+                && let Some(row) = rows.next()?
+            {
+                let stage = rows::stage(row)?;
+                if !self.fresh.contains_key(&Ident::Stage(stage.anchor, stage.kind)) {
+                    found.push(stage);
+                    taken += 1;
+                }
+            }
+        }
+        found.sort_unstable_by_key(|stage| std::cmp::Reverse((stage.anchor, stage.kind)));
+        let more = found.len() > query.limit;
+        found.truncate(query.limit);
+        let next = found.last().filter(|_| more).map(|stage| (stage.anchor, stage.kind));
+        Ok((found, next))
+    }
+
+    /// Incidents older than `before`, newest first, that were open at or after `from`.
+    pub fn incidents(
+        &self,
+        db: &Connection,
+        from: Micros,
+        before: EventKey,
+        open: Option<bool>,
+        limit: usize,
+    ) -> Result<Vec<Incident>, ReadError> {
+        let fits = |incident: &Incident| {
+            incident.anchor < before
+                && incident.resolved_us.is_none_or(|at| at >= from)
+                && open.is_none_or(|open| incident.resolved_us.is_none() == open)
+        };
+        let mut found: Vec<Incident> = Vec::new();
+        for row in self.fresh.values() {
+            if let Output::Incident(incident) = row
+                && fits(incident)
+            {
+                found.push(incident.clone());
+            }
+        }
+        if let Some(at) = self.at {
+            let first = before.min(EventKey { created_us: at.saturating_add(1), hash: i64::MIN });
+            let limit = i64::try_from(limit.saturating_add(self.fresh.len())).unwrap_or(i64::MAX);
+            let mut statement = db.prepare_cached(INCIDENTS)?;
+            let mut rows = statement.query(params![self.conn, first.created_us, first.hash, at, from, open, limit])?;
+            while let Some(row) = rows.next()? {
+                let incident = rows::incident(row)?;
+                if !self.fresh.contains_key(&Ident::Incident(incident.anchor)) {
+                    found.push(incident);
+                }
+            }
+        }
+        found.sort_unstable_by_key(|incident| std::cmp::Reverse(incident.anchor));
+        found.truncate(limit);
+        Ok(found)
+    }
+
+    /// The first stage of a sync.
+    pub fn sync(&self, db: &Connection, sync_id: &str) -> Result<Option<Stage>, ReadError> {
+        let is_it = |stage: &&Stage| stage.kind == StageKind::Sync && stage.sync_id.as_deref() == Some(sync_id);
+        let mut found = self.stages().find(is_it).cloned();
+        if let Some(at) = self.at {
+            let limit = (self.fresh.len() + 1) as i64;
+            let mut statement = db.prepare_cached(SYNC)?;
+            let mut rows = statement.query(params![self.conn, sync_id, at, StageKind::Sync as u8, limit])?;
+            while let Some(row) = rows.next()? {
+                let stage = rows::stage(row)?;
+                if self.fresh.contains_key(&Ident::Stage(stage.anchor, stage.kind)) {
+                    continue;
+                }
+                if found.as_ref().is_none_or(|known| stage.anchor < known.anchor) {
+                    found = Some(stage);
+                }
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    /// Transformation runs since the checkpoint, and up to where those in the table are to be believed.
+    pub fn runs(&self) -> (impl Iterator<Item = &Run>, Option<Micros>) {
+        let fresh = self.fresh.values().filter_map(|row| match row {
+            Output::Run(run) => Some(run),
+            _ => None,
+        });
+        (fresh, self.at)
+    }
+
+    /// Days from one to another.
+    pub fn days(&self, db: &Connection, from: i64, to: i64) -> Result<Vec<DayRow>, ReadError> {
+        let mut days: BTreeMap<i64, DayRow> = BTreeMap::new();
+        let mut add = |day: Day| {
+            if (from..to).contains(&day.day) {
+                days.entry(day.day).or_default().day = day;
+            }
+        };
+        if self.at.is_some() {
+            let mut statement = db.prepare_cached(&DAYS)?;
+            let mut rows = statement.query([self.conn, from, to.min(self.day)])?;
+            while let Some(row) = rows.next()? {
+                add(rows::day(row)?);
+            }
+        }
+        for row in self.fresh.values() {
+            if let Output::Day(day) = row {
+                add(*day);
+            }
+        }
+        self.state.day().into_iter().for_each(&mut add);
+
+        let window = (from.saturating_mul(DAY_US), to.saturating_mul(DAY_US));
+        let mut syncs: Vec<(Micros, Micros)> = Vec::new();
+        for stage in self.stages().filter(|stage| stage.kind == StageKind::Sync) {
+            syncs.extend(stage.until_us.map(|until| (stage.anchor.created_us, until)));
+        }
+        if let Some(at) = self.at {
+            let mut statement = db.prepare_cached(SYNCING)?;
+            let mut rows = statement.query(params![
+                self.conn,
+                window.0.saturating_sub(self.longest),
+                window.1.min(at.saturating_add(1)),
+                at,
+                StageKind::Sync as u8,
+                window.0
+            ])?;
+            while let Some(row) = rows.next()? {
+                let anchor = EventKey { created_us: row.get(0)?, hash: row.get(1)? };
+                if !self.fresh.contains_key(&Ident::Stage(anchor, StageKind::Sync)) {
+                    syncs.push((anchor.created_us, row.get(3)?));
+                }
+            }
+        }
+        let mut syncing: BTreeMap<i64, i64> = BTreeMap::new();
+        for (start, end) in syncs {
+            let (start, end) = (start.max(window.0), end.min(window.1));
+            let mut day = start.div_euclid(DAY_US);
+            while day * DAY_US < end {
+                let until = end.min((day + 1) * DAY_US);
+                *syncing.entry(day).or_default() += until - start.max(day * DAY_US);
+                day += 1;
+            }
+        }
+        for (day, us) in syncing.into_iter().filter(|(_, us)| *us > 0) {
+            let row = days.entry(day).or_default();
+            row.day.day = day;
+            row.syncing_ms = (us / 1_000) as u64;
+        }
+        Ok(days.into_values().collect())
+    }
+}
+
+/// The life of an id at a moment: of the sources that share it, the first that had one then.
+pub fn of_id(
+    db: &Connection,
+    names: &Names,
+    connection_id: &str,
+    as_of: Option<Micros>,
+) -> Result<Option<(Reading, Summary)>, ReadError> {
+    for (_, conn) in numbers(db, connection_id)? {
+        if let Some(reading) = Reading::of(db, names, conn, as_of)?
+            && let Some(summary) = reading.summary(connection_id)
+        {
+            return Ok(Some((reading, summary)));
+        }
+    }
+    Ok(None)
+}
+
+/// Part of a timeline.
+pub fn timeline(db: &Connection, names: &Names, query: &TimelineQuery) -> Result<Option<TimelinePage>, ReadError> {
+    let Some((reading, summary)) = of_id(db, names, &query.connection_id, query.as_of)? else { return Ok(None) };
+    let (stages, next) = reading.page(db, query)?;
+    let before = EventKey { created_us: query.to.unwrap_or(i64::MAX), hash: i64::MIN };
+    let incidents = reading.incidents(db, query.from.unwrap_or(i64::MIN), before, None, INCIDENTS_MAX)?;
+    Ok(Some(TimelinePage { summary, stages, incidents, next }))
+}
+
+/// How a connection stands now. From its row when that is up to date.
+pub fn summary(
+    db: &Connection,
+    names: &Names,
+    connection_id: &str,
+    as_of: Option<Micros>,
+) -> Result<Option<Summary>, ReadError> {
+    if as_of.is_none() {
+        for (_, conn) in numbers(db, connection_id)? {
+            let kept: Option<(bool, Option<String>)> = db
+                .prepare_cached("SELECT dirty_from IS NULL, summary FROM life WHERE conn = ?1")?
+                .query_row([conn], |row| Ok((row.get(0)?, row.get(1)?)))
+                .optional()?;
+            match kept {
+                Some((true, Some(json))) => return super::list::parse(&json, connection_id).map(Some),
+                Some((true, None)) | None => {}
+                Some((false, _)) => break,
+            }
+        }
+    }
+    Ok(of_id(db, names, connection_id, as_of)?.map(|(_, summary)| summary))
+}
