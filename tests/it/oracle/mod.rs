@@ -7,7 +7,9 @@
 mod account;
 mod dbt;
 mod folded;
+mod golden;
 mod log;
 mod odd;
 mod sync;
+mod transitions;
 mod truth;
