@@ -22,6 +22,7 @@ mod hec_errors;
 mod hostile;
 mod lives_cli;
 mod loki_bytes;
+mod oracle;
 mod pages;
 mod platform;
 mod quarantine;

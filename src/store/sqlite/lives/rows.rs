@@ -175,7 +175,7 @@ pub fn incident(row: &Row<'_>) -> Result<Incident, ReadError> {
 /// Reads `at, hash, job, status, body`.
 pub fn run(row: &Row<'_>) -> Result<Run, ReadError> {
     let status: String = row.get(3)?;
-    let status = ["RUNNING", "SUCCEEDED", "FAILED"].into_iter().find(|known| *known == status);
+    let status = ["RUNNING", "SUCCEEDED", "FAILED", "INTERRUPTED"].into_iter().find(|known| *known == status);
     Ok(Run {
         anchor: anchor(row)?,
         job: row.get(2)?,
