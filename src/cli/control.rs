@@ -5,7 +5,7 @@
 
 use super::CliError;
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::{Method, Request, client::conn::http1, header};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
@@ -68,7 +68,11 @@ impl Control {
             let response = sender.send_request(request).await.map_err(|error| failed(&error))?;
             let status = response.status().as_u16();
             let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX);
-            let body = body.collect().await.map_err(|error| failed(&error))?.to_bytes();
+            let body = body.collect().await.map_err(|error| match error.downcast::<LengthLimitError>() {
+                Ok(_) => CliError::AnswerTooLarge { limit: ANSWER_BYTES_MAX },
+                Err(error) => failed(&error),
+            });
+            let body = body?.to_bytes();
             driver.abort();
             Ok(Answer { status, body })
         };

@@ -8,6 +8,9 @@ pub const DONE: u8 = 0;
 /// The command worked and found something wrong, or it could not work.
 pub const FOUND: u8 = 1;
 
+/// The command line cannot be understood. Mostly clap's word; ours where it takes two arguments to see it.
+pub const USAGE: u8 = 2;
+
 /// Why a command stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
@@ -30,6 +33,12 @@ pub enum CliError {
     /// The running server cannot be talked to.
     #[error("the server that runs on this data directory does not answer: {0}")]
     Control(String),
+    /// The running server's answer does not fit.
+    #[error("the server's answer has more than {limit} bytes; ask for less at once")]
+    AnswerTooLarge {
+        /// The bound.
+        limit: usize,
+    },
     /// The running server said no.
     #[error("the server answered {status}: {detail}")]
     Refused {
@@ -38,6 +47,9 @@ pub enum CliError {
         /// Its words.
         detail: String,
     },
+    /// The arguments contradict each other.
+    #[error("{0}")]
+    Usage(String),
     /// Standard output was closed by its reader; not worth a message.
     #[error("output closed")]
     OutputClosed,

@@ -9,19 +9,26 @@ mod backup;
 mod banner;
 mod check;
 mod configuration;
+mod connections;
 mod control;
 mod doctor;
 mod error;
+mod export;
 mod flags;
 mod healthcheck;
 mod import;
+mod lives;
+mod moment;
 mod progress;
 mod quarantine;
+mod rebuild;
 mod send;
 mod serve;
 mod simulate;
+mod terminal;
 #[cfg(test)]
 mod tests;
+mod timeline;
 mod token;
 mod tokens_made;
 mod wiring;
@@ -71,6 +78,24 @@ enum Command {
     /// Create, list and revoke tokens.
     #[command(subcommand, after_help = "Example: lifeline token create --name warehouse --kind ingest")]
     Token(token::TokenCommand),
+    /// How every connection stands, the broken ones first.
+    #[command(
+        after_help = "Examples:\n  lifeline connections --status broken\n  lifeline connections --type postgres --sort last-success --json"
+    )]
+    Connections(connections::ConnectionsArgs),
+    /// One connection's life: what is wrong, since when, and what was done.
+    #[command(
+        after_help = "Examples:\n  lifeline timeline brave_otter\n  lifeline timeline brave_otter --from 2d --all\n  \
+        lifeline timeline brave_otter --as-of 2026-07-07T16:35:00Z\n\nExit code 1 when there is no such connection."
+    )]
+    Timeline(timeline::TimelineArgs),
+    /// Write lives or events to a file that other programs read.
+    #[command(subcommand, after_help = "Example: lifeline export timeline --all --format csv -o syncs.csv")]
+    Export(export::ExportCommand),
+    /// Reconstruct every connection's life anew from its events.
+    #[command(after_help = "Example: lifeline rebuild\n\n\
+        Events are only read. Beside a running server it is the server that does the work, between deliveries.")]
+    Rebuild(rebuild::RebuildArgs),
     /// Look at what could not be read as an event, and try again.
     #[command(subcommand, after_help = "Example: lifeline quarantine replay 17")]
     Quarantine(quarantine::QuarantineCommand),
@@ -109,6 +134,10 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Import(args) => import::run(&args),
         Command::Simulate(args) => simulate::run(&args),
         Command::Token(command) => token::run(&command),
+        Command::Connections(args) => connections::run(&args),
+        Command::Timeline(args) => timeline::run(&args),
+        Command::Export(command) => export::run(&command),
+        Command::Rebuild(args) => rebuild::run(&args),
         Command::Quarantine(command) => quarantine::run(&command),
         Command::Backup(args) => backup::run(&args),
         Command::Doctor(args) => doctor::run(&args),
@@ -123,7 +152,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Err(error) => {
             // Nothing is left to tell anyone when standard error is closed.
             let _ = writeln!(std::io::stderr(), "error: {error}");
-            ExitCode::from(error::FOUND)
+            ExitCode::from(if matches!(error, CliError::Usage(_)) { error::USAGE } else { error::FOUND })
         }
     }
 }

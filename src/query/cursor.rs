@@ -8,11 +8,11 @@ use crate::{
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
-fn seal(text: &str) -> String {
+pub(super) fn seal(text: &str) -> String {
     URL_SAFE_NO_PAD.encode(text)
 }
 
-fn open(cursor: &str) -> Option<String> {
+pub(super) fn open(cursor: &str) -> Option<String> {
     String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()
 }
 

@@ -6,6 +6,7 @@
 
 mod cursor;
 mod filter;
+pub mod lives;
 mod page;
 mod params;
 pub mod render;

@@ -55,11 +55,11 @@ fn filter(params: &Params) -> Result<EventFilter, BadParameter> {
     }
 }
 
-fn limit(params: &Params) -> Result<usize, BadParameter> {
+pub(super) fn limit(params: &Params) -> Result<usize, BadParameter> {
     Ok(params.number("limit", 1..=LIMIT_MAX)?.unwrap_or(LIMIT_DEFAULT))
 }
 
-fn not_ours(name: &str) -> BadParameter {
+pub(super) fn not_ours(name: &str) -> BadParameter {
     BadParameter::new(name, "was not given out by this list; take next_cursor of the page before")
 }
 

@@ -123,22 +123,53 @@ impl Params {
     /// # Errors
     /// Any other text, also one without an offset.
     pub fn time(&self, name: &str) -> Result<Option<Micros>, BadParameter> {
+        self.text(name).map(|text| rounded_up(name, text)).transpose()
+    }
+
+    /// A moment in RFC 3339 whose microsecond is still to be seen: nanoseconds are left out.
+    ///
+    /// # Errors
+    /// As [`Params::time`].
+    pub fn moment(&self, name: &str) -> Result<Option<Micros>, BadParameter> {
+        self.text(name).map(|text| timestamp(name, text).map(Timestamp::micros)).transpose()
+    }
+
+    /// A moment as [`Params::time`] reads it, or a date (`2026-07-07`), which stands for its first moment in UTC.
+    ///
+    /// # Errors
+    /// Any other text.
+    pub fn time_or_date(&self, name: &str) -> Result<Option<Micros>, BadParameter> {
         let Some(text) = self.text(name) else {
             return Ok(None);
         };
-        let wrong = |detail: &str| BadParameter::new(name, detail).allowing(["2026-07-07T16:35:14.456Z"]);
-        if let Some((_, " ")) = text.len().checked_sub(6).and_then(|at| text.get(at..at + 1)).map(|c| ((), c)) {
-            return Err(wrong("is no RFC 3339 time; the plus sign of an offset has to be written %2B"));
+        if text.len() != 10 {
+            return rounded_up(name, text).map(Some);
         }
-        let bytes = text.as_bytes();
-        let has_offset = matches!(bytes.last(), Some(b'Z' | b'z'))
-            || bytes.len() > 6 && matches!(bytes[bytes.len() - 6], b'+' | b'-') && bytes[bytes.len() - 3] == b':';
-        if !matches!(bytes.get(10), Some(b'T' | b't')) || !has_offset {
-            return Err(wrong("is no RFC 3339 time with an offset"));
-        }
-        let time = Timestamp::parse_calendar(text).map_err(|_| wrong("is no RFC 3339 time"))?;
-        Ok(Some(time.micros() + i64::from(time.sub_micro_nanos() > 0)))
+        let midnight = timestamp(name, &format!("{text}T00:00:00Z"));
+        midnight.map(|time| Some(time.micros())).map_err(|_| {
+            BadParameter::new(name, "is neither a date nor an RFC 3339 time")
+                .allowing(["2026-07-07", "2026-07-07T16:35:14.456Z"])
+        })
     }
+}
+
+fn rounded_up(name: &str, text: &str) -> Result<Micros, BadParameter> {
+    let time = timestamp(name, text)?;
+    Ok(time.micros() + i64::from(time.sub_micro_nanos() > 0))
+}
+
+fn timestamp(name: &str, text: &str) -> Result<Timestamp, BadParameter> {
+    let wrong = |detail: &str| BadParameter::new(name, detail).allowing(["2026-07-07T16:35:14.456Z"]);
+    if let Some((_, " ")) = text.len().checked_sub(6).and_then(|at| text.get(at..at + 1)).map(|c| ((), c)) {
+        return Err(wrong("is no RFC 3339 time; the plus sign of an offset has to be written %2B"));
+    }
+    let bytes = text.as_bytes();
+    let has_offset = matches!(bytes.last(), Some(b'Z' | b'z'))
+        || bytes.len() > 6 && matches!(bytes[bytes.len() - 6], b'+' | b'-') && bytes[bytes.len() - 3] == b':';
+    if !matches!(bytes.get(10), Some(b'T' | b't')) || !has_offset {
+        return Err(wrong("is no RFC 3339 time with an offset"));
+    }
+    Timestamp::parse_calendar(text).map_err(|_| wrong("is no RFC 3339 time"))
 }
 
 /// Undoes percent-encoding (`+` is a space); `None` for a broken escape or bytes that are not UTF-8.
@@ -209,6 +240,13 @@ mod tests {
         assert_eq!(p.text("q"), Some("a b&c"));
         let p = params("from=2026-07-07T14:35:14.0000001z").expect("good");
         assert_eq!(p.time("from"), Ok(Some(1_783_434_914_000_001)), "rounded up");
+        assert_eq!(p.moment("from"), Ok(Some(1_783_434_914_000_000)), "left out");
+        let p = params("from=2026-07-07").expect("good");
+        assert_eq!(p.time_or_date("from"), Ok(Some(1_783_382_400_000_000)));
+        for date in ["2026-13-07", "2026-7-007", "yesterday!", "éééééé"] {
+            let p = params(&format!("from={date}")).expect("a text");
+            assert_eq!(p.time_or_date("from").map_err(|e| e.name), Err("from".to_owned()), "{date}");
+        }
         assert_eq!(params(""), Ok(Params::default()));
     }
 }

@@ -15,6 +15,7 @@ mod ingest;
 mod listen;
 mod readiness;
 mod routes;
+mod series;
 mod state;
 mod tls;
 

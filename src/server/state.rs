@@ -1,6 +1,6 @@
 //! What all requests share.
 
-use super::{error::Problem, readiness::Readiness, routes::Routes};
+use super::{error::Problem, readiness::Readiness, routes::Routes, series::Series};
 use crate::{
     auth::{Access, Gate, Reader},
     pipeline::Pipeline,
@@ -114,6 +114,7 @@ pub(super) struct State {
     pub tails: Tails,
     pub draining: watch::Sender<bool>,
     pub readiness: Readiness,
+    pub series: Series,
     pub tls: bool,
     queries: Arc<Semaphore>,
     answers: Arc<Semaphore>,
@@ -146,6 +147,7 @@ impl State {
             tails: Tails::new(Arc::clone(&store)),
             draining: watch::Sender::new(false),
             readiness: Readiness::new(store),
+            series: Series::default(),
             pipeline,
             gate,
             metrics,

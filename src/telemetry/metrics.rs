@@ -92,6 +92,8 @@ struct StoreGauges {
     writable: Gauge<u64, AtomicU64>,
     last_commit: Gauge<f64, AtomicU64>,
     quarantine_items: Gauge<u64, AtomicU64>,
+    fold_waiting: Gauge<u64, AtomicU64>,
+    fold_lag: Gauge<f64, AtomicU64>,
     commits: Counter,
 }
 
@@ -218,14 +220,16 @@ impl Metrics {
         self.panics.inc();
     }
 
-    /// OpenMetrics text, with the store's statistics and the server's own gauges as they are now.
+    /// OpenMetrics text, with the store's statistics, the server's own gauges and the series of connections as they are now.
     #[must_use]
-    pub fn render(&self, stats: &StoreStats, body_bytes: usize, streams: usize) -> String {
+    pub fn render(&self, stats: &StoreStats, body_bytes: usize, streams: usize, connections: &str) -> String {
         self.body_bytes.set(body_bytes as u64);
         self.streams.set(streams as u64);
         self.store.set(stats);
-        let mut out = String::with_capacity(8 << 10);
-        text::encode(&mut out, &self.registry).expect("writing to a String does not fail");
+        let mut out = String::with_capacity((16 << 10) + connections.len());
+        text::encode_registry(&mut out, &self.registry).expect("writing to a String does not fail");
+        out.push_str(connections);
+        text::encode_eof(&mut out).expect("writing to a String does not fail");
         out
     }
 }
@@ -243,6 +247,13 @@ impl StoreGauges {
         gauge("queue_batches", "Batches waiting for the writer", &self.queue_batches);
         gauge("queue_batches_max", "Most batches that may wait", &self.queue_batches_max);
         gauge("quarantine_items", "Items waiting in quarantine", &self.quarantine_items);
+        let waiting = "Connections whose late events are not in their lives yet";
+        gauge("fold_waiting_connections", waiting, &self.fold_waiting);
+        registry.register(
+            "fold_lag_seconds",
+            "How long the connection that waits longest has waited to be folded",
+            self.fold_lag.clone(),
+        );
         registry.register(
             "last_commit_timestamp_seconds",
             "When the last commit was; 0 before the first",
@@ -260,6 +271,8 @@ impl StoreGauges {
         self.queue_batches.set(stats.queue_batches as u64);
         self.queue_batches_max.set(stats.queue_batches_max as u64);
         self.quarantine_items.set(stats.quarantined);
+        self.fold_waiting.set(stats.unfolded);
+        self.fold_lag.set(stats.fold_lag_us as f64 / 1e6);
         self.last_commit.set(stats.last_commit_us as f64 / 1e6);
         self.commits.inner().store(stats.commits, std::sync::atomic::Ordering::Relaxed);
     }
@@ -285,8 +298,15 @@ mod tests {
         metrics.observe_request(&native, 200, Duration::from_millis(2));
         metrics.observe_request(&native, 401, Duration::from_millis(2));
         metrics.observe_auth_failure();
-        let stats = StoreStats { events: 9, last_commit_us: 1_500_000, commits: 4, ..StoreStats::default() };
-        let text = metrics.render(&stats, 10, 2);
+        let stats = StoreStats {
+            events: 9,
+            last_commit_us: 1_500_000,
+            commits: 4,
+            unfolded: 3,
+            fold_lag_us: 2_500_000,
+            ..StoreStats::default()
+        };
+        let text = metrics.render(&stats, 10, 2, "lifeline_x 1\n");
         for line in [
             r#"lifeline_events_received_total{protocol="native"} 5"#,
             r#"lifeline_events_stored_total{protocol="native",event="sync_end"} 2"#,
@@ -306,6 +326,9 @@ mod tests {
             "lifeline_auth_failures_total 1",
             "lifeline_ingest_body_bytes 10",
             "lifeline_streams 2",
+            "lifeline_fold_waiting_connections 3",
+            "lifeline_fold_lag_seconds 2.5",
+            "lifeline_x 1",
             &format!(r#"lifeline_build_info{{version="{}"}} 1"#, env!("CARGO_PKG_VERSION")),
         ] {
             assert!(text.lines().any(|found| found == line), "{line}\n{text}");

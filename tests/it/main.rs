@@ -21,6 +21,7 @@ mod guessing;
 mod hec_errors;
 mod hostile;
 mod loki_bytes;
+mod oracle;
 mod pages;
 mod platform;
 mod quarantine;

@@ -28,6 +28,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("simulate", &["model", "json"]),
     ("config", &["model"]),
     ("query", &["model", "json", "lifecycle", "store"]),
+    ("export", &["model", "json", "lifecycle", "store", "query"]),
     ("pipeline", &["model", "json", "envelope", "identity", "normalize", "protocol", "redact", "store", "validate"]),
 ];
 

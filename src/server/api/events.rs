@@ -1,6 +1,6 @@
 //! `GET /v1/events` and `GET /v1/events/{id}`.
 
-use super::{Problem, json_pieces, no_parameters};
+use super::{Problem, no_parameters, pieces::answer};
 use crate::{
     auth::Access,
     model::{EventId, StoredEvent},
@@ -10,18 +10,8 @@ use crate::{
     },
     server::state::{Door, State},
 };
-use actix_web::{
-    HttpRequest, HttpResponse,
-    body::{BodySize, MessageBody},
-};
-use bytes::Bytes;
+use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
-use std::{
-    convert::Infallible,
-    pin::Pin,
-    task::{Context, Poll},
-};
-use tokio::sync::OwnedSemaphorePermit;
 
 fn written(value: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(value).expect("the views have text keys only")
@@ -42,34 +32,6 @@ fn written_page(events: Vec<StoredEvent>, next_cursor: Option<&str>) -> Vec<u8> 
     serde_json::to_writer(&mut page, &next_cursor).expect("a text");
     page.push(b'}');
     page
-}
-
-/// An answer that counts against what all answers may hold until it was sent.
-async fn answer(state: &State, bytes: Vec<u8>) -> Result<HttpResponse, Problem> {
-    let share = state.hold_answer(bytes.len()).await?;
-    Ok(json_pieces(Pieces { bytes: bytes.into(), _share: share }))
-}
-
-/// A body that is handed out in pieces, so that its share is given back when nearly all of it was taken.
-struct Pieces {
-    bytes: Bytes,
-    _share: Option<OwnedSemaphorePermit>,
-}
-
-/// Size of a piece.
-const PIECE_BYTES: usize = 64 << 10;
-
-impl MessageBody for Pieces {
-    type Error = Infallible;
-
-    fn size(&self) -> BodySize {
-        BodySize::Sized(self.bytes.len() as u64)
-    }
-
-    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
-        let size = self.bytes.len().min(PIECE_BYTES);
-        Poll::Ready((size > 0).then(|| Ok(self.bytes.split_to(size))))
-    }
 }
 
 /// Events in order of time, page by page.

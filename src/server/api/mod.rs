@@ -5,21 +5,23 @@
 
 mod docs;
 mod events;
+mod lives;
 pub(super) mod openapi;
 mod operations;
+mod pieces;
 mod quarantine;
+mod rebuild;
 mod stream;
 mod tokens;
 
+use self::lives::Ask;
 use super::{
     error::{Problem, private},
     ingest,
     state::{Door, State},
 };
 use crate::protocol::percent_decode;
-use actix_web::{
-    HttpRequest, HttpResponse, HttpResponseBuilder, body::MessageBody, http::Method, http::StatusCode, web,
-};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, http::Method, http::StatusCode, web};
 use serde::Serialize;
 use std::sync::Arc;
 
@@ -40,12 +42,17 @@ pub(super) enum Api {
     Replay(String),
     Tokens,
     Token(String),
+    Rebuild,
     Import,
+    Life(Ask),
 }
 
 impl Api {
     /// What a path (without trailing slash) is.
     pub fn at(path: &str, door: Door) -> Option<Self> {
+        if let Some(ask) = path.strip_prefix("/v1/").and_then(Ask::at) {
+            return Some(Self::Life(ask));
+        }
         let mut parts = path.strip_prefix('/')?.splitn(4, '/');
         let named = |part: &str| percent_decode(part).into_owned();
         let (first, second, third, fourth) = (parts.next()?, parts.next(), parts.next(), parts.next());
@@ -64,6 +71,7 @@ impl Api {
             ("v1", Some("quarantine"), Some(id), Some("replay")) => Self::Replay(named(id)),
             ("v1", Some("tokens"), None, _) => Self::Tokens,
             ("v1", Some("tokens"), Some(name), None) => Self::Token(named(name)),
+            ("v1", Some("rebuild"), None, _) => Self::Rebuild,
             ("control", Some("import"), None, _) if door == Door::Control => Self::Import,
             _ => return None,
         })
@@ -73,7 +81,7 @@ impl Api {
     pub const fn methods(&self) -> &'static [&'static str] {
         match self {
             Self::Replay(_) | Self::Import => &["POST"],
-            Self::Tokens => &["GET", "HEAD", "POST"],
+            Self::Tokens | Self::Rebuild => &["GET", "HEAD", "POST"],
             Self::Token(_) => &["DELETE"],
             Self::Stream => &["GET"],
             _ => &["GET", "HEAD"],
@@ -92,7 +100,7 @@ impl Api {
             Self::Root => operations::root(req),
             Self::Healthz => operations::healthz(req),
             Self::Readyz => operations::readyz(state, req).await,
-            Self::Metrics => operations::metrics(state, door, req),
+            Self::Metrics => operations::metrics(state, door, req).await,
             Self::Document => docs::openapi(req),
             Self::Docs(file) => docs::page(file, req),
             Self::Events => events::list(state, door, req).await,
@@ -104,7 +112,10 @@ impl Api {
             Self::Tokens if req.method() == Method::POST => tokens::create(state, door, req, payload).await,
             Self::Tokens => tokens::list(state, door, req).await,
             Self::Token(name) => tokens::revoke(state, door, req, name).await,
+            Self::Rebuild if req.method() == Method::POST => rebuild::start(state, door, req).await,
+            Self::Rebuild => rebuild::progress(state, door, req),
             Self::Import => ingest::import(state, req, payload).await,
+            Self::Life(ask) => lives::answer(ask, state, door, req).await,
         }
     }
 }
@@ -116,14 +127,6 @@ fn json(status: u16, body: &impl Serialize) -> Result<HttpResponse, Problem> {
         Problem::internal()
     })?;
     Ok(json_bytes(status, bytes))
-}
-
-/// A good private JSON answer with a body of its own kind.
-fn json_pieces(body: impl MessageBody + 'static) -> HttpResponse {
-    let mut answer = HttpResponse::Ok();
-    answer.content_type("application/json");
-    private(&mut answer);
-    answer.body(body)
 }
 
 /// A private JSON answer that was written before.

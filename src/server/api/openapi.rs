@@ -3,18 +3,23 @@
 //!
 //! Out: the JSON of the document. Filters, errors and credentials, which many routes share, are added in one place.
 
-use super::{docs, events, operations, quarantine, stream, tokens};
+use super::{docs, events, lives, operations, quarantine, rebuild, stream, tokens};
 use crate::{
+    lifecycle,
     model::{Family, Level, Source, Status},
     protocol::{PROTOCOLS, Protocol, Route, Serves, problem},
-    query::render::{EventView, QuarantineView, TokenView},
+    query::{
+        lives::{By, RUN_STATUSES, SORTS, sort_word},
+        render::{EventView, QuarantineView, TokenView},
+    },
     server::error::ProblemDocument,
 };
 use serde_json::json;
 use utoipa::{
     Modify, OpenApi,
     openapi::{
-        self, ContentBuilder, HttpMethod, PathItem, Ref, RefOr, Required, Response, ResponseBuilder, Schema,
+        self, ContentBuilder, HeaderBuilder, HttpMethod, PathItem, Ref, RefOr, Required, Response, ResponseBuilder,
+        Schema,
         path::{Operation, OperationBuilder, ParameterBuilder, ParameterIn},
         request_body::RequestBodyBuilder,
         schema::{ObjectBuilder, Type},
@@ -40,17 +45,30 @@ use utoipa::{
         events::list,
         events::one,
         stream::open,
+        lives::connections,
+        lives::connection,
+        lives::timeline,
+        lives::syncs,
+        lives::sync,
+        lives::schema_changes,
+        lives::daily,
+        lives::incidents,
+        lives::transformations,
+        lives::stats,
         quarantine::list,
         quarantine::one,
         quarantine::replay,
         tokens::list,
         tokens::create,
         tokens::revoke,
+        rebuild::start,
+        rebuild::progress,
     ),
     components(schemas(EventView, QuarantineView, TokenView, ProblemDocument)),
-    modifiers(&Filters, &Errors, &Protocols, &Credentials),
+    modifiers(&Filters, &Words, &Behind, &Errors, &Protocols, &Credentials),
     tags(
         (name = "events", description = "What was kept"),
+        (name = "lives", description = "What it means: connections, their timelines and incidents"),
         (name = "quarantine", description = "What could not be read"),
         (name = "tokens", description = "Who may do what"),
         (name = "operations", description = "How it is doing"),
@@ -107,6 +125,58 @@ impl Modify for Filters {
                     .description(Some(description.clone()))
                     .schema(Some(schema.clone()));
                 parameters.push(parameter.build().into());
+            }
+        }
+    }
+}
+
+/// The words that parameters about lives may be.
+struct Words;
+
+impl Modify for Words {
+    fn modify(&self, document: &mut openapi::OpenApi) {
+        let words: [(&str, &str, Vec<&str>); 8] = [
+            ("/v1/connections", "status", lifecycle::Status::ALL.map(lifecycle::Status::as_str).to_vec()),
+            ("/v1/connections", "health", lifecycle::Health::ALL.map(lifecycle::Health::as_str).to_vec()),
+            ("/v1/connections", "source", Source::ALL.map(Source::as_str).to_vec()),
+            ("/v1/connections", "sort", SORTS.map(sort_word).to_vec()),
+            ("/v1/connections", "order", vec!["asc", "desc"]),
+            ("/v1/transformations", "status", RUN_STATUSES.to_vec()),
+            ("/v1/stats", "by", By::ALL.map(By::as_str).to_vec()),
+            ("/v1/events", "order", vec!["asc", "desc"]),
+        ];
+        for (path, name, all) in words {
+            let operation = document.paths.paths.get_mut(path).and_then(|item| item.get.as_mut());
+            let parameters = operation.and_then(|operation| operation.parameters.as_mut());
+            for parameter in parameters.into_iter().flatten() {
+                if let RefOr::T(parameter) = parameter
+                    && parameter.name == name
+                {
+                    let schema = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(all.clone())).build();
+                    parameter.schema = Some(schema.into());
+                }
+            }
+        }
+    }
+}
+
+/// The header that says what an answer about lives does not show yet.
+struct Behind;
+
+impl Modify for Behind {
+    fn modify(&self, document: &mut openapi::OpenApi) {
+        for operation in document.paths.paths.values_mut().filter_map(|item| item.get.as_mut()) {
+            if !operation.tags.iter().flatten().any(|tag| tag == "lives") {
+                continue;
+            }
+            if let Some(RefOr::T(good)) = operation.responses.responses.get_mut("200") {
+                let header = HeaderBuilder::new()
+                    .schema(Some(ObjectBuilder::new().schema_type(Type::Integer)))
+                    .description(Some(
+                        "Connections whose late events are not in the answer yet; absent when there are none",
+                    ))
+                    .build();
+                good.headers.insert("Lifeline-Behind".to_owned(), header.into());
             }
         }
     }

@@ -25,6 +25,8 @@ pub(super) fn root(req: &HttpRequest) -> Result<HttpResponse, Problem> {
                 "docs": "/docs/",
                 "openapi": "/openapi.json",
                 "events": "/v1/events",
+                "connections": "/v1/connections",
+                "incidents": "/v1/incidents",
                 "health": "/healthz",
                 "readiness": "/readyz",
                 "metrics": "/metrics",
@@ -65,11 +67,13 @@ pub(super) async fn readyz(state: &State, _req: &HttpRequest) -> Result<HttpResp
 #[utoipa::path(get, operation_id = "metrics", path = "/metrics", tag = "operations", security(("token" = []), ()), responses(
     (status = 200, description = "OpenMetrics text", body = String, content_type = "application/openmetrics-text"),
 ))]
-pub(super) fn metrics(state: &State, door: Door, req: &HttpRequest) -> Result<HttpResponse, Problem> {
+pub(super) async fn metrics(state: &State, door: Door, req: &HttpRequest) -> Result<HttpResponse, Problem> {
     if !state.settings.metrics_public {
         state.authorize(door, req, None, Access::Read)?;
     }
-    let text = state.metrics.render(&state.store().stats(), state.body_bytes_in_flight(), state.streams_open());
+    let series = state.series.text(state).await;
+    let (stats, bodies, streams) = (state.store().stats(), state.body_bytes_in_flight(), state.streams_open());
+    let text = state.metrics.render(&stats, bodies, streams, &series);
     let mut answer = HttpResponse::Ok();
     answer.content_type(OPENMETRICS_TYPE);
     private(&mut answer);

@@ -2,6 +2,7 @@
 
 use crate::{
     model::{EventId, EventKey, Micros, QuarantinedItem, StoredEvent},
+    query::lives::fake::FakeLives,
     store::{
         Appended, Batch, EventPage, EventQuery, Order, Outcome, Store, StoreError, StoreFuture, StoreStats, TailCursor,
         TailPage, TokenRecord,
@@ -47,11 +48,17 @@ pub(super) struct FakeStore {
     inner: Mutex<Inner>,
     appends: Appends,
     commits: watch::Sender<u64>,
+    pub lives: FakeLives,
 }
 
 impl Default for FakeStore {
     fn default() -> Self {
-        Self { inner: Mutex::default(), appends: Appends::default(), commits: watch::Sender::new(0) }
+        Self {
+            inner: Mutex::default(),
+            appends: Appends::default(),
+            commits: watch::Sender::new(0),
+            lives: FakeLives::default(),
+        }
     }
 }
 
@@ -285,7 +292,7 @@ impl Store for FakeStore {
     }
 
     fn lives(&self) -> &dyn crate::store::Lives {
-        &NoLives
+        &self.lives
     }
 
     fn stats(&self) -> StoreStats {
@@ -296,6 +303,7 @@ impl Store for FakeStore {
             queue_batches_max: 8,
             commits: inner.commits,
             write_error: inner.fails.clone(),
+            unfolded: self.lives.kept().unfolded,
             ..StoreStats::default()
         }
     }
@@ -309,55 +317,5 @@ impl Store for FakeStore {
         let closing = self.write(|_| ());
         self.inner().closed = true;
         closing
-    }
-}
-
-/// Knows no connection.
-struct NoLives;
-
-mod no_lives {
-    use super::NoLives;
-    use crate::{
-        lifecycle::{Run, Stage, Summary},
-        model::Micros,
-        store::{
-            Lives, StoreError, StoreFuture,
-            lives::{
-                DayRow, IncidentQuery, IncidentRow, LifePage, LifeQuery, RunQuery, TimelinePage, TimelineQuery, Totals,
-            },
-        },
-    };
-
-    impl Lives for NoLives {
-        fn connections(&self, _: &LifeQuery) -> Result<LifePage, StoreError> {
-            Ok(LifePage { connections: Vec::new(), next: None })
-        }
-        fn connection(&self, _: &str, _: Option<Micros>) -> Result<Option<Summary>, StoreError> {
-            Ok(None)
-        }
-        fn timeline(&self, _: &TimelineQuery) -> Result<Option<TimelinePage>, StoreError> {
-            Ok(None)
-        }
-        fn sync(&self, _: &str, _: &str) -> Result<Option<Stage>, StoreError> {
-            Ok(None)
-        }
-        fn days(&self, _: &str, _: i64, _: i64) -> Result<Option<Vec<DayRow>>, StoreError> {
-            Ok(None)
-        }
-        fn incidents(&self, _: &IncidentQuery) -> Result<Vec<IncidentRow>, StoreError> {
-            Ok(Vec::new())
-        }
-        fn runs(&self, _: &RunQuery) -> Result<Vec<Run>, StoreError> {
-            Ok(Vec::new())
-        }
-        fn totals(&self, _: Micros, _: Micros) -> Result<Vec<Totals>, StoreError> {
-            Ok(Vec::new())
-        }
-        fn settle(&self, _: Option<String>) -> StoreFuture<u64> {
-            Box::pin(async { Ok(0) })
-        }
-        fn rebuild(&self) -> StoreFuture<()> {
-            Box::pin(async { Ok(()) })
-        }
     }
 }

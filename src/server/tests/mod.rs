@@ -3,6 +3,7 @@
 mod access;
 mod bodies;
 mod fake;
+mod lives;
 mod operations;
 mod queries;
 mod stream;

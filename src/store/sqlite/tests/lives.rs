@@ -137,8 +137,7 @@ impl Pure {
 }
 
 fn timeline(store: &SqliteStore, id: &str, as_of: Option<Micros>, limit: usize) -> Option<TimelinePage> {
-    let mut query =
-        TimelineQuery { connection_id: id.to_owned(), as_of, limit, ..TimelineQuery::default() };
+    let mut query = TimelineQuery { connection_id: id.to_owned(), as_of, limit, ..TimelineQuery::default() };
     let mut whole = store.timeline(&query).unwrap()?;
     while let Some(next) = whole.next.take() {
         query.before = Some(next);
@@ -206,7 +205,10 @@ fn check_each(store: &SqliteStore) {
             let stages: Vec<&Stage> = pure.stages.iter().filter(|it| within(it.anchor.created_us)).collect();
             assert_eq!(page.stages.iter().collect::<Vec<_>>(), stages);
             let open = |it: &&Incident| it.anchor.created_us < to && it.resolved_us.is_none_or(|end| end >= from);
-            assert_eq!(page.incidents.iter().collect::<Vec<_>>(), pure.incidents.iter().filter(open).collect::<Vec<_>>());
+            assert_eq!(
+                page.incidents.iter().collect::<Vec<_>>(),
+                pure.incidents.iter().filter(open).collect::<Vec<_>>()
+            );
         }
     }
     assert_eq!(store.connection("unknown", None).unwrap(), None);
@@ -285,7 +287,8 @@ fn check_all(store: &SqliteStore) {
             query.before = Some(last.incident.anchor);
             found.extend(page);
         }
-        let found: Vec<(&str, &Incident)> = found.iter().map(|row| (row.connection_id.as_str(), &row.incident)).collect();
+        let found: Vec<(&str, &Incident)> =
+            found.iter().map(|row| (row.connection_id.as_str(), &row.incident)).collect();
         let fits = |(_, it): &&(&str, &Incident)| open.is_none_or(|open| it.resolved_us.is_none() == open);
         assert_eq!(found, incidents.iter().filter(fits).copied().collect::<Vec<_>>(), "open: {open:?}");
     }
@@ -369,7 +372,9 @@ fn check(store: &SqliteStore, dir: &Path) {
 #[track_caller]
 fn pretty(one: &[String], other: &[String]) {
     let (left, right): (BTreeSet<_>, BTreeSet<_>) = (one.iter().collect(), other.iter().collect());
-    let only = |a: &BTreeSet<&String>, b: &BTreeSet<&String>| a.difference(b).take(3).map(|it| (*it).clone()).collect::<Vec<_>>();
+    let only = |a: &BTreeSet<&String>, b: &BTreeSet<&String>| {
+        a.difference(b).take(3).map(|it| (*it).clone()).collect::<Vec<_>>()
+    };
     assert!(left == right, "only before: {:#?}\nonly after: {:#?}", only(&left, &right), only(&right, &left));
 }
 

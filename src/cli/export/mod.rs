@@ -1,0 +1,57 @@
+//! `lifeline export`: lives and events as files that other programs read.
+
+mod events;
+mod output;
+mod timeline;
+
+use super::{Outcome, moment};
+use crate::model::Micros;
+use clap::{Args, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+#[derive(Debug, Subcommand)]
+pub enum ExportCommand {
+    /// Timelines: as JSON, as CSV of syncs or of the tables they wrote, or as OpenLineage run events.
+    #[command(after_help = "Examples:\n  lifeline export timeline --all --format csv -o syncs.csv\n  \
+        lifeline export timeline brave_otter --format csv --what tables --from 30d\n  \
+        lifeline export timeline --all --format openlineage -o runs.ndjson\n\n\
+        Exit code 1 when there is no such connection.")]
+    Timeline(timeline::TimelineArgs),
+    /// Events, one JSON object a line, as GET /v1/events has them.
+    #[command(after_help = "Example: lifeline export events --connection-id brave_otter --from 7d -o events.ndjson")]
+    Events(events::EventsArgs),
+}
+
+/// Where it goes and for which time.
+#[derive(Debug, Args)]
+pub struct Common {
+    /// Not before this: a time, or a span that ends now such as 6h or 7d.
+    #[arg(long, value_name = "TIME", value_parser = moment::parse)]
+    from: Option<Micros>,
+    /// Before this.
+    #[arg(long, value_name = "TIME", value_parser = moment::parse)]
+    to: Option<Micros>,
+    /// The file, replaced when it is complete; - for standard output.
+    #[arg(short, long, value_name = "FILE", default_value = "-")]
+    output: PathBuf,
+}
+
+/// Form of timelines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, ValueEnum)]
+pub enum Format {
+    /// One document: a list of timelines.
+    Json,
+    /// A stage a line.
+    Ndjson,
+    /// Comma-separated values.
+    Csv,
+    /// OpenLineage run events, one a line.
+    Openlineage,
+}
+
+pub(super) fn run(command: &ExportCommand) -> Outcome {
+    match command {
+        ExportCommand::Timeline(args) => timeline::run(args),
+        ExportCommand::Events(args) => events::run(args),
+    }
+}

@@ -1,0 +1,247 @@
+//! Connections' lives for commands: from the running server, or from the store.
+//!
+//! In: questions. Out: the JSON of the contract, the same on both ways. Long lists come page by page, newest first.
+
+use super::{
+    CliError,
+    access::Access,
+    control::{Control, segment},
+    now_us, wiring,
+};
+use crate::{
+    lifecycle::StageKind,
+    model::{Micros, Timestamp},
+    store::{
+        Order,
+        lives::{LifeFilter, LifeQuery, LifeSort, StageCursor, TimelineQuery},
+    },
+};
+use hyper::Method;
+use serde_json::Value;
+
+/// Connections of a page.
+const CONNECTIONS: usize = 1000;
+/// Stages of a page at most; a sync of ten thousand tables is a megabyte, so pages shrink when they are too large.
+const STAGES: usize = 200;
+
+/// A part of a timeline, wanted.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// Whose.
+    pub connection_id: String,
+    /// Stages that began at or after this.
+    pub from: Option<Micros>,
+    /// Stages that began before this.
+    pub to: Option<Micros>,
+    /// As if nothing later had happened.
+    pub as_of: Option<Micros>,
+    /// Only syncs.
+    pub syncs: bool,
+}
+
+/// A place in a timeline.
+#[derive(Debug, Clone)]
+enum Place {
+    Server(String),
+    Store(StageCursor),
+}
+
+/// A page of a timeline.
+#[derive(Debug, Clone, Default)]
+pub struct Page {
+    /// How the connection stands; null when only syncs were wanted.
+    pub connection: Value,
+    /// Stages, newest first.
+    pub stages: Vec<Value>,
+    /// Incidents of the window, newest first.
+    pub incidents: Vec<Value>,
+}
+
+/// A timeline, page by page.
+pub struct Pages<'a> {
+    access: &'a Access,
+    wanted: Wanted,
+    limit: usize,
+    place: Option<Place>,
+    done: bool,
+}
+
+/// Every connection that fits, in order of id.
+///
+/// # Errors
+/// Neither way answers.
+pub async fn connections(access: &Access, filter: &LifeFilter) -> Result<Vec<Value>, CliError> {
+    let mut found = Vec::new();
+    match access {
+        Access::Server(control) => {
+            let mut query = vec![("limit", CONNECTIONS.to_string())];
+            let mut add = |name, value: Option<&str>| query.extend(value.map(|value| (name, value.to_owned())));
+            add("status", filter.status.map(|word| word.as_str()));
+            add("health", filter.health.map(|word| word.as_str()));
+            add("source", filter.source.map(|word| word.as_str()));
+            add("connector_type", filter.connector_type.as_deref());
+            add("destination", filter.destination.as_deref());
+            add("q", filter.q.as_deref());
+            let mut cursor: Option<String> = None;
+            loop {
+                let mut query = query.clone();
+                query.extend(cursor.take().map(|cursor| ("cursor", cursor)));
+                let mut page = ask(control, "/v1/connections", &query).await?;
+                found.extend(list(&mut page, "data"));
+                match page["next_cursor"].as_str() {
+                    Some(next) => cursor = Some(next.to_owned()),
+                    None => break,
+                }
+            }
+        }
+        Access::Store(opened) => {
+            settle(opened, None).await?;
+            let mut query = LifeQuery {
+                filter: filter.clone(),
+                sort: LifeSort::Id,
+                order: Order::Asc,
+                after: None,
+                limit: CONNECTIONS,
+            };
+            loop {
+                let page = opened.store.lives().connections(&query)?;
+                found.extend(page.connections.iter().map(|summary| summary.json(now_us())));
+                match page.next {
+                    Some(next) => query.after = Some(next),
+                    None => break,
+                }
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Waits until late events are folded.
+///
+/// # Errors
+/// The store fails.
+pub async fn settle(opened: &wiring::Opened, connection_id: Option<&str>) -> Result<(), CliError> {
+    while opened.store.stats().unfolded > 0 {
+        if opened.store.lives().settle(connection_id.map(str::to_owned)).await? == 0 || connection_id.is_some() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+impl<'a> Pages<'a> {
+    /// From the newest stage on.
+    #[must_use]
+    pub fn new(access: &'a Access, wanted: Wanted) -> Self {
+        Self { access, wanted, limit: STAGES, place: None, done: false }
+    }
+
+    /// Whether older stages are left.
+    #[must_use]
+    pub const fn has_more(&self) -> bool {
+        !self.done
+    }
+
+    /// The next page of at most so many stages; `None` for a connection that is not there, or was not then.
+    ///
+    /// # Errors
+    /// Neither way answers.
+    pub async fn next(&mut self, at_most: usize) -> Result<Option<Page>, CliError> {
+        let limit = self.limit.min(at_most.max(1));
+        let (page, next) = match self.access {
+            Access::Server(control) => loop {
+                match self.of_server(control, limit.min(self.limit)).await {
+                    Err(CliError::AnswerTooLarge { .. }) if self.limit > 1 => self.limit = (self.limit / 10).max(1),
+                    Err(CliError::Refused { status: 404, .. }) => return Ok(None),
+                    Err(error) => return Err(error),
+                    Ok(found) => break found,
+                }
+            },
+            Access::Store(opened) => match self.of_store(opened, limit).await? {
+                Some(found) => found,
+                None => return Ok(None),
+            },
+        };
+        self.done = next.is_none();
+        self.place = next;
+        Ok(Some(page))
+    }
+
+    async fn of_server(&self, control: &Control, limit: usize) -> Result<(Page, Option<Place>), CliError> {
+        let wanted = &self.wanted;
+        let mut query = vec![("limit", limit.to_string())];
+        let mut time = |name, at: Option<Micros>| {
+            query.extend(at.map(|at| (name, Timestamp::from_micros(at).to_string())));
+        };
+        time("from", wanted.from);
+        time("to", wanted.to);
+        if !wanted.syncs {
+            time("as_of", wanted.as_of);
+        }
+        if let Some(Place::Server(cursor)) = &self.place {
+            query.push(("cursor", cursor.clone()));
+        }
+        let what = if wanted.syncs { "syncs" } else { "timeline" };
+        let path = format!("/v1/connections/{}/{what}", segment(&wanted.connection_id));
+        let mut answer = ask(control, &path, &query).await?;
+        let next = answer["next_cursor"].as_str().map(|next| Place::Server(next.to_owned()));
+        let page = if wanted.syncs {
+            Page { stages: list(&mut answer, "data"), ..Page::default() }
+        } else {
+            // Stands in order of time there.
+            let mut stages = list(&mut answer, "stages");
+            stages.reverse();
+            Page { connection: answer["connection"].take(), stages, incidents: list(&mut answer, "incidents") }
+        };
+        Ok((page, next))
+    }
+
+    async fn of_store(&self, opened: &wiring::Opened, limit: usize) -> Result<Option<(Page, Option<Place>)>, CliError> {
+        let wanted = &self.wanted;
+        settle(opened, Some(&wanted.connection_id)).await?;
+        let before = match &self.place {
+            Some(Place::Store(before)) => Some(*before),
+            _ => None,
+        };
+        let query = TimelineQuery {
+            connection_id: wanted.connection_id.clone(),
+            from: wanted.from,
+            to: wanted.to,
+            as_of: wanted.as_of,
+            kind: wanted.syncs.then_some(StageKind::Sync),
+            before,
+            limit,
+            ..TimelineQuery::default()
+        };
+        let Some(found) = opened.store.lives().timeline(&query)? else {
+            return Ok(None);
+        };
+        let page = Page {
+            connection: found.summary.json(wanted.as_of.unwrap_or_else(now_us)),
+            stages: found.stages.iter().map(|stage| body(&stage.body)).collect::<Result<_, _>>()?,
+            incidents: found.incidents.iter().map(|incident| body(&incident.body)).collect::<Result<_, _>>()?,
+        };
+        Ok(Some((page, found.next.map(Place::Store))))
+    }
+}
+
+fn body(text: &str) -> Result<Value, CliError> {
+    serde_json::from_str(text).map_err(|error| CliError::Other(format!("a stage of the store cannot be read: {error}")))
+}
+
+/// The server's answer to a question.
+///
+/// # Errors
+/// It does not answer, or says no.
+pub async fn ask(control: &Control, path: &str, query: &[(&str, String)]) -> Result<Value, CliError> {
+    let query: Vec<String> = query.iter().map(|(name, value)| format!("{name}={}", segment(value))).collect();
+    control.json(Method::GET, &format!("{path}?{}", query.join("&")), &Value::Null).await
+}
+
+/// Takes a list out of an answer.
+fn list(answer: &mut Value, member: &str) -> Vec<Value> {
+    match answer[member].take() {
+        Value::Array(items) => items,
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,211 @@
+//! The head of a timeline: what is wrong, since when, and what was done about it.
+
+use super::{
+    Timeline,
+    words::{began, number, telling, text, time},
+};
+use crate::{
+    cli::{
+        connections::sign,
+        terminal::{Screen, Tone, age, count, counted, inert, moment, span, wrap},
+    },
+    model::Micros,
+};
+use serde_json::Value;
+
+/// Columns before the words.
+const LABEL: usize = 9;
+/// Most lines about what was done.
+const DONE_MAX: usize = 5;
+
+/// The lines of the head.
+pub fn lines(timeline: &Timeline, screen: &Screen) -> Vec<String> {
+    let connection = &timeline.connection;
+    let mut lines = vec![title(connection, screen), standing(timeline, screen)];
+    let mut add = |label: &str, tone: Tone, words: &str| {
+        for (at, line) in wrap(words, screen.width.saturating_sub(LABEL + 2), 4).into_iter().enumerate() {
+            let label = if at == 0 { label } else { "" };
+            let label = screen.paint(Tone::Quiet, &format!("  {label:LABEL$}"));
+            lines.push(format!("{label}{}", screen.paint(tone, &line)));
+        }
+    };
+    let incident = &connection["open_incident"];
+    if !incident.is_null() {
+        add("why", Tone::Bad, &inert(text(incident, "reason").unwrap_or("no reason given")));
+        if let Some(task) = text(incident, "task_type") {
+            add("to do", Tone::Warn, &inert(task));
+        }
+        let done = done_since(timeline, time(incident, "opened_at").unwrap_or(Micros::MAX));
+        let left_out = done.len().saturating_sub(DONE_MAX);
+        for (at, words) in done.iter().skip(left_out).enumerate() {
+            add(if at == 0 { "done" } else { "" }, Tone::Plain, words);
+        }
+        if done.is_empty() {
+            add("done", Tone::Plain, "nothing by anyone since then");
+        }
+    }
+    add("last", Tone::Plain, &last(timeline));
+    if let Some(next) = next(timeline) {
+        add("next", Tone::Plain, &next);
+    }
+    add("syncs", Tone::Plain, &counts(connection));
+    if timeline.past {
+        add("as of", Tone::Warn, &format!("{} UTC", moment(timeline.now)));
+    }
+    lines
+}
+
+fn title(connection: &Value, screen: &Screen) -> String {
+    let id = inert(text(connection, "connection_id").unwrap_or("?"));
+    let name = text(connection, "connection_name").map(inert).filter(|name| *name != id);
+    let road = [text(connection, "connector_type"), text(connection, "destination")];
+    let road: Vec<String> = road.into_iter().flatten().map(inert).collect();
+    let head = screen.paint(Tone::Strong, name.as_deref().unwrap_or(&id));
+    let id = name.is_some().then_some(id).unwrap_or_default();
+    [head, screen.paint(Tone::Quiet, &id), road.join(" → ")]
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join("  ")
+}
+
+/// Status, and since when.
+fn standing(timeline: &Timeline, screen: &Screen) -> String {
+    let connection = &timeline.connection;
+    let status = text(connection, "status").unwrap_or("?");
+    let (sign, tone) = sign(status);
+    let mut words = format!("{sign} {}", inert(&status.replace('_', " ")).to_uppercase());
+    let health = text(connection, "health").unwrap_or(status);
+    if health != status && health.replace(' ', "_") != status {
+        words.push_str(&format!(" ({})", inert(health)));
+    }
+    let mut words = screen.paint(tone, &words);
+    let since = |at: Micros| format!("for {}, since {} UTC", span(timeline.now.saturating_sub(at)), moment(at));
+    let incident = &connection["open_incident"];
+    if incident.is_null() {
+        if let Some(at) = since_when(timeline, status) {
+            words.push_str(&format!(" {}", since(at)));
+        }
+        return words;
+    }
+    let broken = if status == "broken" { "" } else { "; broken" };
+    if let Some(at) = time(incident, "opened_at") {
+        words.push_str(&screen.paint(Tone::Bad, &format!("{broken} {}", since(at))));
+    }
+    let failures = counted(number(incident, "failures"), "failure", "failures");
+    let attempts = number(incident, "attempts");
+    let attempts = if attempts > 0 { format!(", {}", counted(attempts, "attempt", "attempts")) } else { String::new() };
+    words.push_str(&format!("; {failures}{attempts}"));
+    words
+}
+
+fn since_when(timeline: &Timeline, status: &str) -> Option<Micros> {
+    let connection = &timeline.connection;
+    let newest = |kind: &str| {
+        let stage = timeline.stages.iter().rev().find(|stage| text(stage, "stage") == Some(kind))?;
+        began(stage)
+    };
+    match status {
+        "deleted" => time(connection, "deleted_at"),
+        "paused" => newest("paused"),
+        "syncing" | "initial_sync" => time(connection, "last_sync_started_at"),
+        "rescheduled" => time(connection, "last_sync_completed_at"),
+        "setup_incomplete" => newest("setup_tests"),
+        "new" => time(connection, "created_at").or_else(|| time(connection, "first_event_at")),
+        // Since the latest recovery, where one is in sight.
+        "connected" => newest("recovered"),
+        _ => None,
+    }
+}
+
+/// What people did since a moment.
+fn done_since(timeline: &Timeline, since: Micros) -> Vec<String> {
+    const DEEDS: [&str; 9] = [
+        "modified",
+        "setup_tests",
+        "paused",
+        "resumed",
+        "resync_triggered",
+        "manual_sync_triggered",
+        "support_access",
+        "deleted",
+        "initialized",
+    ];
+    let is_deed = |stage: &&Value| {
+        let kind = text(stage, "stage").unwrap_or_default();
+        // A sync changes schemas too; a person who does is named.
+        DEEDS.contains(&kind) || (kind == "schema_changed" && text(stage, "actor").is_some())
+    };
+    let later = timeline.stages.iter().filter(|stage| began(stage).is_some_and(|at| at >= since));
+    later
+        .filter(is_deed)
+        .map(|stage| format!("{}  {}", began(stage).map(moment).unwrap_or_default(), telling(stage, None)))
+        .collect()
+}
+
+fn last(timeline: &Timeline) -> String {
+    let connection = &timeline.connection;
+    let when = |member: &str| {
+        time(connection, member).map(|at| {
+            let age = age(at, timeline.now);
+            let ago = if age == "now" || age.starts_with("in ") { age } else { format!("{age} ago") };
+            format!("{} ({ago})", moment(at))
+        })
+    };
+    let success = when("last_successful_sync_completed_at");
+    let success = success.map_or("no success seen".to_owned(), |at| format!("success {at}"));
+    let started = when("last_sync_started_at").map(|at| format!("; sync started {at}")).unwrap_or_default();
+    format!("{success}{started}")
+}
+
+/// What is expected next.
+fn next(timeline: &Timeline) -> Option<String> {
+    let connection = &timeline.connection;
+    let status = text(connection, "status").unwrap_or_default();
+    if matches!(status, "deleted" | "paused") {
+        return Some(format!("nothing while it is {status}"));
+    }
+    let running = connection["running_syncs"].as_array().map_or(0, Vec::len) as u64;
+    if running > 0 {
+        return Some(format!("{} under way", counted(running, "sync is", "syncs are")));
+    }
+    if let Some(at) = time(connection, "rescheduled_at") {
+        return Some(format!("goes on {} UTC", moment(at)));
+    }
+    let minutes = connection["sync_frequency_minutes"].as_i64().filter(|minutes| *minutes > 0)?;
+    let every = format!("every {}", span(minutes.saturating_mul(60_000_000)));
+    if text(connection, "schedule_type") == Some("manual") {
+        return Some("when somebody asks for it".to_owned());
+    }
+    let Some(at) = time(connection, "last_sync_started_at") else { return Some(every) };
+    let at = at.saturating_add(minutes.saturating_mul(60_000_000));
+    Some(if at < timeline.now {
+        format!("was expected about {} UTC ({every})", moment(at))
+    } else {
+        format!("about {} UTC ({every})", moment(at))
+    })
+}
+
+fn counts(connection: &Value) -> String {
+    let syncs = &connection["syncs"];
+    let words =
+        [("successful", "successful"), ("failed", "failed"), ("rescheduled", "put off"), ("canceled", "canceled")];
+    let parts: Vec<String> = words
+        .iter()
+        .filter(|(member, _)| number(syncs, member) > 0)
+        .map(|(member, word)| format!("{} {word}", count(number(syncs, member))))
+        .collect();
+    let mut words = format!("{} seen", count(number(syncs, "total")));
+    if !parts.is_empty() {
+        words.push_str(&format!(": {}", parts.join(", ")));
+    }
+    for (member, one, many) in [
+        ("errors_since_last_completed_sync", "error", "errors"),
+        ("warnings_since_last_completed_sync", "warning", "warnings"),
+    ] {
+        if number(connection, member) > 0 {
+            words.push_str(&format!("; {} since the last success", counted(number(connection, member), one, many)));
+        }
+    }
+    words
+}
