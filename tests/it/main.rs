@@ -20,6 +20,7 @@ mod durability;
 mod guessing;
 mod hec_errors;
 mod hostile;
+mod lives_cli;
 mod loki_bytes;
 mod oracle;
 mod pages;
