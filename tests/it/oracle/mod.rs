@@ -5,6 +5,7 @@
 //! `LIFELINE_ORACLE_ACCOUNT` checks other accounts.
 
 mod account;
+mod arrivals;
 mod dbt;
 mod folded;
 mod golden;
