@@ -196,6 +196,10 @@ impl Folder {
 
     /// A life that is not in memory, as it was before `new`; `None` when it has to be folded again from further back.
     fn load(&self, db: &Connection, conn: i64, new: &[Fact], replaced: bool) -> Result<Option<Life>, WriteError> {
+        let known = db.prepare_cached("SELECT 1 FROM life WHERE conn = ?1")?.exists([conn])?;
+        if !known && !replaced {
+            return Ok(Some(Life::default()));
+        }
         let checkpoint = load::newest(db, conn, i64::MAX)?;
         let first = new.first().map_or(i64::MIN, |fact| fact.key.created_us);
         if replaced || checkpoint.at.is_some_and(|at| first <= at) {
