@@ -59,6 +59,8 @@ pub struct Storage {
     pub fold: bool,
     /// Bytes of the file that is given up on a full disk; 0 for none.
     pub ballast_bytes: u64,
+    /// Whether lives are kept current with every commit.
+    pub fold: bool,
 }
 
 /// Who may do what. Held in memory only.
@@ -206,6 +208,7 @@ impl Reader<'_> {
             wal_autocheckpoint: self.get("wal_autocheckpoint", value::boolean)?,
             fold: self.get("fold", value::boolean)?,
             ballast_bytes: self.number("ballast_bytes", value::bytes_or_off)?,
+            fold: self.get("fold", value::boolean)?,
         };
         let credentials = Credentials {
             ingest: self.get("ingest_token", value::tokens).unwrap_or_default(),

@@ -150,6 +150,8 @@ pub static SETTINGS: &[Setting] = &[
         "Whether the lives of connections are reconstructed; off makes a plain event store, and on again makes every life anew."),
     setting(STORAGE, "ballast_bytes", Kind::BytesOrOff, Some("32MiB"),
         "Size of a file that is given up when the disk is full, so that what is stored can still be tidied."),
+    setting(STORAGE, "fold", Kind::Bool, Some("on"),
+        "Whether connections' timelines and status are kept current with every commit; off leaves them as they are until it is on again, then they are made anew."),
     setting(CREDENTIALS, "ingest_token", Kind::Tokens, None,
         "Tokens that may deliver events. NAME is the destination of what comes with it; without one it is called default."),
     setting(CREDENTIALS, "read_token", Kind::Secret, None, "A token that may query and export."),

@@ -23,6 +23,8 @@ const BYTES_PER_FACT: usize = 300;
 pub struct Life {
     /// Some facts ago.
     pub base: State,
+    /// Between `base` and `head`: after so many of `recent`. The next base.
+    pub middle: Option<(usize, State)>,
     /// Facts since then, in order.
     pub recent: Vec<Fact>,
     /// Now: `base` and then `recent`.
@@ -40,7 +42,7 @@ pub struct Life {
 impl Life {
     /// About how much memory it holds, in bytes.
     fn weight(&self) -> usize {
-        self.state_bytes.max(1024) * 2 * BYTES_PER_JSON + self.recent.len() * BYTES_PER_FACT + self.given.len() * 48
+        self.state_bytes.max(1024) * 3 * BYTES_PER_JSON + self.recent.len() * BYTES_PER_FACT + self.given.len() * 48
     }
 }
 

@@ -6,7 +6,7 @@
 
 use super::{
     cache::{BYTES_MAX, Life, Lives},
-    load,
+    load::{self, Behind},
     rows::{self, Ident},
 };
 use crate::{
@@ -21,10 +21,12 @@ use ahash::AHashMap;
 use rusqlite::{Connection, params};
 use std::collections::{BTreeSet, HashSet};
 
-/// Facts that are kept in memory so that late ones find their place, at most; then the older ones go.
-const RECENT_MAX: usize = 48;
-/// How many stay then.
-const RECENT_KEPT: usize = 24;
+/// Facts between two states in memory, at least. So many or twice as many are kept, so that late ones find their place.
+const SPAN: usize = 24;
+/// Large states are copied more rarely: bytes of JSON for each fact between two of them.
+const SPAN_BYTES_PER_FACT: usize = 256;
+/// Spans of facts in memory, at most, where late ones come all the time.
+const SPANS_MAX: usize = 4;
 /// Facts between two checkpoints, at least.
 const CHECKPOINT_FACTS: usize = 256;
 /// Large states are kept more rarely: bytes of JSON for each fact between two checkpoints.
@@ -59,19 +61,22 @@ pub struct News {
     pub conn: i64,
     /// The stored key.
     pub key: EventKey,
-    /// Its fact when it was stored; `None`: another delivery has changed what is stored.
+    /// Its fact; `None`: has to be read from the stored event.
     pub fact: Option<Fact>,
+    /// Whether it was stored now; otherwise another delivery has changed what is stored.
+    pub new: bool,
 }
 
 impl News {
     /// Of a row; `None` when it is none to a life.
     pub fn of(placed: &Placed, row: &Row) -> Option<Self> {
         let (key, fact) = match placed.outcome {
-            Outcome::Stored(key) => (key, Some(Fact { key, ..row.fact.clone()? })),
+            // Taken already by a transaction that failed: it is read back from the stored event.
+            Outcome::Stored(key) => (key, row.fact.take().map(|fact| Fact { key, ..fact })),
             Outcome::Duplicate(key) if placed.changed => (key, None),
             Outcome::Duplicate(_) => return None,
         };
-        Some(Self { conn: placed.conn, key, fact })
+        Some(Self { conn: placed.conn, key, fact, new: matches!(placed.outcome, Outcome::Stored(_)) })
     }
 }
 
@@ -125,8 +130,8 @@ impl Folder {
         }
         // Of an event that was stored and changed by one commit, what is stored now comes first and counts.
         news.sort_unstable_by_key(|it| (it.conn, it.key, it.fact.is_some()));
-        let stored: HashSet<EventKey> = if news.iter().any(|it| it.fact.is_none()) {
-            news.iter().filter(|it| it.fact.is_some()).map(|it| it.key).collect()
+        let stored: HashSet<EventKey> = if news.iter().any(|it| !it.new) {
+            news.iter().filter(|it| it.new).map(|it| it.key).collect()
         } else {
             HashSet::new()
         };
@@ -140,7 +145,7 @@ impl Folder {
                 facts.extend(match it.fact {
                     Some(fact) => Some(fact),
                     None => {
-                        replaced |= !stored.contains(&it.key);
+                        replaced |= !it.new && !stored.contains(&it.key);
                         load::fact(db, &self.names, it.key)?
                     }
                 });
@@ -180,21 +185,10 @@ impl Folder {
         let mut longest = 0;
         let late = replaced || life.head.last_us().is_some_and(|head| first <= head);
         if late {
-            for fact in facts {
-                match life.recent.binary_search_by_key(&fact.key, |it| it.key) {
-                    Ok(at) => life.recent[at] = fact,
-                    Err(at) => life.recent.insert(at, fact),
-                }
-            }
-            life.head = life.base.clone();
-            let before: BTreeSet<Ident> = life.given.drain(..).map(|(_, ident)| ident).collect();
-            give(db, conn, &mut life.head, &life.recent, &mut life.given, &mut longest)?;
-            take_back(db, conn, &life, before)?;
+            place(db, conn, &mut life, facts, &mut longest)?;
         } else {
-            give(db, conn, &mut life.head, &facts, &mut life.given, &mut longest)?;
-            life.recent.extend(facts);
+            follow(db, conn, &mut life, facts, &mut longest)?;
         }
-        trim(db, conn, &mut life)?;
         put_life(db, conn, &life.head, longest)?;
         self.lives.put(conn, life);
         Ok(())
@@ -208,8 +202,9 @@ impl Folder {
             return Ok(None);
         }
         let mut recent = Vec::new();
-        load::facts(db, &self.names, conn, checkpoint.at, i64::MAX, |group| {
-            recent.extend(group.into_iter().filter(|fact| new.binary_search_by_key(&fact.key, |it| it.key).is_err()));
+        let behind = Behind { conn, after: checkpoint.at, upto: i64::MAX, without: new };
+        load::facts(db, &self.names, behind, |group| {
+            recent.extend(group);
             Ok::<_, WriteError>(true)
         })?;
         let mut head = checkpoint.state.clone();
@@ -341,52 +336,137 @@ pub fn give(
     Ok(result?)
 }
 
-/// Takes rows back that were given out before and are not any more: to what they were at the base, or away.
-fn take_back(db: &Connection, conn: i64, life: &Life, mut before: BTreeSet<Ident>) -> Result<(), WriteError> {
-    for (_, ident) in &life.given {
-        before.remove(ident);
+/// Facts later than all before.
+fn follow(
+    db: &Connection,
+    conn: i64,
+    life: &mut Life,
+    facts: Vec<Fact>,
+    longest: &mut Micros,
+) -> Result<(), WriteError> {
+    let span = SPAN.max(life.state_bytes / SPAN_BYTES_PER_FACT);
+    let mut done = life.recent.len();
+    life.recent.extend(facts);
+    while done < life.recent.len() {
+        let end = end_of_moment(&life.recent, done);
+        give(db, conn, &mut life.head, &life.recent[done..end], &mut life.given, longest)?;
+        done = end;
+        if done - life.middle.as_ref().map_or(0, |(at, _)| *at) < span {
+            continue;
+        }
+        if let Some((at, state)) = life.middle.take() {
+            life.base = state;
+            life.recent.drain(..at);
+            done -= at;
+            moved(db, conn, life, at)?;
+        }
+        life.middle = Some((done, life.head.clone()));
     }
-    if before.is_empty() {
-        return Ok(());
+    Ok(())
+}
+
+/// Where the facts of the microsecond end that begin at `start`.
+fn end_of_moment(facts: &[Fact], start: usize) -> usize {
+    let at = facts[start].key.created_us;
+    facts[start..].iter().position(|fact| fact.key.created_us != at).map_or(facts.len(), |more| start + more)
+}
+
+/// After the base has moved on over so many facts.
+fn moved(db: &Connection, conn: i64, life: &mut Life, facts: usize) -> Result<(), WriteError> {
+    life.unsaved += facts;
+    if let Some(base) = life.base.last_us() {
+        life.given.retain(|(at, _)| *at > base);
     }
-    for live in life.base.live() {
-        if live.given && before.remove(&Ident::of(&live.row)) {
-            rows::put(db, conn, life.base.last_us().unwrap_or(i64::MIN), &live.row)?;
+    if is_due(life.unsaved, life.state_bytes) {
+        life.state_bytes = load::save(db, conn, &life.base)?;
+        life.unsaved = 0;
+    }
+    Ok(())
+}
+
+/// Facts of which some belong among those in memory, all of them after the base.
+fn place(
+    db: &Connection,
+    conn: i64,
+    life: &mut Life,
+    facts: Vec<Fact>,
+    longest: &mut Micros,
+) -> Result<(), WriteError> {
+    // The middle stands when everything new is later.
+    let first = facts.first().map(|fact| fact.key.created_us);
+    if life.middle.as_ref().is_some_and(|(_, state)| state.last_us() >= first) {
+        life.middle = None;
+    }
+    for fact in facts {
+        match life.recent.binary_search_by_key(&fact.key, |it| it.key) {
+            Ok(at) => life.recent[at] = fact,
+            Err(at) => life.recent.insert(at, fact),
         }
     }
-    for ident in before {
+    let (from, start) = match &life.middle {
+        Some((at, state)) => (*at, state),
+        None => (0, &life.base),
+    };
+    life.head = start.clone();
+    let kept = start.last_us();
+    let mut before = BTreeSet::new();
+    life.given.retain(|(at, ident)| {
+        let stays = kept.is_some_and(|kept| *at <= kept);
+        if !stays {
+            before.insert(*ident);
+        }
+        stays
+    });
+    let mut given = Vec::new();
+    give(db, conn, &mut life.head, &life.recent[from..], &mut given, longest)?;
+    for (_, ident) in &given {
+        before.remove(ident);
+    }
+    take_back(db, conn, start, before, &mut life.given)?;
+    life.given.append(&mut given);
+    trim(db, conn, life)
+}
+
+/// Takes rows back that were given out since `start` and are not any more: to what they were then, or away.
+fn take_back(
+    db: &Connection,
+    conn: i64,
+    start: &State,
+    mut rows: BTreeSet<Ident>,
+    given: &mut Vec<(Micros, Ident)>,
+) -> Result<(), WriteError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    for live in start.live() {
+        if live.given && rows.remove(&Ident::of(&live.row)) {
+            let at = start.last_us().unwrap_or(i64::MIN);
+            rows::put(db, conn, at, &live.row)?;
+            // Whoever goes back further takes this form of it back, too.
+            given.push((at, Ident::of(&live.row)));
+        }
+    }
+    for ident in rows {
         rows::remove(db, conn, ident)?;
     }
     Ok(())
 }
 
-/// Moves the base on when too many facts are kept, and makes checkpoints on the way.
+/// Moves the base on where late facts have kept it from moving.
 fn trim(db: &Connection, conn: i64, life: &mut Life) -> Result<(), WriteError> {
-    if life.recent.len() <= RECENT_MAX {
+    let span = SPAN.max(life.state_bytes / SPAN_BYTES_PER_FACT);
+    if life.recent.len() <= span * SPANS_MAX {
         return Ok(());
     }
-    let mut end = life.recent.len() - RECENT_KEPT;
+    let mut end = life.recent.len() - span;
     while end > 0 && life.recent[end].key.created_us == life.recent[end - 1].key.created_us {
         end -= 1;
     }
-    if end == 0 {
-        return Ok(());
-    }
-    let mut thrown_away = Vec::new();
+    life.middle = None;
     let old: Vec<Fact> = life.recent.drain(..end).collect();
-    for group in old.chunk_by(|one, other| one.key.created_us == other.key.created_us) {
-        life.base.fold(group, &mut thrown_away);
-        thrown_away.clear();
-        life.unsaved += group.len();
-        if is_due(life.unsaved, life.state_bytes) {
-            life.state_bytes = load::save(db, conn, &life.base)?;
-            life.unsaved = 0;
-        }
-    }
-    if let Some(base) = life.base.last_us() {
-        life.given.retain(|(at, _)| *at > base);
-    }
-    Ok(())
+    // Their rows were given out.
+    walk(&mut life.base, &old, |_, _| {});
+    moved(db, conn, life, old.len())
 }
 
 /// Whether a checkpoint is worth it.

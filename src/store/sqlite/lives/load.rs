@@ -57,22 +57,39 @@ pub fn save(db: &Connection, conn: i64, state: &State) -> Result<usize, ReadErro
     Ok(json.len())
 }
 
-/// Shows the facts of a connection after one moment and up to another, each microsecond's together, until `each` has enough.
-/// Gives whether it saw all.
+/// Which facts.
+#[derive(Debug, Clone, Copy)]
+pub struct Behind<'f> {
+    /// Number of the connection.
+    pub conn: i64,
+    /// Later than this.
+    pub after: Option<Micros>,
+    /// Not later than this.
+    pub upto: Micros,
+    /// Without these, in order.
+    pub without: &'f [Fact],
+}
+
+/// Shows facts of a connection in order, each microsecond's together, until `each` has enough. Gives whether it saw all.
 pub fn facts<E: From<ReadError>>(
     db: &Connection,
     names: &Names,
-    conn: i64,
-    after: Option<Micros>,
-    upto: Micros,
+    behind: Behind<'_>,
     mut each: impl FnMut(Vec<Fact>) -> Result<bool, E>,
 ) -> Result<bool, E> {
     let sql = |error: rusqlite::Error| E::from(ReadError::from(error));
     let mut statement = db.prepare_cached(FACTS).map_err(sql)?;
+    let Behind { conn, after, upto, without } = behind;
     let mut rows = statement.query([after.unwrap_or(i64::MIN), upto, conn]).map_err(sql)?;
     let mut shared: Option<Arc<Labels>> = None;
     let mut group: Vec<Fact> = Vec::new();
     while let Some(row) = rows.next().map_err(sql)? {
+        if !without.is_empty() {
+            let key = row::key(row).map_err(sql)?;
+            if without.binary_search_by_key(&key, |fact| fact.key).is_ok() {
+                continue;
+            }
+        }
         let Some(fact) = read(db, names, row, &mut shared)? else { continue };
         if group.last().is_some_and(|last| last.key.created_us != fact.key.created_us)
             && !each(std::mem::take(&mut group))?

@@ -12,6 +12,8 @@ mod rows;
 mod settle;
 
 pub use fold::{Folder, News};
+#[cfg(test)]
+pub use load::SQL_AND_PLAN;
 
 use super::{SqliteStore, writer::Job};
 use crate::{

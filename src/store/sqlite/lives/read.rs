@@ -6,7 +6,7 @@
 
 use super::{
     fold::walk,
-    load,
+    load::{self, Behind},
     rows::{self, DAY_COLUMNS, DAY_US, Ident},
 };
 use crate::{
@@ -83,7 +83,7 @@ impl Reading {
         // What was given out and is live may stand in its table as it became later.
         let mut keep = |row: Output| drop(fresh.insert(Ident::of(&row), row));
         state.live().into_iter().filter(|live| live.given).for_each(|live| keep(live.row));
-        load::facts(db, names, conn, at, until, |group| {
+        load::facts(db, names, Behind { conn, after: at, upto: until, without: &[] }, |group| {
             walk(&mut state, &group, |_, row| keep(row));
             Ok::<_, ReadError>(true)
         })?;

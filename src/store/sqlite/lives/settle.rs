@@ -7,7 +7,7 @@
 use super::{
     cache::Life,
     fold::{Dirty, Folder, give, is_due, put_life},
-    load::{self, Checkpoint},
+    load::{self, Behind, Checkpoint},
     rows::{self, Ident},
 };
 use crate::{
@@ -92,7 +92,7 @@ impl Folder {
         let names = &self.names;
         let after = start.life.base.last_us();
         let mut chunk: Vec<Fact> = Vec::new();
-        let all = load::facts(db, names, conn, after, i64::MAX, |group| {
+        let all = load::facts(db, names, Behind { conn, after, upto: i64::MAX, without: &[] }, |group| {
             chunk.extend(group);
             if chunk.len() >= CHUNK {
                 start.fold(db, &mut chunk)?;
