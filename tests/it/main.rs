@@ -20,6 +20,7 @@ mod durability;
 mod guessing;
 mod hec_errors;
 mod hostile;
+mod lives_http;
 mod loki_bytes;
 mod pages;
 mod platform;
