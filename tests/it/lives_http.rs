@@ -282,6 +282,18 @@ fn answers_have_the_shapes_of_the_document() {
 }
 
 #[test]
+fn a_status_that_nobody_documented_is_found_in_any_case() {
+    let app = App::spawn();
+    let line = r#"{"event":"sync_end","created":"2026-07-07T10:00:00Z","connection_id":"a","sync_id":"s","data":{"status":"Halfway Dönè"}}"#;
+    app.post_native(line).expect(200);
+    for status in ["Halfway+D%C3%B6n%C3%A8", "hALFWAY+d%C3%B6N%C3%A8"] {
+        let found = app.all_of("/v1/connections/a/syncs", &format!("status={status}"));
+        assert_eq!(texts(&found.into(), "status"), ["Halfway Dönè"]);
+    }
+    assert_eq!(app.all_of("/v1/connections/a/syncs", "status=halfway"), Vec::<Value>::new());
+}
+
+#[test]
 fn test_deliveries_are_no_connection() {
     let app = App::spawn();
     app.post_native(r#"{"event":"sync_end","created":"2026-07-07T10:00:00Z","connection_id":"_connector_1","data":{"status":"FAILURE"}}"#)

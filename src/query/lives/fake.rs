@@ -156,7 +156,7 @@ impl Lives for FakeLives {
                 && query.to.is_none_or(|to| at < to)
                 && query.as_of.is_none_or(|moment| at <= moment)
                 && query.kind.is_none_or(|kind| kind == stage.kind)
-                && query.status.as_ref().is_none_or(|status| Some(status) == stage.status.as_ref())
+                && query.status.as_ref().is_none_or(|status| stage.has_status(status))
                 && (!query.schema_changes || stage.schema_change)
                 && query.before.is_none_or(|before| (stage.anchor, stage.kind) < before)
         };
