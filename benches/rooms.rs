@@ -5,6 +5,7 @@
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use lifeline::{
     envelope, identity, json,
+    lifecycle::{Fact, Labels},
     model::{Delivery, Hints, NewEvent, Payload, Record},
     normalize::{Normalized, normalize},
     pipeline::Pipeline,
@@ -101,6 +102,28 @@ fn understanding(c: &mut Criterion) {
     group.finish();
 }
 
+/// Reading events as facts of a life, with labels that are shared as the store shares them.
+fn lifecycle(c: &mut Criterion) {
+    let events: Vec<_> = lines(1)
+        .iter()
+        .map(|line| {
+            let event = normalized(line).event;
+            (identity::key(&event), event)
+        })
+        .collect();
+    let labels = Arc::new(Labels::of(&events[0].1));
+    let mut group = c.benchmark_group("lifecycle");
+    group.throughput(Throughput::Elements(EVENTS as u64));
+    group.bench_function("read facts", |b| {
+        b.iter(|| {
+            events
+                .iter()
+                .for_each(|(key, event)| drop(black_box(Fact::of(*key, black_box(event), |_| labels.clone()))));
+        });
+    });
+    group.finish();
+}
+
 fn pipeline(schemas: Schemas) -> (Pipeline, tempfile::TempDir) {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let store: SharedStore = Arc::new(SqliteStore::open(dir.path(), options()).expect("an empty directory is opened"));
@@ -159,5 +182,5 @@ fn storing(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(rooms, framing, understanding, whole, storing);
+criterion_group!(rooms, framing, understanding, lifecycle, whole, storing);
 criterion_main!(rooms);

@@ -1,11 +1,8 @@
 //! Requests rendered before the clock starts, so that the driver only copies bytes.
 
-use crate::{Failure, server::TOKEN};
+use crate::{Failure, options::Options, server::TOKEN};
 use lifeline::simulate::{SimEvent, SimOptions, Simulator, write_json};
 use std::{collections::BTreeSet, io::Write};
-
-/// Connections of the account, as many as in the comparison with other systems.
-const CONNECTIONS: usize = 500;
 
 /// The way that events are framed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,12 +123,14 @@ impl Plan {
 }
 
 /// An endless account.
-pub fn account(seed: u64) -> Simulator {
-    Simulator::new(&SimOptions { seed, connections: CONNECTIONS, ..SimOptions::default() })
+pub fn account(options: &Options) -> Simulator {
+    let (seed, connections) = (options.seed, options.connections);
+    Simulator::new(&SimOptions { seed, connections, ..SimOptions::default() })
 }
 
 /// The connections that it begins with.
-pub fn connections(seed: u64) -> Vec<String> {
-    let early = account(seed).take(50_000).filter_map(|event| event.connection.map(|connection| connection.id.clone()));
-    early.collect::<BTreeSet<_>>().into_iter().collect()
+pub fn connections(options: &Options) -> Vec<String> {
+    let early = account(options).take(options.connections * 100);
+    let ids = early.filter_map(|event| event.connection.map(|connection| connection.id.clone()));
+    ids.collect::<BTreeSet<_>>().into_iter().collect()
 }

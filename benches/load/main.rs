@@ -8,6 +8,7 @@
 
 mod bodies;
 mod driver;
+mod lives;
 mod machine;
 mod options;
 mod report;
@@ -27,6 +28,9 @@ fn main() -> Result<(), Failure> {
         return Ok(());
     };
     println!("{}\n", machine::describe(&options.dir)?);
+    if options.fold {
+        return lives::cost(&options);
+    }
     if options.preload > 0 {
         return preloaded(&options);
     }
@@ -34,7 +38,7 @@ fn main() -> Result<(), Failure> {
     for &batch in &options.batches {
         let count = options.events_for(batch);
         for &form in &options.forms {
-            let plan = Plan::render(form, batch, bodies::account(options.seed).take(count));
+            let plan = Plan::render(form, batch, bodies::account(&options).take(count));
             for &senders in &options.senders {
                 let mut cells = Vec::new();
                 for _ in 0..options.repeat {
@@ -76,11 +80,12 @@ fn measure(server: &Server, plan: &Plan, senders: usize) -> Result<Cell, Failure
 /// What the table does not show: duplicates, and reading.
 fn extras(options: &Options) -> Result<(), Failure> {
     let server = Server::start(&options.dir)?;
-    let plan = Plan::render(Form::Ndjson, 1000, bodies::account(options.seed).take(options.events_for(1000)));
+    let plan = Plan::render(Form::Ndjson, 1000, bodies::account(options).take(options.events_for(1000)));
     driver::run(server.addr, &plan, 16)?;
     println!();
     resend(&server, &plan)?;
     newest(&server, options)?;
+    lives::reading(&server, options)?;
     server.stop()?;
     Ok(())
 }
@@ -101,7 +106,7 @@ fn resend(server: &Server, plan: &Plan) -> Result<(), Failure> {
 
 /// The newest hundred events of a connection, one client, connections in turn.
 fn newest(server: &Server, options: &Options) -> Result<(), Failure> {
-    let connections = bodies::connections(options.seed);
+    let connections = bodies::connections(options);
     let mut took: Vec<u32> = Vec::new();
     let mut found = 0;
     for round in 0..3 {
@@ -128,7 +133,7 @@ fn newest(server: &Server, options: &Options) -> Result<(), Failure> {
 fn preloaded(options: &Options) -> Result<(), Failure> {
     const STEP: usize = 1_000_000;
     let server = Server::start(&options.dir)?;
-    let mut account = bodies::account(options.seed);
+    let mut account = bodies::account(options);
     println!(
         "| events stored | events/s | p50 ms | p99 ms | CPU us/event | peak RSS MB | B/event | newest 100 p50 ms |"
     );
@@ -174,6 +179,7 @@ fn preloaded(options: &Options) -> Result<(), Failure> {
         resend(&server, &plan)?;
     }
     newest(&server, options)?;
+    lives::reading(&server, options)?;
     let settled = server.stop()?;
     println!("Settled: {:.0} bytes/event", settled as f64 / total as f64);
     Ok(())
@@ -181,7 +187,7 @@ fn preloaded(options: &Options) -> Result<(), Failure> {
 
 fn newest_p50_ms(server: &Server, options: &Options) -> Result<f64, Failure> {
     let mut took = Vec::new();
-    for connection in bodies::connections(options.seed).iter().step_by(5) {
+    for connection in bodies::connections(options).iter().step_by(5) {
         let asked = Instant::now();
         server.get(&format!("/v1/events?connection_id={connection}&limit=100"))?;
         took.push(asked.elapsed().as_micros() as u32);

@@ -14,6 +14,8 @@ Usage: cargo bench --bench load -- [OPTIONS]
   --senders LIST       connections at a time [default: 1,16,64]
   --events N           events of each cell [default: 100000 at batch 1, else 1000000]
   --preload N          fill a store with so many events first, million by million, and measure on top of it
+  --connections N      connections of the account [default: 500]
+  --fold               measure with lives folded and without in turns, and nothing else
   --dir PATH           where the data directories are made [default: below the target directory]
   --seed N             another account";
 
@@ -26,6 +28,8 @@ pub struct Options {
     pub preload: usize,
     pub dir: PathBuf,
     pub seed: u64,
+    pub connections: usize,
+    pub fold: bool,
     events: Option<usize>,
     quick: bool,
 }
@@ -41,6 +45,8 @@ impl Options {
             preload: 0,
             dir: PathBuf::from(env!("CARGO_TARGET_TMPDIR")),
             seed: 1,
+            connections: 500,
+            fold: false,
             events: None,
             quick: false,
         };
@@ -57,6 +63,8 @@ impl Options {
                 "--senders" => options.senders = numbers(&value()?)?,
                 "--events" => options.events = Some(value()?.parse()?),
                 "--preload" => options.preload = value()?.parse()?,
+                "--connections" => options.connections = value()?.parse::<usize>()?.max(1),
+                "--fold" => options.fold = true,
                 "--dir" => options.dir = PathBuf::from(value()?),
                 "--seed" => options.seed = value()?.parse()?,
                 other => return Err(format!("{other} is not known\n\n{HELP}").into()),

@@ -25,6 +25,11 @@ pub struct Server {
 impl Server {
     /// Starts the binary with an empty data directory and its defaults.
     pub fn start(dir: &Path) -> Result<Self, Failure> {
+        Self::start_with(dir, &[])
+    }
+
+    /// The same with some settings.
+    pub fn start_with(dir: &Path, settings: &[(&str, &str)]) -> Result<Self, Failure> {
         let dir = tempfile::tempdir_in(dir)?;
         let data = dir.path().join("data");
         let mut command = Command::new(env!("CARGO_BIN_EXE_lifeline"));
@@ -40,6 +45,7 @@ impl Server {
             .env("LIFELINE_INGEST_TOKEN", TOKEN)
             .env("LIFELINE_READ_TOKEN", READ_TOKEN)
             .env("LIFELINE_LOG", "warn")
+            .envs(settings.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn()?;

@@ -8,6 +8,7 @@
 //! taken up again at any later fact, which is how a timeline stays current without being made anew.
 
 mod deeds;
+mod ends;
 mod fact;
 mod incidents;
 mod read;

@@ -154,7 +154,7 @@ pub struct Run {
     pub anchor: EventKey,
     /// The job.
     pub job: String,
-    /// `RUNNING`, `SUCCEEDED`, `FAILED`.
+    /// `RUNNING`, `SUCCEEDED`, `FAILED`, or `INTERRUPTED`: a later run of the job started and no end was seen.
     pub status: &'static str,
     /// The run in the public form, one JSON object.
     pub body: String,

@@ -1,7 +1,7 @@
 //! What callers may ask about lives: connections, their timelines, incidents, days and transformation runs.
 //!
 //! In: a question. Out: rows of `lifecycle`, from one snapshot of everything that was acknowledged before. A connection with late
-//! events waits for its turn to be folded again; [`super::Store::settle`] asks for that turn.
+//! events waits for its turn to be folded again; [`Lives::settle`] asks for that turn.
 
 use super::{Order, StoreError, StoreFuture};
 use crate::{

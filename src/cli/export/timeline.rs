@@ -195,6 +195,7 @@ impl Writer<'_> {
     /// A timeline as GET /v1/connections/{id}/timeline has it.
     fn whole(&mut self, mut page: lives::Page) -> Result<(), CliError> {
         page.stages.reverse();
+        page.incidents.reverse();
         let timeline = json!({"connection": page.connection, "stages": page.stages, "incidents": page.incidents});
         let gap = if self.first { "" } else { ",\n" };
         self.output.write(format!("{gap}{timeline}").as_bytes())

@@ -16,8 +16,11 @@ use serde_json::Value;
 /// Most changes that are kept of one edit.
 const CHANGES_MAX: usize = 100;
 
-/// Most bytes of values that are kept of one edit.
+/// Changes after so many bytes of values are left off.
 const VALUES_BYTES_MAX: usize = 32 << 10;
+
+/// Most bytes of one value; what is longer is cut.
+const VALUE_BYTES_MAX: usize = 4 << 10;
 
 /// Nesting below which members are not taken apart any more.
 const DEPTH_MAX: usize = 8;
@@ -128,7 +131,7 @@ impl Changes {
         let removed = old.iter().filter(|(name, _)| !new.has(name)).map(|(name, value)| (name, value, &Value::Null));
         let kept = new.iter().map(|(name, value)| (name, old.get(name).unwrap_or(&Value::Null), value));
         for (name, old, new) in kept.chain(removed) {
-            if self.list.len() >= CHANGES_MAX {
+            if self.list.len() >= CHANGES_MAX || self.budget == 0 {
                 return;
             }
             if old == new {
@@ -146,7 +149,13 @@ impl Changes {
 
     fn push(&mut self, path: &str, old: &Value, new: &Value) {
         let field = cut(path, TEXT_CHARS_MAX).to_owned();
-        let (old, new) = (values::copy(old, &mut self.budget), values::copy(new, &mut self.budget));
+        let mut copy = |value| {
+            let mut left = VALUE_BYTES_MAX;
+            let copy = values::copy(value, &mut left);
+            self.budget = self.budget.saturating_sub(VALUE_BYTES_MAX - left);
+            copy
+        };
+        let (old, new) = (copy(old), copy(new));
         self.list.push(Change { field, old, new });
     }
 }

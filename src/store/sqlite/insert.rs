@@ -188,17 +188,19 @@ struct There {
 
 impl There {
     fn find(db: &Connection, key: EventKey) -> rusqlite::Result<Self> {
-        db.prepare_cached("SELECT label, kind, received, secret, spill, conn FROM event WHERE created = ?1 AND hash = ?2")?
-            .query_row([key.created_us, key.hash], |row| {
-                Ok(Self {
-                    label: row.get(0)?,
-                    kind: row.get(1)?,
-                    received: row.get(2)?,
-                    secret: row.get(3)?,
-                    spill: row.get(4)?,
-                    conn: row.get(5)?,
-                })
+        db.prepare_cached(
+            "SELECT label, kind, received, secret, spill, conn FROM event WHERE created = ?1 AND hash = ?2",
+        )?
+        .query_row([key.created_us, key.hash], |row| {
+            Ok(Self {
+                label: row.get(0)?,
+                kind: row.get(1)?,
+                received: row.get(2)?,
+                secret: row.get(3)?,
+                spill: row.get(4)?,
+                conn: row.get(5)?,
             })
+        })
     }
 
     /// Gives whether anything changed that a reader of the event sees.
@@ -252,8 +254,7 @@ impl There {
         spill.exception_id = union(spill.exception_id.take(), row.exception_id.clone());
 
         let seen = spill != before || kind_id != self.kind || label_id != self.label;
-        let changed = seen || received != self.received
-            || secret != self.secret;
+        let changed = seen || received != self.received || secret != self.secret;
         if changed {
             db.prepare_cached(
                 "UPDATE event SET label = ?3, kind = ?4, notable = ?5, received = ?6, secret = ?7, spill = ?8

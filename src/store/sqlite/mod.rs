@@ -36,6 +36,7 @@ mod tests;
 mod tokens;
 mod turns;
 mod value;
+mod views;
 mod wal;
 mod writer;
 

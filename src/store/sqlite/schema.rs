@@ -35,7 +35,8 @@ pub fn migrate(db: &mut Connection, now_us: i64) -> Result<(), OpenError> {
         tx.commit()?;
         tracing::info!(version, "database schema is now at version {version}");
     }
-    check(db)
+    check(db)?;
+    Ok(super::views::ensure(db)?)
 }
 
 fn apply(tx: &Transaction<'_>, version: i64, step: &str, now_us: i64) -> Result<(), OpenError> {

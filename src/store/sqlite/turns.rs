@@ -87,7 +87,8 @@ impl Writer {
         if !idle && !overdue && self.turns.waiters.is_empty() {
             return false;
         }
-        let wanted: Vec<i64> = self.turns.waiters.iter().filter_map(|it| it.conns.as_deref()).flatten().copied().collect();
+        let wanted: Vec<i64> =
+            self.turns.waiters.iter().filter_map(|it| it.conns.as_deref()).flatten().copied().collect();
         let outcome = self.attempt(0, |db, _, _, folder| folder.turn(db, &wanted));
         self.turns.last = Some(Instant::now());
         match outcome {

@@ -22,11 +22,7 @@ use crate::{
     store::{Appended, Outcome, StoreError, TokenRecord},
 };
 use rusqlite::Connection;
-use std::{
-    path::PathBuf,
-    sync::Arc,
-    time::SystemTime,
-};
+use std::{path::PathBuf, sync::Arc, time::SystemTime};
 use tokio::sync::oneshot;
 
 /// Events and bytes in one transaction, unless a single batch is larger.

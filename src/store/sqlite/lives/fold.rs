@@ -209,9 +209,7 @@ impl Folder {
         }
         let mut recent = Vec::new();
         load::facts(db, &self.names, conn, checkpoint.at, i64::MAX, |group| {
-            recent.extend(
-                group.into_iter().filter(|fact| new.binary_search_by_key(&fact.key, |it| it.key).is_err()),
-            );
+            recent.extend(group.into_iter().filter(|fact| new.binary_search_by_key(&fact.key, |it| it.key).is_err()));
             Ok::<_, WriteError>(true)
         })?;
         let mut head = checkpoint.state.clone();

@@ -12,9 +12,7 @@ use crate::{
     model::{EventKey, Micros, Source},
     store::{
         Order, StoreError,
-        lives::{
-            IncidentQuery, IncidentRow, LifeCursor, LifePage, LifeQuery, LifeSort, RunQuery, SortValue, Totals,
-        },
+        lives::{IncidentQuery, IncidentRow, LifeCursor, LifePage, LifeQuery, LifeSort, RunQuery, SortValue, Totals},
         sqlite::{names::Names, reader::ReadError},
     },
 };
@@ -104,9 +102,8 @@ pub fn connections(db: &Connection, query: &LifeQuery) -> Result<LifePage, ReadE
     }
     let mut connections = Vec::with_capacity(found.len());
     for (conn, place) in &found {
-        let json: Option<String> = db
-            .prepare_cached("SELECT summary FROM life WHERE conn = ?1")?
-            .query_row([conn], |row| row.get(0))?;
+        let json: Option<String> =
+            db.prepare_cached("SELECT summary FROM life WHERE conn = ?1")?.query_row([conn], |row| row.get(0))?;
         connections.push(parse(&json.unwrap_or_default(), &place.connection_id)?);
     }
     let next = found.pop().filter(|_| more).map(|(_, place)| place);

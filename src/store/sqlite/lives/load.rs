@@ -18,11 +18,9 @@ use crate::{
 use rusqlite::{Connection, OptionalExtension as _, params};
 use std::sync::Arc;
 
-const FACTS: &str = select_event!(
-    "INDEXED BY event_conn WHERE conn = ?3 AND created > ?1 AND created <= ?2 ORDER BY created, hash"
-);
-const NEWEST: &str =
-    "SELECT at, state FROM checkpoint WHERE conn = ?1 AND at <= ?2 ORDER BY at DESC LIMIT 1";
+const FACTS: &str =
+    select_event!("INDEXED BY event_conn WHERE conn = ?3 AND created > ?1 AND created <= ?2 ORDER BY created, hash");
+const NEWEST: &str = "SELECT at, state FROM checkpoint WHERE conn = ?1 AND at <= ?2 ORDER BY at DESC LIMIT 1";
 /// Of a checkpoint: fast, and twice as small as none.
 const ZSTD_LEVEL: i32 = 1;
 

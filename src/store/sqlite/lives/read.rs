@@ -35,9 +35,8 @@ const INCIDENTS: &str = "SELECT at, hash, resolved, failures, body FROM incident
     WHERE conn = ?1 AND (at, hash) < (?2, ?3) AND settled <= ?4 AND (resolved IS NULL OR resolved >= ?5)
     AND (?6 IS NULL OR (resolved IS NULL) = ?6) ORDER BY at DESC, hash DESC LIMIT ?7";
 
-static DAYS: LazyLock<String> = LazyLock::new(|| {
-    format!("SELECT {DAY_COLUMNS} FROM day WHERE conn = ?1 AND day >= ?2 AND day < ?3 ORDER BY day")
-});
+static DAYS: LazyLock<String> =
+    LazyLock::new(|| format!("SELECT {DAY_COLUMNS} FROM day WHERE conn = ?1 AND day >= ?2 AND day < ?3 ORDER BY day"));
 
 /// Connections of an id, in the order in which they are preferred, with their sources.
 pub fn numbers(db: &Connection, connection_id: &str) -> Result<Vec<(Source, i64)>, ReadError> {
@@ -107,11 +106,7 @@ impl Reading {
     }
 
     /// A page of stages, newest first, and where older ones begin.
-    pub fn page(
-        &self,
-        db: &Connection,
-        query: &TimelineQuery,
-    ) -> Result<(Vec<Stage>, Option<StageCursor>), ReadError> {
+    pub fn page(&self, db: &Connection, query: &TimelineQuery) -> Result<(Vec<Stage>, Option<StageCursor>), ReadError> {
         let (from, to) = (query.from.unwrap_or(i64::MIN), query.to.unwrap_or(i64::MAX));
         let fits = |stage: &&Stage| {
             let at = stage.anchor.created_us;
@@ -188,8 +183,7 @@ impl Reading {
             let first = before.min(EventKey { created_us: at.saturating_add(1), hash: i64::MIN });
             let limit = i64::try_from(limit.saturating_add(self.fresh.len())).unwrap_or(i64::MAX);
             let mut statement = db.prepare_cached(INCIDENTS)?;
-            let mut rows =
-                statement.query(params![self.conn, first.created_us, first.hash, at, from, open, limit])?;
+            let mut rows = statement.query(params![self.conn, first.created_us, first.hash, at, from, open, limit])?;
             while let Some(row) = rows.next()? {
                 let incident = rows::incident(row)?;
                 if !self.fresh.contains_key(&Ident::Incident(incident.anchor)) {

@@ -44,7 +44,8 @@ const INCIDENT: &str = "INSERT INTO incident (conn, at, hash, settled, resolved,
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
     ON CONFLICT (conn, at, hash) DO UPDATE SET settled = excluded.settled, resolved = excluded.resolved,
     failures = excluded.failures, body = excluded.body";
-const DAY: &str = "INSERT OR REPLACE INTO day (conn, day, api_calls, rows_modified, schema_changes, events, errors, warnings,
+const DAY: &str =
+    "INSERT OR REPLACE INTO day (conn, day, api_calls, rows_modified, schema_changes, events, errors, warnings,
     syncs, successful, failed, rescheduled, canceled, sync_ms)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
 const RUN: &str = "INSERT INTO run (conn, at, hash, settled, job, status, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
@@ -174,7 +175,7 @@ pub fn incident(row: &Row<'_>) -> Result<Incident, ReadError> {
 /// Reads `at, hash, job, status, body`.
 pub fn run(row: &Row<'_>) -> Result<Run, ReadError> {
     let status: String = row.get(3)?;
-    let status = ["RUNNING", "SUCCEEDED", "FAILED"].into_iter().find(|known| *known == status);
+    let status = ["RUNNING", "SUCCEEDED", "FAILED", "INTERRUPTED"].into_iter().find(|known| *known == status);
     Ok(Run {
         anchor: anchor(row)?,
         job: row.get(2)?,

@@ -115,8 +115,11 @@ impl Folder {
         start.save(db)?;
         // What it has seen stands; a late one before that marks it again.
         let from = start.life.base.last_us().map_or(dirty.from, |last| last.saturating_add(1));
-        db.prepare_cached("UPDATE life SET dirty_from = ?2, longest = max(longest, ?3) WHERE conn = ?1")?
-            .execute([conn, from, start.longest])?;
+        db.prepare_cached("UPDATE life SET dirty_from = ?2, longest = max(longest, ?3) WHERE conn = ?1")?.execute([
+            conn,
+            from,
+            start.longest,
+        ])?;
         self.note(conn, Some(Dirty { from, ..dirty }));
         Ok(start.done)
     }

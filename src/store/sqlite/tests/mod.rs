@@ -3,6 +3,7 @@
 mod dictionary;
 mod faults;
 mod laws;
+mod lives;
 mod pages;
 mod upgrade;
 
