@@ -75,6 +75,8 @@ pub(crate) struct Kept {
     /// Connections that wait, and how many of them stay behind.
     pub unfolded: u64,
     pub behind: u64,
+    /// Whether nothing can be settled.
+    pub full: bool,
     /// What was asked to be settled.
     pub settled: Vec<Option<String>>,
     /// Lists of connections that were read.
@@ -220,9 +222,11 @@ impl Lives for FakeLives {
     fn settle(&self, connection_id: Option<String>) -> StoreFuture<u64> {
         let mut kept = self.kept();
         kept.settled.push(connection_id);
-        kept.unfolded = kept.behind;
-        let behind = kept.behind;
-        Box::pin(async move { Ok(behind) })
+        if !kept.full {
+            kept.unfolded = kept.behind;
+        }
+        let settled = if kept.full { Err(StoreError::DiskFull) } else { Ok(kept.behind) };
+        Box::pin(async move { settled })
     }
 
     fn rebuild(&self) -> StoreFuture<()> {

@@ -555,7 +555,6 @@ pub struct Group {
     #[schema(required = true)]
     pub name: Option<String>,
     /// Its figures, beside the two.
-    #[schema(inline)]
     #[serde(flatten)]
     pub figures: Figures,
 }
