@@ -21,6 +21,7 @@ mod guessing;
 mod hec_errors;
 mod hostile;
 mod lives_cli;
+mod lives_http;
 mod loki_bytes;
 mod oracle;
 mod pages;
