@@ -100,7 +100,7 @@ async fn write(access: &Access, args: &TimelineArgs, output: &mut Output, quiet:
             let named = |it: &&Value| it["connection_id"] == id.as_str();
             match every.iter().find(named) {
                 // Named twice is written once.
-                Some(found) if !chosen.iter().any(|it| named(it)) => chosen.push(found),
+                Some(found) if !chosen.iter().any(named) => chosen.push(found),
                 Some(_) => {}
                 None => done.unknown.push(id.clone()),
             }
