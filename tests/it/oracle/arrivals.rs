@@ -18,6 +18,7 @@ use lifeline::{
     lifecycle::{Fact, time_text},
     model::Micros,
 };
+use proptest::strategy::{Strategy, ValueTree};
 use rand::{Rng, rngs::StdRng, seq::SliceRandom};
 use serde_json::Value;
 use std::{
@@ -372,6 +373,51 @@ fn as_of_is_what_a_server_says_that_knows_no_more() {
         }
         for id in ids(&app).iter().filter(|id| !known.contains(id)) {
             app.get(&format!("/v1/connections/{id}/timeline?{as_of}")).expect(404);
+        }
+    }
+}
+
+/// An id as a part of a path.
+fn in_path(id: &str) -> String {
+    id.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
+
+/// The lives of [`super::odd`], which fold without a store; here with one: late lines, equal times, checkpoints in between.
+#[test]
+fn odd_lives_in_a_server_are_as_folded() {
+    let mut rng = rng();
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let app = App::spawn();
+    let mut all: Vec<(usize, Vec<String>)> = Vec::new();
+    for case in 0..40 * rounds() {
+        let life = super::odd::odd_life().new_tree(&mut runner).expect("a life").current();
+        // Every case has connections of its own; lines without one would all share a life.
+        let own = |line: &String| -> Option<String> {
+            let mut event = body(line);
+            let id = format!("{}\u{7f}/{case}", event["connection_id"].as_str()?);
+            event["connection_id"] = id.into();
+            Some(event.to_string())
+        };
+        let lines: Vec<String> = life.iter().filter_map(own).collect();
+        let mixed = shuffled_with_repeats(&lines, &mut rng);
+        for piece in pieces(&mixed, &mut rng, 30) {
+            send_native(&app, piece);
+            // Asked in between, so that rows are made that later lines change.
+            if rng.random_bool(0.2) {
+                settled(&app, "/v1/connections?limit=1");
+            }
+        }
+        all.push((case, lines));
+    }
+    for (case, lines) in all {
+        for (id, facts) in facts(&lines) {
+            let id = id.expect("every line has a connection");
+            let path = in_path(&id);
+            same_life(&body(&timeline(&app, &path, "")), &Life::of(&facts), &id, &format!("case {case}"));
+            let at = facts[rng.random_range(0..facts.len())].key.created_us;
+            let then = timeline(&app, &path, &format!("as_of={}", time_text(at)));
+            let life = Life::of(&facts[..facts.partition_point(|fact| fact.key.created_us <= at)]);
+            same_life(&body(&then), &life, &id, &format!("case {case} as of {}", time_text(at)));
         }
     }
 }

@@ -33,7 +33,7 @@ fn odd() -> impl Strategy<Value = Odd> {
     parts.prop_map(|(what, connection, sync, table, step, number)| Odd { what, connection, sync, table, step, number })
 }
 
-fn odd_life() -> impl Strategy<Value = Vec<String>> {
+pub fn odd_life() -> impl Strategy<Value = Vec<String>> {
     prop::collection::vec(odd(), 1..120).prop_map(|life| lines(&life))
 }
 
