@@ -23,7 +23,6 @@ pub struct Account {
     pub connections: Vec<TruthConnection>,
     pub syncs: Vec<TruthSync>,
     pub tables: Vec<TruthTable>,
-    /// Ids of the CONNECTION table with its `_fivetran_deleted`.
     dir: PathBuf,
 }
 
@@ -120,6 +119,12 @@ impl Account {
     /// Rows of a model of the dbt package; `None` for accounts that the package was not run on.
     pub fn dbt<T: DeserializeOwned>(&self, model: &str) -> Option<Vec<T>> {
         read(&self.dir.join("dbt").join(format!("{model}.csv"))).map(|text| rows(&text))
+    }
+
+    /// The CONNECTION table of the Platform Connector.
+    pub fn connection_table(&self) -> String {
+        let path = self.dir.join("tables/connection.csv");
+        read(&path).or_else(|| read(&self.dir.join("connection.csv"))).expect("a CONNECTION table")
     }
 
     /// The lines as they were written before March 2025.

@@ -200,12 +200,14 @@ fn answers_of(app: &App) -> BTreeMap<String, Answer> {
 #[test]
 fn a_whole_account_over_http_is_as_the_generator_knows_it() {
     let folded = &folded()[0];
-    let app = App::spawn();
+    let mut app = App::spawn();
     for piece in folded.account.lines.chunks(2_000) {
         send_native(&app, piece);
     }
     assert_none(&differences(folded.account, &answers_of(&app)));
     assert_as_folded(&app, &folded.facts, "in order of arrival");
+    app.stop();
+    super::views::compare(folded, &app.data);
 }
 
 #[test]
@@ -419,5 +421,89 @@ fn odd_lives_in_a_server_are_as_folded() {
             let life = Life::of(&facts[..facts.partition_point(|fact| fact.key.created_us <= at)]);
             same_life(&body(&then), &life, &id, &format!("case {case} as of {}", time_text(at)));
         }
+    }
+}
+
+/// LOG as the Platform Connector writes it, made of the same lines: levels are given, names are not.
+fn log_table(account: &Account, lines: &[String]) -> String {
+    let mut table = csv::Writer::from_writer(Vec::new());
+    let head =
+        ["id", "time_stamp", "_fivetran_synced", "connection_id", "event", "message_data", "message_event", "sync_id"];
+    table.write_record(head).expect("memory takes it");
+    for (n, line) in lines.iter().enumerate() {
+        let event = body(line);
+        let text = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
+        let level = super::log::level(account, &event);
+        let data = if event["data"].is_null() { String::new() } else { event["data"].to_string() };
+        let at = text("created").replace('T', " ").replace('Z', "");
+        let row = [
+            n.to_string(),
+            at.clone(),
+            at,
+            text("connection_id"),
+            level.to_owned(),
+            data,
+            text("event"),
+            text("sync_id"),
+        ];
+        table.write_record(row).expect("memory takes it");
+    }
+    String::from_utf8(table.into_inner().expect("memory takes it")).expect("UTF-8")
+}
+
+/// Rows of LOG and lines of the external log are the same events; one knows the level, the other the names. Whichever comes first, the
+/// lives know both.
+#[test]
+fn rows_of_the_platform_and_lines_meet_in_any_order() {
+    let mut rng = rng();
+    let account = &accounts()[0];
+    let lines: Vec<String> = some_lines(account).into_iter().filter(|line| line.contains("connection_id")).collect();
+    let import = |app: &App, part: &[String]| {
+        let log = app.home().join("log.csv");
+        fs::write(&log, log_table(account, part)).expect("a file is written");
+        let connections = app.home().join("connection.csv");
+        fs::write(&connections, account.connection_table()).expect("a file is written");
+        let [log, connections] = [&log, &connections].map(|path| path.to_str().expect("a path in UTF-8"));
+        let done = app.run(&["import", "--json", "--restart", log, connections]);
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    };
+    let (mut after, _) = given_in_order(&lines);
+    import(&after, &lines);
+    let expected = told(&after);
+    let before = App::spawn();
+    import(&before, &lines);
+    for piece in lines.chunks(300) {
+        send_native(&before, piece);
+    }
+    let events = |app: &App| app.metric("lifeline_store_events", "");
+    assert_eq!(events(&before) as usize, facts(&lines).values().map(Vec::len).sum::<usize>());
+    assert_same(&expected, &told(&before), "rows before lines");
+    let between = App::spawn();
+    let mixed = shuffled(&lines, &mut rng);
+    let (early, late) = mixed.split_at(mixed.len() / 2);
+    send_native(&between, early);
+    import(&between, &lines);
+    send_native(&between, late);
+    assert_same(&expected, &told(&between), "rows between lines");
+    after.with_token(crate::app::ADMIN, "POST", "/v1/rebuild", b"").expect(202);
+    assert_same(&expected, &told(&after), "rebuilt");
+    after.stop();
+}
+
+/// Whoever asks after an acknowledgement sees the event, however late it came.
+#[test]
+fn every_answer_knows_what_was_acknowledged_before() {
+    let mut rng = rng();
+    let account = &accounts()[0];
+    let connection = account.connections.iter().find(|it| it.scenario == "priority_sync_end").expect("a short life");
+    let id = &connection.connection_id;
+    let lines: Vec<String> =
+        account.lines.iter().filter(|line| line.contains(&format!("\"connection_id\":\"{id}\""))).cloned().collect();
+    let mixed = shuffled(&lines, &mut rng);
+    let app = App::spawn();
+    for known in 1..=mixed.len() {
+        send_native(&app, &mixed[known - 1..known]);
+        let facts = facts(&mixed[..known]).remove(&Some(id.clone())).expect("facts of the connection");
+        same_life(&body(&timeline(&app, id, "")), &Life::of(&facts), id, &format!("{known} events"));
     }
 }

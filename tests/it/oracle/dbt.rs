@@ -563,7 +563,7 @@ fn audit_user_activity(account: &Account, lives: &BTreeMap<Option<String>, Life>
 }
 
 /// Whether two data are equal but for masked secrets, and the old name of an id.
-fn same_but_masks(ours: &Value, dbt: &Value) -> bool {
+pub fn same_but_masks(ours: &Value, dbt: &Value) -> bool {
     match (ours, dbt) {
         (Value::Object(ours), Value::Object(dbt)) => {
             let renamed = |name: &String| if name == "connectorId" { "connectionId".to_owned() } else { name.clone() };

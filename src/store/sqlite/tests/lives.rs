@@ -454,7 +454,8 @@ fn cpu() -> f64 {
 #[test]
 #[ignore = "a measurement"]
 fn what_the_fold_costs() {
-    let number = |name: &str, default: usize| std::env::var(name).ok().and_then(|it| it.parse().ok()).unwrap_or(default);
+    let number =
+        |name: &str, default: usize| std::env::var(name).ok().and_then(|it| it.parse().ok()).unwrap_or(default);
     let (connections, total, size) = (number("CONNS", 5000), number("EVENTS", 200_000), number("BATCH", 1000));
     let events = account(1, connections, number("SKIP", 100_000), total, 1);
     let per_batch: usize = events
@@ -481,28 +482,72 @@ fn what_the_fold_costs() {
             }
             let all = (cpu() - start) * 1e6 / events.len() as f64;
             let size = store.stats().size_bytes + store.stats().wal_bytes;
-            println!("round {round}, fold {fold}: {all:.2} us/event {parts:.1?}, {} MiB, {:?}", size >> 20, store.stats().unfolded);
+            println!(
+                "round {round}, fold {fold}: {all:.2} us/event {parts:.1?}, {} MiB, {:?}",
+                size >> 20,
+                store.stats().unfolded
+            );
             if fold && round == 1 {
                 let ids: Vec<String> = list(&store, LifeSort::Id, Order::Asc, LifeFilter::default(), 1000)
-                    .into_iter().map(|it| it.connection_id).collect();
+                    .into_iter()
+                    .map(|it| it.connection_id)
+                    .collect();
                 println!("{} connections", ids.len());
                 let time = |name: &str, each: &dyn Fn(&str)| {
-                    let mut took: Vec<_> = ids.iter().step_by(ids.len() / 300 + 1).map(|id| {
-                        let start = std::time::Instant::now();
-                        each(id);
-                        start.elapsed().as_secs_f64() * 1e3
-                    }).collect();
+                    let mut took: Vec<_> = ids
+                        .iter()
+                        .step_by(ids.len() / 300 + 1)
+                        .map(|id| {
+                            let start = std::time::Instant::now();
+                            each(id);
+                            start.elapsed().as_secs_f64() * 1e3
+                        })
+                        .collect();
                     took.sort_by(f64::total_cmp);
                     println!("{name}: p50 {:.2} ms, p99 {:.2} ms", took[took.len() / 2], took[took.len() * 99 / 100]);
                 };
                 let middle = events[events.len() / 2].key.created_us;
-                time("timeline", &|id| drop(store.timeline(&TimelineQuery { connection_id: id.into(), limit: 100, ..TimelineQuery::default() }).unwrap()));
+                time("timeline", &|id| {
+                    drop(
+                        store
+                            .timeline(&TimelineQuery {
+                                connection_id: id.into(),
+                                limit: 100,
+                                ..TimelineQuery::default()
+                            })
+                            .unwrap(),
+                    )
+                });
                 time("as_of", &|id| drop(store.connection(id, Some(middle)).unwrap()));
                 time("connection", &|id| drop(store.connection(id, None).unwrap()));
                 for sort in [LifeSort::Id, LifeSort::LastEvent, LifeSort::Status] {
-                    time(&format!("list of 100 by {sort:?}"), &|_| drop(store.connections(&LifeQuery { filter: LifeFilter::default(), sort, order: Order::Desc, after: None, limit: 100 }).unwrap()));
+                    time(&format!("list of 100 by {sort:?}"), &|_| {
+                        drop(
+                            store
+                                .connections(&LifeQuery {
+                                    filter: LifeFilter::default(),
+                                    sort,
+                                    order: Order::Desc,
+                                    after: None,
+                                    limit: 100,
+                                })
+                                .unwrap(),
+                        )
+                    });
                 }
-                time("list of 1000", &|_| drop(store.connections(&LifeQuery { filter: LifeFilter::default(), sort: LifeSort::Id, order: Order::Desc, after: None, limit: 1000 }).unwrap()));
+                time("list of 1000", &|_| {
+                    drop(
+                        store
+                            .connections(&LifeQuery {
+                                filter: LifeFilter::default(),
+                                sort: LifeSort::Id,
+                                order: Order::Desc,
+                                after: None,
+                                limit: 1000,
+                            })
+                            .unwrap(),
+                    )
+                });
                 let start = std::time::Instant::now();
                 store.totals(middle, i64::MAX).unwrap();
                 println!("totals {:?}", start.elapsed());
