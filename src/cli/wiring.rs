@@ -62,6 +62,7 @@ pub async fn open(config: &Config) -> Result<Opened, CliError> {
         queue_batches_max: config.bounds.queue_batches_max,
         ballast_bytes: config.storage.ballast_bytes,
         wal_autocheckpoint_off: !config.storage.wal_autocheckpoint,
+        fold: config.storage.fold,
         ..SqliteOptions::default()
     };
     let store =

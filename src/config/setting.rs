@@ -146,6 +146,8 @@ pub static SETTINGS: &[Setting] = &[
     setting(STORAGE, "schemas_dir", Kind::Path, None, "Directory of your own event schemas; they extend or override the built-in ones."),
     setting(STORAGE, "wal_autocheckpoint", Kind::Bool, Some("on"),
         "Whether the write-ahead log is folded into the database by the server; off leaves that to another program, such as Litestream."),
+    setting(STORAGE, "fold", Kind::Bool, Some("on"),
+        "Whether the lives of connections are reconstructed; off makes a plain event store, and on again makes every life anew."),
     setting(STORAGE, "ballast_bytes", Kind::BytesOrOff, Some("32MiB"),
         "Size of a file that is given up when the disk is full, so that what is stored can still be tidied."),
     setting(CREDENTIALS, "ingest_token", Kind::Tokens, None,
