@@ -338,7 +338,7 @@ fn batching_leaves_no_trace(facts: &[Fact], seed: u64) -> Result<(), TestCaseErr
 }
 
 fn cases() -> ProptestConfig {
-    ProptestConfig { cases: 60 * super::account::rounds() as u32, max_shrink_iters: 4_000, ..ProptestConfig::default() }
+    ProptestConfig { cases: 40 * super::account::rounds() as u32, max_shrink_iters: 4_000, ..ProptestConfig::default() }
 }
 
 proptest! {

@@ -5,10 +5,7 @@ use super::{account::time, dbt::same_but_masks, folded::body, sync::Sync, truth:
 use lifeline::{lifecycle::StageKind, model::Micros};
 use rusqlite::{Connection, types::Value as Cell};
 use serde::Deserialize;
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::Path,
-};
+use std::{collections::BTreeMap, path::Path};
 
 /// Rows of a query, each cell as text; empty for null.
 fn rows(db: &Connection, sql: &str) -> Vec<Vec<String>> {
