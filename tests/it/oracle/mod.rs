@@ -14,3 +14,4 @@ mod odd;
 mod sync;
 mod transitions;
 mod truth;
+mod views;

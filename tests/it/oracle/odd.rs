@@ -33,7 +33,7 @@ fn odd() -> impl Strategy<Value = Odd> {
     parts.prop_map(|(what, connection, sync, table, step, number)| Odd { what, connection, sync, table, step, number })
 }
 
-fn odd_life() -> impl Strategy<Value = Vec<String>> {
+pub fn odd_life() -> impl Strategy<Value = Vec<String>> {
     prop::collection::vec(odd(), 1..120).prop_map(|life| lines(&life))
 }
 
@@ -338,7 +338,7 @@ fn batching_leaves_no_trace(facts: &[Fact], seed: u64) -> Result<(), TestCaseErr
 }
 
 fn cases() -> ProptestConfig {
-    ProptestConfig { cases: 60 * super::account::rounds() as u32, max_shrink_iters: 4_000, ..ProptestConfig::default() }
+    ProptestConfig { cases: 40 * super::account::rounds() as u32, max_shrink_iters: 4_000, ..ProptestConfig::default() }
 }
 
 proptest! {
