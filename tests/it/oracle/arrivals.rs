@@ -28,7 +28,7 @@ use std::{
 };
 
 /// What a server says of every connection: its timeline, the moment of asking taken out, and its days.
-type Told = BTreeMap<String, String>;
+pub type Told = BTreeMap<String, String>;
 
 /// An answer in which everything that was acknowledged is folded.
 fn settled(app: &App, path: &str) -> Response {
@@ -42,7 +42,7 @@ fn settled(app: &App, path: &str) -> Response {
     }
 }
 
-fn ids(app: &App) -> Vec<String> {
+pub fn ids(app: &App) -> Vec<String> {
     settled(app, "/v1/connections?limit=1");
     let all = app.all_of("/v1/connections", "limit=1000");
     all.iter().map(|it| it["connection_id"].as_str().expect("an id").to_owned()).collect()
@@ -127,7 +127,7 @@ fn same_life(answer: &Value, life: &Life, id: &str, how: &str) {
 }
 
 /// Lines of a few short lives, one for a scenario, in order of arrival; and all that belong to no connection.
-fn some_lines(account: &Account) -> Vec<String> {
+pub fn some_lines(account: &Account) -> Vec<String> {
     if rounds() > 1 {
         return account.lines.clone();
     }
@@ -176,7 +176,7 @@ fn shuffled_with_repeats(lines: &[String], rng: &mut StdRng) -> Vec<String> {
 }
 
 /// A server that was given the lines in order of arrival, and what it says.
-fn given_in_order(lines: &[String]) -> (App, Told) {
+pub fn given_in_order(lines: &[String]) -> (App, Told) {
     let app = App::spawn();
     for piece in lines.chunks(500) {
         send_native(&app, piece);

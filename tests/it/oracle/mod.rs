@@ -6,6 +6,7 @@
 
 mod account;
 mod arrivals;
+mod asking;
 mod dbt;
 mod folded;
 mod golden;

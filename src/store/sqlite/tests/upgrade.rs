@@ -42,13 +42,8 @@ fn every_older_version_opens_with_its_events() {
             let summary = store.connection(&format!("conn_{n}"), None).unwrap().unwrap();
             assert_eq!(summary.events, (0..20).filter(|it| it % 3 == n).count() as u64);
         }
-        let query = LifeQuery {
-            filter: LifeFilter::default(),
-            sort: LifeSort::Id,
-            order: Order::Asc,
-            after: None,
-            limit: 10,
-        };
+        let query =
+            LifeQuery { filter: LifeFilter::default(), sort: LifeSort::Id, order: Order::Asc, after: None, limit: 10 };
         assert_eq!(store.connections(&query).unwrap().connections.len(), 3);
         assert!(append(&store, vec![contract::sample(30)]).is_ok());
     }
