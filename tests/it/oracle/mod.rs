@@ -7,6 +7,7 @@
 mod account;
 mod arrivals;
 mod asking;
+mod cases;
 mod dbt;
 mod folded;
 mod golden;
