@@ -83,6 +83,12 @@ impl StageKind {
     }
 }
 
+/// What stages are ordered by: their moment, what they are, and then anything that tells them apart.
+#[must_use]
+pub fn stage_order(anchor: EventKey, kind: StageKind) -> (Micros, StageKind, i64) {
+    (anchor.created_us, kind, anchor.hash)
+}
+
 /// One stage.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stage {

@@ -395,7 +395,7 @@ fn all_lives() -> lives::LifeQuery {
 }
 
 fn lives_follow_their_events(store: &SharedStore) {
-    use crate::lifecycle::{Health, StageKind, Status};
+    use crate::lifecycle::{Health, StageKind, Status, stage_order};
     let lives = store.lives();
     assert_eq!(lives.connections(&all_lives()).expect("a page").connections, []);
     assert_eq!(lives.connection("a", None), Ok(None));
@@ -416,7 +416,12 @@ fn lives_follow_their_events(store: &SharedStore) {
     assert_eq!(lives.connection("a", Some(at(0) - 1)), Ok(None), "it did not exist then");
 
     let timeline = lives.timeline(&whole("a")).expect("read").expect("there");
-    assert!(timeline.stages.windows(2).all(|pair| (pair[0].anchor, pair[0].kind) > (pair[1].anchor, pair[1].kind)));
+    assert!(
+        timeline
+            .stages
+            .windows(2)
+            .all(|pair| stage_order(pair[0].anchor, pair[0].kind) > stage_order(pair[1].anchor, pair[1].kind))
+    );
     let syncs = |query: lives::TimelineQuery| -> Vec<Option<String>> {
         let query = lives::TimelineQuery { kind: Some(StageKind::Sync), ..query };
         let page = lives.timeline(&query).expect("read").expect("there");

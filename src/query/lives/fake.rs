@@ -1,7 +1,7 @@
 //! Lives in memory, for tests of those that ask.
 
 use crate::{
-    lifecycle::{Health, Incident, Run, Stage, StageKind, Status, Summary, SyncCounts},
+    lifecycle::{Health, Incident, Run, Stage, StageKind, Status, Summary, SyncCounts, stage_order},
     model::{EventKey, Micros, Source},
     store::{
         Lives, Order, StoreError, StoreFuture,
@@ -160,7 +160,7 @@ impl Lives for FakeLives {
                 && query.kind.is_none_or(|kind| kind == stage.kind)
                 && query.status.as_ref().is_none_or(|status| stage.has_status(status))
                 && (!query.schema_changes || stage.schema_change)
-                && query.before.is_none_or(|before| (stage.anchor, stage.kind) < before)
+                && query.before.is_none_or(|(key, kind)| stage_order(stage.anchor, stage.kind) < stage_order(key, kind))
         };
         let mut stages: Vec<Stage> = kept.stages.iter().rev().filter(fits).cloned().collect();
         let more = stages.len() > query.limit;
