@@ -5,7 +5,7 @@
 //! memory. Later ones mark the connection, and it is folded again from a checkpoint when there is time (`settle.rs`).
 
 use super::{
-    cache::{BYTES_MAX, Life, Lives},
+    cache::{Life, Lives},
     load::{self, Behind},
     rows::{self, Ident},
 };
@@ -82,11 +82,11 @@ impl News {
 
 impl Folder {
     /// For an open database whose lives are up to date but for what is marked in it.
-    pub fn open(db: &Connection, on: bool) -> rusqlite::Result<Self> {
+    pub fn open(db: &Connection, on: bool, bytes_max: usize) -> rusqlite::Result<Self> {
         let mut folder = Self {
             on,
             names: Names::new(),
-            lives: Lives::new(BYTES_MAX),
+            lives: Lives::new(bytes_max),
             dirty: AHashMap::new(),
             order: BTreeSet::new(),
             touched: Vec::new(),
