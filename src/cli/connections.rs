@@ -198,23 +198,30 @@ fn row(connection: &Value, now: Micros) -> Row {
     }
 }
 
+/// Fewer columns than this tell nothing of an incident.
+const INCIDENT_MIN: usize = 24;
+
 /// The whole list.
 fn table(connections: &[Value], screen: &Screen, now: Micros) -> String {
     let rows: Vec<Row> = connections.iter().map(|connection| row(connection, now)).collect();
     let widest = |heading: &str, of: fn(&Row) -> &str, most: usize| {
         rows.iter().map(|row| width(of(row))).chain([width(heading)]).max().unwrap_or(0).min(most)
     };
-    // The last column gets what is left; names, ids and types give way when that is little.
-    let share = screen.width.saturating_sub(40).max(24);
     let (status, errors) = (widest("STATUS", |row| &row.status, 16), widest("ERRORS", |row| &row.errors, 12));
     let success = widest("LAST OK", |row| &row.success, 10);
-    let names = widest("NAME", |row| &row.name, share * 2 / 5);
-    let ids = widest("ID", |row| &row.id, share * 2 / 5);
-    let kinds = widest("TYPE", |row| &row.kind, share / 4);
-    let used = 2 + status + 2 + names + 2 + ids + 2 + kinds + 2 + success + 2 + errors + 2;
-    let left = screen.width.saturating_sub(used);
-    // Too little room beside the others: incidents go below.
-    let below = left < 24;
+    let mut names = widest("NAME", |row| &row.name, 40);
+    let mut ids = widest("ID", |row| &row.id, 40);
+    let mut kinds = widest("TYPE", |row| &row.kind, 20);
+    // What names, ids, types and incidents share, without the gaps.
+    let room = screen.width.saturating_sub(2 + status + 2 + 2 + 2 + 2 + success + 2 + errors);
+    let left = room.saturating_sub(names + ids + kinds + 2);
+    // Too little room beside the others: incidents go below, and types, ids and names give way.
+    let below = left < INCIDENT_MIN;
+    if below {
+        kinds = kinds.min(room / 4);
+        ids = ids.min((room - kinds) / 2);
+        names = names.min(room - kinds - ids);
+    }
     let cells = |row: [&str; 7]| {
         [
             fit(row[1], names),

@@ -188,10 +188,11 @@ impl<'a> Pages<'a> {
         let page = if wanted.syncs {
             Page { stages: list(&mut answer, "data"), ..Page::default() }
         } else {
-            // Stands in order of time there.
-            let mut stages = list(&mut answer, "stages");
+            // They stand in order of time there.
+            let (mut stages, mut incidents) = (list(&mut answer, "stages"), list(&mut answer, "incidents"));
             stages.reverse();
-            Page { connection: answer["connection"].take(), stages, incidents: list(&mut answer, "incidents") }
+            incidents.reverse();
+            Page { connection: answer["connection"].take(), stages, incidents }
         };
         Ok((page, next))
     }

@@ -29,7 +29,7 @@ pub use fact::{
 };
 pub use stage::{Activity, Day, Incident, Output, Run, Stage, StageKind, time_json, time_text};
 pub use state::{FOLD_VERSION, Live, State};
-pub use summary::{Health, Status, Summary, SyncCounts};
+pub use summary::{Health, Status, Summary, SummaryView, SyncCounts};
 
 /// A public form as JSON text. They are plain data: strings, numbers and lists.
 fn text(body: &impl serde::Serialize) -> String {

@@ -102,6 +102,14 @@ pub struct Stage {
     pub body: String,
 }
 
+impl Stage {
+    /// Whether it is a sync of this status, compared without the case of ASCII letters.
+    #[must_use]
+    pub fn has_status(&self, status: &str) -> bool {
+        self.status.as_ref().is_some_and(|mine| mine.eq_ignore_ascii_case(status))
+    }
+}
+
 /// One incident, as it stands. Known by its opening event.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Incident {

@@ -46,6 +46,10 @@ fn every_command_has_help_with_an_example() {
         "healthcheck",
         "completions",
         "quarantine",
+        "connections",
+        "timeline",
+        "export",
+        "rebuild",
     ] {
         assert!(out(&help).contains(name), "{name}");
         let own = run(&[name, "--help"]);

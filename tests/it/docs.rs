@@ -130,6 +130,26 @@ fn the_filters_are_those_of_the_program() {
     assert_eq!(told, served);
 }
 
+#[test]
+fn the_filters_of_connections_are_those_of_the_program() {
+    let printed = command(root(), &[]).arg("openapi").output().expect("the binary runs");
+    let document: serde_json::Value = serde_json::from_slice(&printed.stdout).expect("a document");
+    let parameters = document["paths"]["/v1/connections"]["get"]["parameters"].as_array().expect("a list");
+    let served: BTreeSet<&str> = parameters.iter().filter_map(|parameter| parameter["name"].as_str()).collect();
+    let table = between("docs/api.md", "| connections | value |", "```json");
+    let cells = table.lines().filter_map(|line| line.strip_prefix("| `")?.split_once(" |")).map(|(names, _)| names);
+    let told: BTreeSet<&str> = cells.flat_map(|names| names.split(", ").map(|name| name.trim_matches('`'))).collect();
+    assert_eq!(told, served);
+    for name in ["status", "health", "source", "sort", "order"] {
+        let words = parameters.iter().find(|it| it["name"] == name).expect("a filter")["schema"]["enum"].clone();
+        let words: Vec<String> = serde_json::from_value(words).expect("words");
+        let line = table.lines().find(|line| line.starts_with(&format!("| `{name}` |"))).expect("a row");
+        for word in words {
+            assert!(line.contains(&format!("`{word}`")), "docs/api.md: {name} may be {word}");
+        }
+    }
+}
+
 /// Blocks of shell that are marked to be run, with their line.
 fn blocks(text: &str) -> Vec<(usize, String)> {
     let mut found = Vec::new();
@@ -164,7 +184,9 @@ fn run_page(page: &str) {
     std::os::unix::fs::symlink(binary(), bin.join("lifeline")).expect("a link");
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap_or_default());
     for (line, block) in blocks {
-        if let Some(tool) = ["curl", "openssl", "gzip"].iter().find(|tool| block.contains(**tool) && !is_there(tool)) {
+        if let Some(tool) =
+            ["curl", "openssl", "gzip", "sqlite3"].iter().find(|tool| block.contains(**tool) && !is_there(tool))
+        {
             eprintln!("SKIPPED: {page}:{line}: {tool} is not installed");
             continue;
         }
@@ -205,8 +227,30 @@ fn the_commands_on_the_page_about_questions_work() {
 }
 
 #[test]
+fn the_commands_on_the_page_about_exports_work() {
+    run_page("docs/exports.md");
+}
+
+#[test]
+fn the_commands_on_the_page_about_sql_work() {
+    run_page("docs/sql.md");
+}
+
+#[test]
+fn the_columns_are_those_of_the_program() {
+    use lifeline::export::csv::{What, columns};
+    for (what, begin) in [(What::Syncs, "| column of syncs |"), (What::Tables, "| column of tables |")] {
+        let table = between("docs/exports.md", begin, "\n\n");
+        let cells = table.lines().filter_map(|line| line.strip_prefix("| `")?.split_once(" |")).map(|(names, _)| names);
+        let told: Vec<String> =
+            cells.flat_map(|names| names.split(", ").map(|name| name.trim_matches('`').to_owned())).collect();
+        assert_eq!(told, columns(what), "{begin}");
+    }
+}
+
+#[test]
 fn no_other_page_has_a_mark_that_nobody_looks_at() {
-    let run = ["docs/delivery.md", "docs/operations.md", "docs/api.md"];
+    let run = ["docs/delivery.md", "docs/operations.md", "docs/api.md", "docs/exports.md", "docs/sql.md"];
     let others = pages().into_iter().filter(|(path, _)| !run.contains(&shown(path).as_str()));
     let marked: Vec<String> =
         others.filter(|(_, text)| text.lines().any(|l| l.trim() == RUN)).map(|(path, _)| shown(&path)).collect();

@@ -100,7 +100,7 @@ async fn write(access: &Access, args: &TimelineArgs, output: &mut Output, quiet:
             let named = |it: &&Value| it["connection_id"] == id.as_str();
             match every.iter().find(named) {
                 // Named twice is written once.
-                Some(found) if !chosen.iter().any(|it| named(it)) => chosen.push(found),
+                Some(found) if !chosen.iter().any(named) => chosen.push(found),
                 Some(_) => {}
                 None => done.unknown.push(id.clone()),
             }
@@ -195,6 +195,7 @@ impl Writer<'_> {
     /// A timeline as GET /v1/connections/{id}/timeline has it.
     fn whole(&mut self, mut page: lives::Page) -> Result<(), CliError> {
         page.stages.reverse();
+        page.incidents.reverse();
         let timeline = json!({"connection": page.connection, "stages": page.stages, "incidents": page.incidents});
         let gap = if self.first { "" } else { ",\n" };
         self.output.write(format!("{gap}{timeline}").as_bytes())

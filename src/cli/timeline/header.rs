@@ -61,7 +61,7 @@ fn title(connection: &Value, screen: &Screen) -> String {
     let road = [text(connection, "connector_type"), text(connection, "destination")];
     let road: Vec<String> = road.into_iter().flatten().map(inert).collect();
     let head = screen.paint(Tone::Strong, name.as_deref().unwrap_or(&id));
-    let id = name.is_some().then_some(id).unwrap_or_default();
+    let id = if name.is_some() { id } else { String::new() };
     [head, screen.paint(Tone::Quiet, &id), road.join(" → ")]
         .into_iter()
         .filter(|part| !part.is_empty())

@@ -208,8 +208,13 @@ fn run(stages: &[Value], longest: Micros, screen: &Screen) -> String {
     };
     let until = stages.last().and_then(began).map(|at| {
         let (date, time) = calendar(at);
-        let same_day = stages.first().and_then(began).is_some_and(|first| calendar(first).0 == date);
-        if same_day { format!("until {time}") } else { format!("until {date} {time}") }
+        let first = stages.first().and_then(began).map(|first| calendar(first).0).unwrap_or_default();
+        // Only as much of the date as differs.
+        match (first == date, date.get(..4) == first.get(..4), date.get(5..)) {
+            (true, ..) => format!("until {time}"),
+            (false, true, Some(day)) => format!("until {day} {time}"),
+            _ => format!("until {date} {time}"),
+        }
     });
     let sum = stages.iter().map(rows).fold(0, u64::saturating_add);
     let rows = rows_words(sum);

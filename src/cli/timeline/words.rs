@@ -143,7 +143,7 @@ fn of_sync(sync: &Value, told: Option<&str>) -> String {
         let status = inert(status);
         parts.push(match text(sync, "reason") {
             Some(reason) if told == Some(reason) => format!("{status}, for the same reason"),
-            Some(reason) => format!("{status}: {}", inert(reason)),
+            Some(reason) => format!("{status}: {}", inert(reason.trim_end_matches('.'))),
             None => status,
         });
     }

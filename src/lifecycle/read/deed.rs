@@ -15,7 +15,8 @@ pub(super) const FIVETRAN: &str = "Fivetran";
 
 /// The log line of whoever did it; of every event that names somebody.
 pub(super) fn read(event: &Event, data: Members<'_>) -> Option<Box<Deed>> {
-    let actor = match data.text(&["actor"]) {
+    // Whoever looks at data for diagnosis is a requester, not an actor.
+    let actor = match data.text(&["actor", "requester"]) {
         Some(actor) => actor,
         None => data.text(&["userId"]).filter(|_| data.has("action") || data.has("primaryResourceType"))?,
     };

@@ -176,7 +176,7 @@ impl Growing {
 }
 
 /// Splits facts at random places, but never between two of one microsecond.
-pub fn cuts<'f>(facts: &'f [Fact], mut at: impl FnMut(usize) -> bool) -> Vec<&'f [Fact]> {
+pub fn cuts(facts: &[Fact], mut at: impl FnMut(usize) -> bool) -> Vec<&[Fact]> {
     let mut parts = Vec::new();
     let mut begin = 0;
     for end in 1..=facts.len() {

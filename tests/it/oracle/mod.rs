@@ -5,6 +5,8 @@
 //! `LIFELINE_ORACLE_ACCOUNT` checks other accounts.
 
 mod account;
+mod arrivals;
+mod asking;
 mod dbt;
 mod folded;
 mod golden;
@@ -13,3 +15,4 @@ mod odd;
 mod sync;
 mod transitions;
 mod truth;
+mod views;

@@ -25,7 +25,7 @@ const INCIDENTS_MAX: usize = 1_000;
 
 const STAGES: &str = "SELECT at, hash, kind, until, sync, status, changes, body FROM stage
     WHERE conn = ?1 AND (at, hash, kind) < (?2, ?3, ?4) AND at >= ?5 AND settled <= ?6
-    AND (?7 IS NULL OR kind = ?7) AND (?8 IS NULL OR status = ?8) AND (?9 = 0 OR changes = 1)
+    AND (?7 IS NULL OR kind = ?7) AND (?8 IS NULL OR status = ?8 COLLATE NOCASE) AND (?9 = 0 OR changes = 1)
     ORDER BY at DESC, hash DESC, kind DESC LIMIT ?10";
 const SYNC: &str = "SELECT at, hash, kind, until, sync, status, changes, body FROM stage
     WHERE conn = ?1 AND sync = ?2 AND at <= ?3 AND settled <= ?3 AND kind = ?4 ORDER BY at, hash LIMIT ?5";
@@ -114,7 +114,7 @@ impl Reading {
                 && (query.to.is_none() || at < to)
                 && query.before.is_none_or(|before| (stage.anchor, stage.kind) < before)
                 && query.kind.is_none_or(|kind| stage.kind == kind)
-                && query.status.as_ref().is_none_or(|status| stage.status.as_ref() == Some(status))
+                && query.status.as_ref().is_none_or(|status| stage.has_status(status))
                 && (!query.schema_changes || stage.schema_change)
         };
         let mut found: Vec<Stage> = self.stages().filter(fits).cloned().collect();
