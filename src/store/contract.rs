@@ -487,7 +487,7 @@ fn late_events_find_their_place(store: &SharedStore) {
         Some(&before),
         "an answer never depends on settling"
     );
-    assert_eq!(lives.connections(&all_lives()).expect("a page").connections, [before.summary.clone()]);
+    assert_eq!(lives.connections(&all_lives()).expect("a page").connections, vec![before.summary.clone()]);
     wait(lives.rebuild()).expect("begun");
     assert_eq!(lives.timeline(&whole("a")).expect("read").as_ref(), Some(&before));
     settled(store);

@@ -11,8 +11,6 @@ use crate::{
 };
 use ahash::AHashMap;
 
-/// Memory of all lives together, in bytes as estimated.
-pub const BYTES_MAX: usize = 64 << 20;
 /// What a state takes in memory for each byte of its JSON, about.
 const BYTES_PER_JSON: usize = 2;
 /// What a fact takes, about.

@@ -5,8 +5,8 @@
 //! in the tables: those are believed as far as that checkpoint only.
 
 use super::{
-    fold::walk,
     load::{self, Behind},
+    moves::walk,
     rows::{self, DAY_COLUMNS, DAY_US, Ident},
 };
 use crate::{

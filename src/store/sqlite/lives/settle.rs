@@ -6,8 +6,9 @@
 
 use super::{
     cache::Life,
-    fold::{Dirty, Folder, give, is_due, put_life},
+    fold::{Dirty, Folder, put_life},
     load::{self, Behind, Checkpoint},
+    moves::{give, is_due},
     rows::{self, Ident},
 };
 use crate::{
