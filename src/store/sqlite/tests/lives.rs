@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     envelope, identity,
-    lifecycle::{Day, Fact, Incident, Labels, Output, Run, Stage, StageKind, State, Summary},
+    lifecycle::{Day, Fact, Incident, Labels, Output, Run, Stage, StageKind, State, Summary, stage_order},
     model::{Micros, StoredEvent},
     normalize::normalize,
     simulate::{SimEvent, SimOptions, Simulator, write_json},
@@ -100,7 +100,7 @@ impl Pure {
         let (mut stages, mut incidents, mut runs) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         for row in out.into_iter().chain(state.live().into_iter().map(|live| live.row)) {
             match row {
-                Output::Stage(it) => drop(stages.insert((it.anchor, it.kind), it)),
+                Output::Stage(it) => drop(stages.insert(stage_order(it.anchor, it.kind), it)),
                 Output::Incident(it) => drop(incidents.insert(it.anchor, it)),
                 Output::Run(it) => drop(runs.insert(it.anchor, it)),
                 Output::Day(it) => drop(pure.days.insert(it.day, it)),
