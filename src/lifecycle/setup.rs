@@ -150,13 +150,14 @@ impl SetupTests {
             let tests = self.announced.map_or("setup tests".to_owned(), |n| words::count(n.into(), "setup test"));
             return format!("{tests} started, no outcome seen");
         }
-        let of = |n: u32| match self.announced {
-            Some(announced) if announced > n => format!("{n} of {announced} setup tests"),
-            _ => words::count(n.into(), "setup test"),
+        let of = |n: u32| words::count(n.into(), "setup test");
+        let announced = match self.announced {
+            Some(announced) if announced > ran => format!(", {announced} were announced"),
+            _ => String::new(),
         };
         match self.failing() {
-            None if self.failed > 0 => format!("{} passed in the end", of(self.passed)),
-            None => format!("{} passed", of(self.passed)),
+            None if self.failed > 0 => format!("{} passed in the end{announced}", of(self.passed)),
+            None => format!("{} passed{announced}", of(self.passed)),
             Some(test) => {
                 let why = test.message.as_deref().map(|text| format!(" ({text})")).unwrap_or_default();
                 let name = test.name.as_deref().unwrap_or("a test without a name");

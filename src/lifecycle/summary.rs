@@ -150,63 +150,83 @@ impl std::ops::AddAssign for SyncCounts {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// Its id. The caller sets it; facts do not carry it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub connection_id: String,
     /// Its name now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connection_name: Option<String>,
     /// Its type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connector_type: Option<String>,
     /// The system that logs it.
     pub source: Source,
     /// Its destination.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub destination: Option<String>,
     /// Where it stands.
     pub status: Status,
     /// The same in the words of the dbt package.
     pub health: Health,
     /// When it was created, where that was seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_us: Option<Micros>,
     /// When it was deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deleted_us: Option<Micros>,
     /// Whether it is paused.
     pub paused: bool,
     /// Minutes between scheduled syncs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sync_frequency_minutes: Option<i64>,
     /// `auto` or `manual`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule_type: Option<String>,
     /// `connected`, `incomplete`, `broken`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub setup_status: Option<String>,
     /// `ready`, `blocked_on_capture` and so on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schema_status: Option<String>,
     /// Start of the latest sync.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_started_us: Option<Micros>,
     /// End of the latest sync that ended, however.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_completed_us: Option<Micros>,
     /// End of the latest successful sync.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_success_us: Option<Micros>,
     /// How long the latest sync took that has both ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_duration_us: Option<Micros>,
     /// When a rescheduled sync goes on, while it waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rescheduled_us: Option<Micros>,
     /// Errors since the last successful sync, failed ends included.
     pub errors: u64,
     /// Warnings since the last successful sync.
     pub warnings: u64,
     /// Schema changes by day (days since 1970), of the last thirty days that the connection has seen.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub schema_change_days: Vec<(i64, u64)>,
     /// Syncs by how they ended.
     pub syncs: SyncCounts,
     /// The open incident, in the public form.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub open_incident: Option<Value>,
     /// Ids of syncs that run; `None` for one without an id.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub running: Vec<Option<String>>,
     /// First and last event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_event_us: Option<Micros>,
     /// Last event.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_event_us: Option<Micros>,
     /// Events.
     pub events: u64,
     /// Events that no stage speaks of, by name. At most 64 names; `other` holds the rest.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub unused: BTreeMap<String, u64>,
     /// Today's counts: of the day of the last event.
     pub day: super::Day,
