@@ -55,10 +55,10 @@ pub struct Storage {
     pub schemas_dir: Option<PathBuf>,
     /// Whether checkpoints are the server's business; another program's otherwise.
     pub wal_autocheckpoint: bool,
-    /// Whether lives are reconstructed.
-    pub fold: bool,
     /// Bytes of the file that is given up on a full disk; 0 for none.
     pub ballast_bytes: u64,
+    /// Whether lives are kept current with every commit.
+    pub fold: bool,
 }
 
 /// Who may do what. Held in memory only.
@@ -204,8 +204,8 @@ impl Reader<'_> {
             data_dir: self.get("data_dir", path)?,
             schemas_dir: self.get("schemas_dir", path),
             wal_autocheckpoint: self.get("wal_autocheckpoint", value::boolean)?,
-            fold: self.get("fold", value::boolean)?,
             ballast_bytes: self.number("ballast_bytes", value::bytes_or_off)?,
+            fold: self.get("fold", value::boolean)?,
         };
         let credentials = Credentials {
             ingest: self.get("ingest_token", value::tokens).unwrap_or_default(),

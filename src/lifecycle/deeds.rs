@@ -201,6 +201,13 @@ impl Deed {
             && other.channels.iter().all(human)
             && self.channels.iter().all(human)
             && !self.channels.iter().any(|channel| other.channels.contains(channel))
+            && (self.kind != StageKind::Modified || self.shares_a_change_with(other))
+    }
+
+    /// Edits are of one action only when they speak of the same members, as far as they name any.
+    fn shares_a_change_with(&self, other: &Self) -> bool {
+        let known = |change: &Change| other.changes.iter().any(|it| it.field == change.field);
+        self.changes.is_empty() || other.changes.is_empty() || self.changes.iter().any(known)
     }
 
     /// Takes the other record of the same action.
@@ -305,7 +312,7 @@ impl Deed {
     }
 
     fn edited(&self) -> String {
-        let named: Vec<String> = self.changes.iter().take(3).map(|it| it.field.clone()).collect();
+        let named: Vec<String> = self.changes.iter().take(3).map(changed_value).collect();
         match (&self.edit_type, named.is_empty()) {
             (Some(kind), true) => format!(" ({})", words::cut(kind, 60)),
             (Some(kind), false) => format!(" ({}: {})", words::cut(kind, 60), list(named, self.changes.len())),
@@ -320,7 +327,7 @@ impl Deed {
             .iter()
             .take(3)
             .map(|item| {
-                let operation = item.operation.to_lowercase().replace('_', " ");
+                let operation = operation(&item.operation);
                 let name = full_name(item);
                 let columns: Vec<&str> = item.columns.iter().take(3).map(|it| &**it).collect();
                 match (name.is_empty(), columns.is_empty() || item.columns.len() > 3) {
@@ -331,6 +338,30 @@ impl Deed {
             })
             .collect();
         if named.is_empty() { String::new() } else { format!(" ({})", list(named, self.schema_changes.len())) }
+    }
+}
+
+/// An operation in words; settings (`name=value`) keep their names.
+fn operation(text: &str) -> String {
+    match text {
+        "ADDITION" => "added".to_owned(),
+        "REMOVAL" => "removed".to_owned(),
+        text if text.contains('=') => text.to_owned(),
+        text => text.to_lowercase().replace('_', " "),
+    }
+}
+
+/// A changed member with its values, where they are short.
+fn changed_value(change: &Change) -> String {
+    let short = |value: &serde_json::Value| match value {
+        serde_json::Value::Null => Some("nothing".to_owned()),
+        serde_json::Value::Object(_) | serde_json::Value::Array(_) => None,
+        serde_json::Value::String(text) => (text.chars().count() <= 40).then(|| text.clone()),
+        other => Some(other.to_string()),
+    };
+    match (short(&change.old), short(&change.new)) {
+        (Some(old), Some(new)) if old != new => format!("{} from {old} to {new}", change.field),
+        _ => change.field.clone(),
     }
 }
 

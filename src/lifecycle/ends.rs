@@ -5,7 +5,7 @@
 use super::{
     Action, Fact, Output, StageKind,
     incidents::{Case, Resolution},
-    state::{Settled, State},
+    state::{DAY_US, Settled, State},
     step::{Turn, turn},
     sync::{Outcome, Sync, SyncKind, Trigger, TriggerKind},
     time_text, words,
@@ -102,7 +102,7 @@ impl State {
     pub(super) fn sync_ended(&mut self, fact: &Fact, out: &mut Vec<Output>) -> bool {
         let kind = self.kind(None);
         let Some((sync, is_new)) = self.syncs.join(fact, kind) else { return false };
-        let before = sync.ended.as_ref().map(|end| Outcome::of(&end.ending));
+        let before = sync.ended.as_ref().map(|end| (Outcome::of(&end.ending), end.key.created_us));
         sync.absorb(fact);
         sync.given = true;
         out.push(Output::Stage(sync.stage()));
@@ -117,7 +117,7 @@ impl State {
     }
 
     /// What the end of a sync means for the connection. `before` is what an earlier end of the same sync said.
-    fn take_end(&mut self, key: EventKey, sync: &Sync, before: Option<Outcome>, out: &mut Vec<Output>) {
+    fn take_end(&mut self, key: EventKey, sync: &Sync, before: Option<(Outcome, Micros)>, out: &mut Vec<Output>) {
         let Some(end) = &sync.ended else { return };
         let outcome = Outcome::of(&end.ending);
         let duration = sync.duration_us();
@@ -125,18 +125,12 @@ impl State {
         if duration.is_some() {
             self.last_duration_us = duration;
         }
-        if let Some(before) = before {
+        if let Some((before, _)) = before {
             count(&mut self.counts, before, |n| *n = n.saturating_sub(1));
         }
         count(&mut self.counts, outcome, |n| *n += 1);
-        if let Some(day) = &mut self.day
-            && before.is_none()
-        {
-            day.syncs.total += 1;
-            count(&mut day.syncs, outcome, |n| *n += 1);
-            let ms = duration.unwrap_or(0) / 1_000;
-            day.sync_ms = day.sync_ms.saturating_add(u64::try_from(ms).unwrap_or(0));
-        }
+        self.count_end(outcome, duration, before);
+        let failed_before = before.is_some_and(|(before, _)| before == Outcome::Failure);
         if let Some(settled) = Settled::of(outcome)
             && !(settled == Settled::Unknown && self.settled.is_some())
         {
@@ -150,6 +144,13 @@ impl State {
                 self.recover(key, sync, out);
             }
             Outcome::Priority => self.recover(key, sync, out),
+            // A second word about the same failure.
+            Outcome::Failure if failed_before && self.case.as_ref().is_some_and(Case::is_open) => {
+                if let Some(case) = &mut self.case {
+                    case.says(sync);
+                    out.push(Output::Incident(case.row()));
+                }
+            }
             Outcome::Failure => {
                 self.count_error();
                 self.fail(key, sync, out);
@@ -159,6 +160,24 @@ impl State {
                 self.rescheduled_us = end.ending.rescheduled_us;
             }
             Outcome::Canceled | Outcome::Unknown => {}
+        }
+    }
+
+    /// Counts an end among those of the day. A second end of one sync takes the place of the first, while that day lasts.
+    fn count_end(&mut self, outcome: Outcome, duration: Option<Micros>, before: Option<(Outcome, Micros)>) {
+        let Some(day) = &mut self.day else { return };
+        match before {
+            None => {
+                day.syncs.total += 1;
+                count(&mut day.syncs, outcome, |n| *n += 1);
+                let ms = duration.unwrap_or(0) / 1_000;
+                day.sync_ms = day.sync_ms.saturating_add(u64::try_from(ms).unwrap_or(0));
+            }
+            Some((before, at)) if at.div_euclid(DAY_US) == day.day => {
+                count(&mut day.syncs, before, |n| *n = n.saturating_sub(1));
+                count(&mut day.syncs, outcome, |n| *n += 1);
+            }
+            Some(_) => {}
         }
     }
 

@@ -90,8 +90,13 @@ impl Case {
 
     /// Another sync failed. The reason and the task are those of the latest.
     pub fn failed(&mut self, sync: &Sync) {
-        let Some(end) = &sync.ended else { return };
         self.failures = self.failures.saturating_add(1);
+        self.says(sync);
+    }
+
+    /// What the latest failed sync says.
+    pub fn says(&mut self, sync: &Sync) {
+        let Some(end) = &sync.ended else { return };
         self.task_type = end.ending.task_type.clone().filter(|task| !task.is_empty());
         self.reason = sync.reason().map(Into::into);
         if let Some(reason) = &self.reason {

@@ -97,6 +97,17 @@ impl SetupTests {
         run
     }
 
+    /// Whether every test passed when it ran last.
+    pub fn all_pass(&self) -> bool {
+        self.failing().is_none()
+    }
+
+    /// The first test whose last outcome is a failure.
+    fn failing(&self) -> Option<&Test> {
+        let last = |test: &&Test| self.tests.iter().rfind(|it| it.name == test.name) == Some(*test);
+        self.tests.iter().filter(last).find(|test| &*test.outcome == "failed")
+    }
+
     /// Its stage.
     pub fn stage(&self) -> Stage {
         let ids = self.start.into_iter().chain(self.tests.iter().map(|test| test.event));
@@ -139,15 +150,20 @@ impl SetupTests {
             let tests = self.announced.map_or("setup tests".to_owned(), |n| words::count(n.into(), "setup test"));
             return format!("{tests} started, no outcome seen");
         }
-        let failed = self.tests.iter().find(|test| &*test.outcome == "failed");
-        match failed {
-            None => format!("{} passed", words::count(self.passed.into(), "setup test")),
+        let of = |n: u32| words::count(n.into(), "setup test");
+        let announced = match self.announced {
+            Some(announced) if announced > ran => format!(", {announced} were announced"),
+            _ => String::new(),
+        };
+        match self.failing() {
+            None if self.failed > 0 => format!("{} passed in the end{announced}", of(self.passed)),
+            None => format!("{} passed{announced}", of(self.passed)),
             Some(test) => {
-                let name = test.name.as_deref().unwrap_or("a test");
-                let why = test.message.as_deref().map(|text| format!(": {text}")).unwrap_or_default();
-                let text =
-                    format!("{} of {} failed, first {name}{why}", self.failed, words::count(ran.into(), "setup test"));
-                words::cut(&text, 300)
+                let why = test.message.as_deref().map(|text| format!(" ({text})")).unwrap_or_default();
+                let name = test.name.as_deref().unwrap_or("a test without a name");
+                let how_many =
+                    if ran == 1 { "setup test".to_owned() } else { format!("{} of {ran} setup tests", self.failed) };
+                words::cut(&format!("{how_many} failed: {name}{why}"), 300)
             }
         }
     }

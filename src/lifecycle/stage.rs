@@ -83,6 +83,12 @@ impl StageKind {
     }
 }
 
+/// What stages are ordered by: their moment, what they are, and then anything that tells them apart.
+#[must_use]
+pub fn stage_order(anchor: EventKey, kind: StageKind) -> (Micros, StageKind, i64) {
+    (anchor.created_us, kind, anchor.hash)
+}
+
 /// One stage.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stage {
@@ -100,6 +106,14 @@ pub struct Stage {
     pub schema_change: bool,
     /// The stage as the contract has it, one JSON object.
     pub body: String,
+}
+
+impl Stage {
+    /// Whether it is a sync of this status, compared without the case of ASCII letters.
+    #[must_use]
+    pub fn has_status(&self, status: &str) -> bool {
+        self.status.as_ref().is_some_and(|mine| mine.eq_ignore_ascii_case(status))
+    }
 }
 
 /// One incident, as it stands. Known by its opening event.

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::model::{EventKey, Micros};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Number of the rules. Rows made under other rules are made anew when a store is opened.
 pub const FOLD_VERSION: i64 = 1;
@@ -41,7 +41,7 @@ pub struct Live {
 pub struct State {
     pub(super) last_us: Option<Micros>,
     pub(super) first_us: Option<Micros>,
-    pub(super) labels: Option<Labels>,
+    pub(super) labels: Option<Arc<Labels>>,
     pub(super) events: u64,
     pub(super) created_us: Option<Micros>,
     pub(super) deleted_us: Option<Micros>,
@@ -136,7 +136,7 @@ impl State {
         self.first_us.get_or_insert(at);
         self.events += 1;
         match &mut self.labels {
-            None => self.labels = Some((*fact.labels).clone()),
+            None => self.labels = Some(Arc::clone(&fact.labels)),
             Some(known) => take_labels(known, &fact.labels),
         }
         let today = at.div_euclid(DAY_US);
@@ -319,14 +319,22 @@ impl State {
 }
 
 /// Later facts know better; what they do not say stays.
-fn take_labels(known: &mut Labels, new: &Labels) {
+fn take_labels(known: &mut Arc<Labels>, new: &Arc<Labels>) {
+    if Arc::ptr_eq(known, new) || known == new {
+        return;
+    }
+    let mut merged = (**new).clone();
+    merged.source = known.source;
     for (mine, theirs) in [
-        (&mut known.name, &new.name),
-        (&mut known.connector_type, &new.connector_type),
-        (&mut known.destination, &new.destination),
+        (&known.name, &mut merged.name),
+        (&known.connector_type, &mut merged.connector_type),
+        (&known.destination, &mut merged.destination),
     ] {
-        if theirs.is_some() && mine != theirs {
-            mine.clone_from(theirs);
+        if theirs.is_none() {
+            theirs.clone_from(mine);
         }
+    }
+    if merged != **known {
+        *known = Arc::new(merged);
     }
 }

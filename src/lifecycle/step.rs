@@ -121,8 +121,9 @@ impl State {
             Signal::Tested(result) => {
                 let run = SetupTests::take(self.tests.take(), fact, result);
                 out.push(Output::Stage(run.stage()));
+                let all_pass = run.all_pass();
                 self.tests = Some(run);
-                if result.passed {
+                if all_pass {
                     self.setup_status = Some("connected".into());
                     self.set_up(fact.key, "setup tests passed, connection created", out);
                 } else {
@@ -166,6 +167,7 @@ impl State {
             Signal::Deleted(_) => {
                 self.deleted_us.get_or_insert(at);
                 self.resolve(fact.key, Resolution::Deleted, out);
+                self.syncs.break_off(at, out);
                 self.deed(fact, out);
                 true
             }

@@ -31,10 +31,10 @@ pub enum SyncKind {
 impl SyncKind {
     const fn as_str(self) -> &'static str {
         match self {
-            Self::Initial => "initial",
-            Self::Incremental => "incremental",
+            Self::Initial => "initial sync",
+            Self::Incremental => "incremental sync",
             Self::Resync => "re-sync",
-            Self::Manual => "manual",
+            Self::Manual => "manual sync",
         }
     }
 }

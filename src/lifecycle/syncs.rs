@@ -5,19 +5,21 @@
 //! [`OPEN_MAX`] open syncs, [`RECENT_MAX`] ended ones that late lines may still join, [`CLOSED_MAX`] ids of older ones.
 
 use super::{
-    Fact, Output, Signal, SyncId, Work,
+    Channel, Fact, Output, Signal, SyncId, Work,
     sync::{Sync, SyncKind},
 };
 use crate::model::{EventKey, Micros};
 use serde::{Deserialize, Serialize};
-use std::collections::VecDeque;
+use std::{collections::VecDeque, sync::Arc};
 
 /// Most syncs without an end.
 const OPEN_MAX: usize = 32;
 /// Most of them that were overtaken by a later one.
 const OVERTAKEN_MAX: usize = 4;
-/// Ended syncs that late lines may still join.
-const RECENT_MAX: usize = 2;
+/// Ended syncs that late lines may still join, at most; all but the last only for [`RECENT_US`].
+const RECENT_MAX: usize = 4;
+/// How long an ended sync is kept beside later ones.
+const RECENT_US: Micros = 600_000_000;
 /// Ids of ended syncs that are remembered, so that a line long after the end does not look like a new sync.
 const CLOSED_MAX: usize = 16;
 /// How long after its end a line without an id still belongs to a sync.
@@ -27,7 +29,8 @@ const AFTER_US: Micros = 60_000_000;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Syncs {
     open: Vec<Sync>,
-    recent: VecDeque<Sync>,
+    /// Shared, since copies of a state are kept beside each other.
+    recent: VecDeque<Arc<Sync>>,
     closed: VecDeque<SyncId>,
 }
 
@@ -63,9 +66,11 @@ fn claim(fact: &Fact) -> Claim {
         )
         | Signal::Info(_)
         | Signal::Warning(_)
-        | Signal::Error(_)
-        | Signal::SchemaChanged(_) => Claim::Part,
-        Signal::Created(_)
+        | Signal::Error(_) => Claim::Part,
+        // What a person changes is no part of the sync that happens to run.
+        Signal::SchemaChanged(change) if change.action.channel == Channel::Connector => Claim::Part,
+        Signal::SchemaChanged(_)
+        | Signal::Created(_)
         | Signal::TestsStarted(..)
         | Signal::Tested(_)
         | Signal::Resync(_)
@@ -143,7 +148,7 @@ impl Syncs {
                 }
                 Some((sync, false))
             }
-            Place::Recent(at) => self.recent.get_mut(at).map(|sync| (sync, false)),
+            Place::Recent(at) => self.recent.get_mut(at).map(|sync| (Arc::make_mut(sync), false)),
             Place::New => {
                 self.open.push(Sync::new(fact, kind));
                 self.open.last_mut().map(|sync| (sync, true))
@@ -160,7 +165,7 @@ impl Syncs {
             if let Some(at) = self.open.iter().rposition(fits) {
                 return Place::Open(at);
             }
-            if let Some(at) = self.recent.iter().rposition(fits) {
+            if let Some(at) = self.recent.iter().rposition(|sync| fits(sync)) {
                 return Place::Recent(at);
             }
             if self.closed.contains(id) {
@@ -185,7 +190,7 @@ impl Syncs {
             let end = sync.ended.as_ref();
             end.is_some_and(|end| at.saturating_sub(end.key.created_us) <= AFTER_US && (!is_end || end.by_status))
         };
-        match self.recent.iter().rposition(after) {
+        match self.recent.iter().rposition(|sync| after(sync)) {
             Some(at) => Place::Recent(at),
             None if claim == Claim::Proof => Place::New,
             None => Place::Nowhere,
@@ -198,12 +203,12 @@ impl Syncs {
         if let Some(at) = self.open.iter().position(fits) {
             return Some(self.open.remove(at));
         }
-        self.recent.iter().position(fits).and_then(|at| self.recent.remove(at))
+        self.recent.iter().position(|sync| fits(sync)).and_then(|at| self.recent.remove(at)).map(Arc::unwrap_or_clone)
     }
 
     /// Puts a sync that has ended among the recent ones.
     pub fn put(&mut self, sync: Sync, out: &mut Vec<Output>) {
-        self.recent.push_back(sync);
+        self.recent.push_back(Arc::new(sync));
         // It is known to have run: whoever was overtaken before is given out as broken off.
         for sync in self.open.iter_mut().filter(|sync| sync.superseded.is_some() && !sync.given) {
             sync.given = true;
@@ -216,17 +221,28 @@ impl Syncs {
     pub fn overtake(&mut self, fact: &Fact) {
         let at = fact.key.created_us;
         for sync in &mut self.open {
-            if sync.anchor != fact.key && sync.is_running() && sync.last_us < at {
+            if sync.anchor != fact.key && sync.is_running() && sync.last_us <= at {
                 sync.superseded = Some(at);
             }
         }
     }
 
+    /// The connection was deleted: what runs will not be heard of again, or is heard of and says so.
+    pub fn break_off(&mut self, at: Micros, out: &mut Vec<Output>) {
+        for sync in self.open.iter_mut().filter(|sync| sync.is_running()) {
+            sync.superseded = Some(at);
+            sync.given = true;
+            out.push(Output::Stage(sync.stage()));
+        }
+    }
+
     /// Keeps the bounds. What is put aside for good is given out.
     pub fn tidy(&mut self, out: &mut Vec<Output>) {
-        while self.recent.len() > RECENT_MAX {
+        let newest = self.recent.back().map_or(i64::MIN, |sync| sync.last_us);
+        let is_old = |sync: &Arc<Sync>| sync.last_us.saturating_add(RECENT_US) < newest;
+        while self.recent.len() > RECENT_MAX || self.recent.len() > 1 && self.recent.front().is_some_and(is_old) {
             let sync = self.recent.pop_front();
-            if let Some(id) = sync.and_then(|sync| sync.id) {
+            if let Some(id) = sync.and_then(|sync| sync.id.clone()) {
                 self.close(id);
             }
         }
@@ -272,7 +288,7 @@ impl Syncs {
 
     /// All that may still change.
     pub fn all(&self) -> impl Iterator<Item = &Sync> {
-        self.recent.iter().chain(&self.open)
+        self.recent.iter().map(|sync| &**sync).chain(&self.open)
     }
 }
 

@@ -22,6 +22,8 @@ pub fn run(open: impl Fn() -> SharedStore) {
     quarantine_keeps_counts_and_replays(&open());
     tokens_and_values_are_kept(&open());
     closing_refuses_what_comes_later(&open());
+    lives_follow_their_events(&open());
+    late_events_find_their_place(&open());
 }
 
 /// The `n`th of a family of plain events.
@@ -338,4 +340,157 @@ fn closing_refuses_what_comes_later(store: &SharedStore) {
     assert_eq!(wait(store.close()), Err(StoreError::Closed));
     assert_eq!(wait(store.probe()), Err(StoreError::Closed));
     assert_eq!(store.event(EventId(sample(1).key)), Err(StoreError::Closed));
+}
+
+/// A step of a sync, so many milliseconds after the beginning.
+fn step(ms: i64, connection: &str, name: &str, data: serde_json::Value) -> NewEvent {
+    let mut new = sample(0);
+    let created = Timestamp::new(1_780_000_000 + ms / 1000, (ms % 1000) as u32 * 1_000_000, 3).expect("a time");
+    let data = data.as_object().is_some_and(|data| !data.is_empty()).then_some(data);
+    new.raw =
+        json!({"event": name, "created": created.to_string(), "connection_id": connection, "data": data}).to_string();
+    // Any number does that tells them apart.
+    let hash = new.raw.bytes().fold(7_i64, |hash, byte| hash.wrapping_mul(1_099_511_628_211) ^ i64::from(byte));
+    new.key = EventKey { created_us: created.micros(), hash };
+    new.event.created = created;
+    new.event.name = name.to_owned();
+    new.event.original_name = None;
+    new.event.connection_id = Some(connection.to_owned());
+    new.event.sync_id = Some(format!("sync {}", ms / 10_000));
+    new.event.data = data;
+    new.event.level = Level::Info;
+    new.event.destination = Some("warehouse".into());
+    new
+}
+
+/// One sync that begins at a time.
+fn sync(ms: i64, connection: &str, status: &str) -> Vec<NewEvent> {
+    let rows = json!({"schema": "s", "table": "t", "operationType": "REPLACED_OR_INSERTED", "count": 12});
+    vec![
+        step(ms, connection, "sync_start", json!({})),
+        step(ms + 1_000, connection, "records_modified", rows),
+        step(ms + 4_000, connection, "sync_end", json!({"status": status})),
+    ]
+}
+
+/// Waits until nothing has to be folded again.
+pub fn settled(store: &SharedStore) {
+    while wait(store.lives().settle(None)).expect("settled") > 0 {}
+    let stats = store.stats();
+    assert_eq!((stats.unfolded, stats.fold_lag_us), (0, 0));
+}
+
+fn whole(connection: &str) -> lives::TimelineQuery {
+    lives::TimelineQuery { connection_id: connection.to_owned(), limit: 100, ..lives::TimelineQuery::default() }
+}
+
+fn all_lives() -> lives::LifeQuery {
+    lives::LifeQuery {
+        filter: lives::LifeFilter::default(),
+        sort: lives::LifeSort::Id,
+        order: Order::Asc,
+        after: None,
+        limit: 100,
+    }
+}
+
+fn lives_follow_their_events(store: &SharedStore) {
+    use crate::lifecycle::{Health, StageKind, Status, stage_order};
+    let lives = store.lives();
+    assert_eq!(lives.connections(&all_lives()).expect("a page").connections, []);
+    assert_eq!(lives.connection("a", None), Ok(None));
+    assert_eq!(lives.timeline(&whole("a")), Ok(None));
+    append(store, sync(0, "a", "SUCCESSFUL"));
+    append(store, sync(10_000, "a", "FAILURE"));
+    append(store, sync(20_000, "b", "SUCCESSFUL"));
+    append(store, vec![step(0, crate::model::TEST_CONNECTION_ID, "sync_start", json!({}))]);
+    // What was acknowledged is there, without waiting.
+    let page = lives.connections(&all_lives()).expect("a page");
+    let told: Vec<_> = page.connections.iter().map(|it| (it.connection_id.as_str(), it.status, it.health)).collect();
+    assert_eq!(told, [("a", Status::Broken, Health::Broken), ("b", Status::Connected, Health::Connected)]);
+    assert_eq!((page.next, page.connections[0].syncs.failed, page.connections[0].events), (None, 1, 6));
+    assert_eq!(lives.connection(crate::model::TEST_CONNECTION_ID, None), Ok(None));
+    let at = |ms: i64| step(ms, "a", "sync_start", json!({})).key.created_us;
+    let then = lives.connection("a", Some(at(4_000))).expect("read").expect("there");
+    assert_eq!((then.status, then.events, then.connection_id.as_str()), (Status::Connected, 3, "a"));
+    assert_eq!(lives.connection("a", Some(at(0) - 1)), Ok(None), "it did not exist then");
+
+    let timeline = lives.timeline(&whole("a")).expect("read").expect("there");
+    assert!(
+        timeline
+            .stages
+            .windows(2)
+            .all(|pair| stage_order(pair[0].anchor, pair[0].kind) > stage_order(pair[1].anchor, pair[1].kind))
+    );
+    let syncs = |query: lives::TimelineQuery| -> Vec<Option<String>> {
+        let query = lives::TimelineQuery { kind: Some(StageKind::Sync), ..query };
+        let page = lives.timeline(&query).expect("read").expect("there");
+        page.stages.into_iter().map(|stage| stage.status).collect()
+    };
+    let text = |words: &[&str]| words.iter().map(|word| Some((*word).to_owned())).collect::<Vec<_>>();
+    assert_eq!(syncs(whole("a")), text(&["FAILURE", "SUCCESSFUL"]));
+    assert_eq!(syncs(lives::TimelineQuery { from: Some(at(10_000)), ..whole("a") }), text(&["FAILURE"]));
+    assert_eq!(syncs(lives::TimelineQuery { to: Some(at(10_000)), ..whole("a") }), text(&["SUCCESSFUL"]));
+    assert_eq!(syncs(lives::TimelineQuery { as_of: Some(at(12_000)), ..whole("a") }), text(&["RUNNING", "SUCCESSFUL"]));
+    let failed = lives::TimelineQuery { status: Some("FAILURE".into()), ..whole("a") };
+    assert_eq!(syncs(failed), text(&["FAILURE"]));
+    let (mut query, mut paged) = (lives::TimelineQuery { limit: 1, ..whole("a") }, Vec::new());
+    loop {
+        let page = lives.timeline(&query).expect("read").expect("there");
+        paged.extend(page.stages);
+        query.before = page.next;
+        if query.before.is_none() {
+            break;
+        }
+    }
+    assert_eq!(paged, timeline.stages);
+    assert_eq!(timeline.incidents.len(), 1);
+    let sync = lives.sync("a", "sync 1").expect("read").expect("there");
+    assert_eq!((sync.status.as_deref(), sync.sync_id.as_deref()), (Some("FAILURE"), Some("sync 1")));
+    assert_eq!(lives.sync("a", "sync 9"), Ok(None));
+    assert_eq!(lives.sync("b", "sync 1"), Ok(None));
+
+    let open = lives::IncidentQuery { open: Some(true), limit: 10, ..lives::IncidentQuery::default() };
+    let found = lives.incidents(&open).expect("read");
+    assert_eq!((found.len(), found[0].connection_id.as_str(), found[0].incident.failures), (1, "a", 1));
+    assert_eq!(found[0].incident, timeline.incidents[0]);
+    append(store, self::sync(30_000, "a", "SUCCESSFUL"));
+    assert_eq!(lives.incidents(&open), Ok(Vec::new()));
+    let closed = lives::IncidentQuery { open: Some(false), connection_id: Some("a".into()), ..open };
+    assert_eq!(lives.incidents(&closed).expect("read").len(), 1);
+    let day = at(0).div_euclid(86_400_000_000);
+    let days = lives.days("a", day, day + 1).expect("read").expect("known");
+    assert_eq!(
+        (days.len(), days[0].day.rows_modified, days[0].day.syncs.total, days[0].syncing_ms),
+        (1, 36, 3, 12_000)
+    );
+    assert_eq!(lives.days("nobody", day, day + 1), Ok(None));
+    let totals = lives.totals(day * 86_400_000_000, (day + 1) * 86_400_000_000).expect("read");
+    let told: Vec<_> = totals.iter().map(|it| (it.days.syncs.total, it.incidents.len())).collect();
+    assert_eq!(told, [(3, 1), (1, 0)]);
+    assert_eq!(lives.runs(&lives::RunQuery { limit: 10, ..lives::RunQuery::default() }), Ok(Vec::new()));
+}
+
+fn late_events_find_their_place(store: &SharedStore) {
+    let lives = store.lives();
+    let mut events: Vec<NewEvent> = (0..60).flat_map(|n| sync(n * 10_000, "a", "SUCCESSFUL")).collect();
+    events.extend(sync(700_000, "a", "FAILURE"));
+    let late = events.remove(50);
+    append(store, events.split_off(30));
+    append(store, events);
+    append(store, vec![late.clone(), late]);
+    let before = lives.timeline(&whole("a")).expect("read").expect("there");
+    assert_eq!((before.stages.len() >= 61, before.summary.events), (true, 183));
+    settled(store);
+    assert_eq!(
+        lives.timeline(&whole("a")).expect("read").as_ref(),
+        Some(&before),
+        "an answer never depends on settling"
+    );
+    assert_eq!(lives.connections(&all_lives()).expect("a page").connections, vec![before.summary.clone()]);
+    wait(lives.rebuild()).expect("begun");
+    assert_eq!(lives.timeline(&whole("a")).expect("read").as_ref(), Some(&before));
+    settled(store);
+    assert_eq!(lives.timeline(&whole("a")).expect("read").as_ref(), Some(&before));
+    assert_eq!(lives.connection("a", None), Ok(Some(before.summary)));
 }

@@ -102,7 +102,7 @@ pub struct TimelineQuery {
     pub as_of: Option<Micros>,
     /// Only of this kind.
     pub kind: Option<StageKind>,
-    /// Only syncs of this status, as rendered.
+    /// Only syncs of this status, as rendered; the case of ASCII letters does not matter.
     pub status: Option<String>,
     /// Only what belongs into the list of schema changes.
     pub schema_changes: bool,

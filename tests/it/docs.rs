@@ -130,6 +130,26 @@ fn the_filters_are_those_of_the_program() {
     assert_eq!(told, served);
 }
 
+#[test]
+fn the_filters_of_connections_are_those_of_the_program() {
+    let printed = command(root(), &[]).arg("openapi").output().expect("the binary runs");
+    let document: serde_json::Value = serde_json::from_slice(&printed.stdout).expect("a document");
+    let parameters = document["paths"]["/v1/connections"]["get"]["parameters"].as_array().expect("a list");
+    let served: BTreeSet<&str> = parameters.iter().filter_map(|parameter| parameter["name"].as_str()).collect();
+    let table = between("docs/api.md", "| connections | value |", "```json");
+    let cells = table.lines().filter_map(|line| line.strip_prefix("| `")?.split_once(" |")).map(|(names, _)| names);
+    let told: BTreeSet<&str> = cells.flat_map(|names| names.split(", ").map(|name| name.trim_matches('`'))).collect();
+    assert_eq!(told, served);
+    for name in ["status", "health", "source", "sort", "order"] {
+        let words = parameters.iter().find(|it| it["name"] == name).expect("a filter")["schema"]["enum"].clone();
+        let words: Vec<String> = serde_json::from_value(words).expect("words");
+        let line = table.lines().find(|line| line.starts_with(&format!("| `{name}` |"))).expect("a row");
+        for word in words {
+            assert!(line.contains(&format!("`{word}`")), "docs/api.md: {name} may be {word}");
+        }
+    }
+}
+
 /// Blocks of shell that are marked to be run, with their line.
 fn blocks(text: &str) -> Vec<(usize, String)> {
     let mut found = Vec::new();

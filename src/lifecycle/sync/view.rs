@@ -172,17 +172,22 @@ impl<'s> Body<'s> {
 
 /// One sentence for a person.
 fn summary(sync: &Sync, status: &str) -> String {
-    let mut text = format!("{} sync", sync.kind.as_str());
+    let mut text = sync.kind.as_str().to_owned();
     let took = sync.duration_us().map(|us| format!(" after {}", words::duration(us)));
     let took = took.as_deref().unwrap_or_default();
     match sync.ended.as_ref().map(|end| Outcome::of(&end.ending)) {
         Some(Outcome::Success) => text.push_str(&format!(" succeeded{took}")),
         Some(Outcome::Failure) => text.push_str(&format!(" failed{took}")),
-        Some(Outcome::Rescheduled) => text.push_str(&format!(" put off{took}")),
+        Some(Outcome::Rescheduled) => {
+            text.push_str(&format!(" put off{took}"));
+            if let Some(at) = sync.ended.as_ref().and_then(|end| end.ending.rescheduled_us) {
+                text.push_str(&format!(" until {}", time_text(at)));
+            }
+        }
         Some(Outcome::Priority) => text.push_str(&format!(" brought the newest data first{took}, history follows")),
         Some(Outcome::Canceled) => text.push_str(&format!(" canceled{took}")),
         Some(Outcome::Unknown) => text.push_str(&format!(" ended as {status}{took}")),
-        None if sync.superseded.is_some() => text.push_str(" broke off: a later one started and no end was seen"),
+        None if sync.superseded.is_some() => text.push_str(" broke off, no end was seen"),
         None => text.push_str(" is running"),
     }
     let rows = sync.tables.rows().values().fold(0_u64, |sum, n| sum.saturating_add(*n));

@@ -57,7 +57,7 @@ pub fn newest(lives: &dyn Lives, limit: usize) -> Result<Vec<Summary>, StoreErro
 pub fn connections(lives: &dyn Lives, request: ConnectionsRequest, now: Micros) -> Answer {
     let ConnectionsRequest(query) = request;
     let found = lives.connections(&query)?;
-    let data: Vec<_> = found.connections.iter().map(|summary| summary.json(now)).collect();
+    let data: Vec<_> = found.connections.iter().map(|summary| summary.view(now)).collect();
     let next = found.next.map(|place| life_cursor(query.sort, query.order, &place));
     Ok(Ok(Object::new().member("data", &data).member("next_cursor", &next).end()))
 }
@@ -74,7 +74,7 @@ pub fn connection(lives: &dyn Lives, request: ConnectionRequest, now: Micros) ->
     let Some(summary) = lives.connection(&connection_id, as_of)? else {
         return missing(lives, &connection_id, as_of).map(Err);
     };
-    Ok(Ok(Object::new().members_of(&summary.json(as_of.unwrap_or(now)).to_string()).end()))
+    Ok(Ok(Object::written(&summary.view(as_of.unwrap_or(now)))))
 }
 
 /// Why nothing was found of a connection.
@@ -131,7 +131,7 @@ pub fn timeline(lives: &dyn Lives, request: TimelineRequest, now: Micros) -> Ans
     let at = query.as_of.unwrap_or(now);
     let unused = found.summary.unused.iter().map(|(event, events)| Unused { event, events: *events });
     let body = Object::new()
-        .member("connection", &found.summary.json(at))
+        .member("connection", &found.summary.view(at))
         .member("as_of", &time_text(at))
         .texts("stages", found.stages.iter().rev().map(|stage| stage.body.as_str()))
         .texts("incidents", found.incidents.iter().rev().map(|incident| incident.body.as_str()))

@@ -1,7 +1,7 @@
 //! Lives in memory, for tests of those that ask.
 
 use crate::{
-    lifecycle::{Health, Incident, Run, Stage, StageKind, Status, Summary, SyncCounts},
+    lifecycle::{Health, Incident, Run, Stage, StageKind, Status, Summary, SyncCounts, stage_order},
     model::{EventKey, Micros, Source},
     store::{
         Lives, Order, StoreError, StoreFuture,
@@ -75,6 +75,8 @@ pub(crate) struct Kept {
     /// Connections that wait, and how many of them stay behind.
     pub unfolded: u64,
     pub behind: u64,
+    /// Whether nothing can be settled.
+    pub full: bool,
     /// What was asked to be settled.
     pub settled: Vec<Option<String>>,
     /// Lists of connections that were read.
@@ -156,9 +158,9 @@ impl Lives for FakeLives {
                 && query.to.is_none_or(|to| at < to)
                 && query.as_of.is_none_or(|moment| at <= moment)
                 && query.kind.is_none_or(|kind| kind == stage.kind)
-                && query.status.as_ref().is_none_or(|status| Some(status) == stage.status.as_ref())
+                && query.status.as_ref().is_none_or(|status| stage.has_status(status))
                 && (!query.schema_changes || stage.schema_change)
-                && query.before.is_none_or(|before| (stage.anchor, stage.kind) < before)
+                && query.before.is_none_or(|(key, kind)| stage_order(stage.anchor, stage.kind) < stage_order(key, kind))
         };
         let mut stages: Vec<Stage> = kept.stages.iter().rev().filter(fits).cloned().collect();
         let more = stages.len() > query.limit;
@@ -220,9 +222,11 @@ impl Lives for FakeLives {
     fn settle(&self, connection_id: Option<String>) -> StoreFuture<u64> {
         let mut kept = self.kept();
         kept.settled.push(connection_id);
-        kept.unfolded = kept.behind;
-        let behind = kept.behind;
-        Box::pin(async move { Ok(behind) })
+        if !kept.full {
+            kept.unfolded = kept.behind;
+        }
+        let settled = if kept.full { Err(StoreError::DiskFull) } else { Ok(kept.behind) };
+        Box::pin(async move { settled })
     }
 
     fn rebuild(&self) -> StoreFuture<()> {

@@ -68,6 +68,13 @@ impl Object {
         self.bytes
     }
 
+    /// An object that writes itself.
+    pub fn written(value: &impl Serialize) -> Vec<u8> {
+        let mut object = Self { bytes: Vec::with_capacity(1024), empty: true };
+        object.value(value);
+        object.bytes
+    }
+
     /// The same as text.
     pub fn text(self) -> String {
         String::from_utf8(self.end()).expect("names, JSON and texts are UTF-8")

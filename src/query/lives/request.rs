@@ -158,8 +158,7 @@ impl StagesRequest {
             from,
             to,
             kind: Some(StageKind::Sync),
-            // Compared without case; the documented ones are in upper case.
-            status: params.text("status").map(|status| status.trim().to_uppercase()),
+            status: params.text("status").map(|status| status.trim().to_owned()),
             before: before(&params, |cursor| parse_stage_cursor(List::Syncs, cursor))?,
             limit: limit(&params)?,
             ..TimelineQuery::default()
@@ -295,7 +294,7 @@ mod tests {
         assert_eq!((query.connection_id.as_str(), query.limit), ("a b", STAGES_MAX));
         assert_eq!(query.as_of, Some(1_783_382_400_000_001), "what happened in that microsecond counts");
         let StagesRequest(query) = StagesRequest::syncs("a", "status=failure_With_task").expect("good");
-        assert_eq!(query.status.as_deref(), Some("FAILURE_WITH_TASK"));
+        assert_eq!(query.status.as_deref(), Some("failure_With_task"));
         let IncidentsRequest(query) = IncidentsRequest::parse("open=false").expect("good");
         assert_eq!(query.open, Some(false));
         assert_eq!(IncidentsRequest::parse("").map(|IncidentsRequest(query)| query.open), Ok(None));

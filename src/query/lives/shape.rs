@@ -190,6 +190,9 @@ pub struct Stage {
     /// `schema_changed`: the event's own data.
     #[schema(nullable = false, value_type = Option<Value>)]
     pub data: Option<Value>,
+    /// `broken`, `recovered`: the incident that it opened or ended.
+    #[schema(nullable = false)]
+    pub incident_id: Option<String>,
     /// `setup_tests`: how many passed.
     #[schema(nullable = false)]
     pub passed: Option<u32>,
@@ -201,7 +204,7 @@ pub struct Stage {
     /// `setup_tests`: each test.
     #[schema(nullable = false)]
     pub tests: Option<Vec<SetupTest>>,
-    /// `sync`: its id, where it has one.
+    /// `sync`: its id, where it has one. `broken`, `recovered`: the sync that did it.
     pub sync_id: Option<String>,
     /// `sync`: `initial`, `incremental`, `resync` or `manual`.
     #[schema(nullable = false)]
@@ -209,13 +212,13 @@ pub struct Stage {
     /// `sync`: why it started.
     #[schema(nullable = false)]
     pub trigger: Option<Trigger>,
-    /// `sync`: how long it took, where both ends were seen.
+    /// `sync`: how long it took, where both ends were seen. `recovered`: how long the connection was broken.
     pub duration_ms: Option<i64>,
     /// `sync`: `RUNNING`, `SUCCESSFUL`, `FAILURE`, `FAILURE_WITH_TASK`, `RESCHEDULED`, `CANCELED`, `INTERRUPTED`, `UNKNOWN`, or any
     /// other text as it came.
     #[schema(nullable = false)]
     pub status: Option<String>,
-    /// `sync`: what has to be done after a failure.
+    /// `sync`, `broken`: what has to be done after a failure.
     pub task_type: Option<String>,
     /// `sync`: when it goes on.
     #[schema(format = DateTime)]
@@ -552,7 +555,6 @@ pub struct Group {
     #[schema(required = true)]
     pub name: Option<String>,
     /// Its figures, beside the two.
-    #[schema(inline)]
     #[serde(flatten)]
     pub figures: Figures,
 }

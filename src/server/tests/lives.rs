@@ -272,6 +272,9 @@ async fn late_events_are_folded_before_the_answer() {
     let answer = server.get("/v1/stats?by=x", "re").await;
     assert_eq!(answer.status, 400);
     assert_eq!(server.store.lives.kept().settled.len(), 2, "a bad question costs no fold");
+    server.store.lives.kept().full = true;
+    let answer = server.get("/v1/incidents", "re").await;
+    assert_eq!((answer.status, answer.header("lifeline-behind")), (200, Some("2")), "a full disk can still be read");
 }
 
 #[actix_web::test]

@@ -13,7 +13,7 @@ use crate::model::{Delivery, EventKey, Micros, NewEvent, NewQuarantine, Source};
 use crate::store::Batch;
 use ahash::AHashMap;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
-use std::{hash::Hash, ops::Range, sync::Arc};
+use std::{cell::RefCell, hash::Hash, ops::Range, sync::Arc};
 
 /// A sync id as its column holds it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -95,8 +95,8 @@ pub struct Row {
     pub exception_id: Option<String>,
     /// Place in [`Encoded::bodies`].
     pub body: Range<usize>,
-    /// What it says about a life, where lives are folded.
-    pub fact: Option<Fact>,
+    /// What it says about a life, where lives are folded; the writer takes it.
+    pub fact: RefCell<Option<Fact>>,
 }
 
 /// What a fact holds outside its row, about.
@@ -212,7 +212,7 @@ pub fn encode(batch: Batch, fold: bool) -> Encoded {
             secret: new.secret_digest.map(|digest| digest as i64),
             exception_id: event.exception_id.clone(),
             body: start..out.bodies.len(),
-            fact,
+            fact: RefCell::new(fact),
         });
     }
     out

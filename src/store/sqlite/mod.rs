@@ -84,6 +84,8 @@ pub struct SqliteOptions {
     pub interned_max: i64,
     /// Whether lives are kept current with every commit.
     pub fold: bool,
+    /// Memory for states of lives, in bytes as estimated.
+    pub fold_bytes_max: usize,
 }
 
 impl Default for SqliteOptions {
@@ -95,6 +97,7 @@ impl Default for SqliteOptions {
             wal_autocheckpoint_off: false,
             interned_max: 65_536,
             fold: true,
+            fold_bytes_max: 64 << 20,
         }
     }
 }

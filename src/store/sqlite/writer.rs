@@ -169,7 +169,7 @@ impl Writer {
         mut db: Connection,
     ) -> Result<Self, open::OpenError> {
         let intern = Interner::open(&db, options.interned_max)?;
-        let folder = prepare(&db, options.fold)?;
+        let folder = prepare(&db, &options)?;
         let counters = Counters::load(&db)?;
         let mut ballast = Ballast::new(&dir, options.ballast_bytes);
         ballast.ensure();
@@ -327,7 +327,7 @@ impl Writer {
             let intern = Interner::open(&db, self.options.interned_max)?;
             let counters = Counters::load(&db)?;
             let wal = Wal::watch(&mut db, self.options.wal_autocheckpoint_off)?;
-            let folder = prepare(&db, self.options.fold)?;
+            let folder = prepare(&db, &self.options)?;
             Ok((db, intern, counters, wal, folder))
         };
         let (db, intern, counters, wal, folder) = again().map_err(|error| {
@@ -365,8 +365,9 @@ impl Writer {
 }
 
 /// Makes lives ready to be folded on.
-fn prepare(db: &Connection, fold: bool) -> Result<Folder, open::OpenError> {
-    let folder = Folder::prepare(db, fold).and_then(|()| Ok(Folder::open(db, fold)?));
+fn prepare(db: &Connection, options: &SqliteOptions) -> Result<Folder, open::OpenError> {
+    let folder =
+        Folder::prepare(db, options.fold).and_then(|()| Ok(Folder::open(db, options.fold, options.fold_bytes_max)?));
     folder.map_err(|error| match error {
         WriteError::Sql(error) => error.into(),
         WriteError::Store(error) => open::OpenError::Engine(error.to_string()),

@@ -23,7 +23,6 @@ pub struct Account {
     pub connections: Vec<TruthConnection>,
     pub syncs: Vec<TruthSync>,
     pub tables: Vec<TruthTable>,
-    /// Ids of the CONNECTION table with its `_fivetran_deleted`.
     dir: PathBuf,
 }
 
@@ -33,17 +32,13 @@ pub struct TruthConnection {
     pub connection_name: String,
     pub scenario: String,
     pub truth_health: String,
-    pub last_finished_status: String,
     pub last_finished_at: String,
     pub last_successful_at: String,
     pub last_started_at: String,
     pub running_now: String,
     pub syncs: u64,
     pub failed: u64,
-    pub unfinished: u64,
     pub severe_ends: String,
-    pub in_connection_table: String,
-    pub set_up_at: String,
 }
 
 #[derive(Debug, Clone, serde::Deserialize)]
@@ -66,7 +61,6 @@ pub struct TruthTable {
     pub sync_started: String,
     pub write_start: String,
     pub write_end: String,
-    pub batches: u64,
     pub replaced_or_inserted: u64,
     pub updated: u64,
     pub deleted: u64,
@@ -120,6 +114,17 @@ impl Account {
     /// Rows of a model of the dbt package; `None` for accounts that the package was not run on.
     pub fn dbt<T: DeserializeOwned>(&self, model: &str) -> Option<Vec<T>> {
         read(&self.dir.join("dbt").join(format!("{model}.csv"))).map(|text| rows(&text))
+    }
+
+    /// A table of the Platform Connector, `connection` or `destination`, as it was written.
+    pub fn platform(&self, table: &str) -> String {
+        let name = format!("{table}.csv");
+        read(&self.dir.join("tables").join(&name)).or_else(|| read(&self.dir.join(&name))).expect("a table")
+    }
+
+    /// The same as rows.
+    pub fn platform_rows<T: DeserializeOwned>(&self, table: &str) -> Vec<T> {
+        rows(&self.platform(table))
     }
 
     /// The lines as they were written before March 2025.

@@ -242,10 +242,33 @@ fn connection_status(account: &Account, cases: &HashMap<&str, Case<'_>>, tally: 
         }
     }
     for id in cases.keys().filter(|id| !rows.iter().any(|row| row.connection_id == **id)) {
-        // Recreated under its name, without its destination, or not in the tables at all.
-        let known = account.connections.iter().any(|it| it.connection_id == **id);
-        tally.different(MODEL, known.then_some(19), || format!("{id} is ours alone"));
+        tally.different(MODEL, is_lost(account, id).then_some(19), || format!("{id} is ours alone"));
     }
+}
+
+#[derive(Deserialize)]
+struct ConnectionRow {
+    connection_id: String,
+    connection_name: String,
+    destination_id: String,
+    _fivetran_synced: String,
+}
+
+#[derive(Deserialize)]
+struct DestinationRow {
+    id: String,
+}
+
+/// Whether the package loses a connection: it is not in CONNECTION, its destination is not in DESTINATION, or a younger one has its name.
+fn is_lost(account: &Account, id: &str) -> bool {
+    let connections: Vec<ConnectionRow> = account.platform_rows("connection");
+    let Some(row) = connections.iter().find(|row| row.connection_id == id) else { return true };
+    let destinations: Vec<DestinationRow> = account.platform_rows("destination");
+    let younger = |other: &ConnectionRow| {
+        (&other.connection_name, &other.destination_id) == (&row.connection_name, &row.destination_id)
+            && other._fivetran_synced > row._fivetran_synced
+    };
+    !destinations.iter().any(|it| it.id == row.destination_id) || connections.iter().any(younger)
 }
 
 fn is_creation(row: &Row) -> bool {
@@ -563,7 +586,7 @@ fn audit_user_activity(account: &Account, lives: &BTreeMap<Option<String>, Life>
 }
 
 /// Whether two data are equal but for masked secrets, and the old name of an id.
-fn same_but_masks(ours: &Value, dbt: &Value) -> bool {
+pub fn same_but_masks(ours: &Value, dbt: &Value) -> bool {
     match (ours, dbt) {
         (Value::Object(ours), Value::Object(dbt)) => {
             let renamed = |name: &String| if name == "connectorId" { "connectionId".to_owned() } else { name.clone() };

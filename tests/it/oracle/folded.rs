@@ -4,8 +4,8 @@
 //! differing byte shows.
 
 use lifeline::{
-    lifecycle::{Activity, Day, Fact, Incident, Labels, Output, Run, Stage, StageKind, State, Summary},
-    model::{Event, EventKey, Hints, Payload, Record},
+    lifecycle::{Activity, Day, Fact, Incident, Labels, Output, Run, Stage, StageKind, State, Summary, stage_order},
+    model::{Event, EventKey, Hints, Micros, Payload, Record},
     pipeline::Understanding,
     redact::Redactor,
     validate::Schemas,
@@ -67,7 +67,7 @@ fn read<S: AsRef<str>>(lines: &[S]) -> Vec<(Option<String>, Fact)> {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Life {
     pub summary: Option<Summary>,
-    pub stages: BTreeMap<(EventKey, StageKind), Stage>,
+    pub stages: BTreeMap<(Micros, StageKind, i64), Stage>,
     pub incidents: BTreeMap<EventKey, Incident>,
     pub days: BTreeMap<i64, Day>,
     pub runs: BTreeMap<EventKey, Run>,
@@ -84,7 +84,7 @@ impl Life {
 
     fn put(&mut self, row: Output) {
         match row {
-            Output::Stage(row) => drop(self.stages.insert((row.anchor, row.kind), row)),
+            Output::Stage(row) => drop(self.stages.insert(stage_order(row.anchor, row.kind), row)),
             Output::Incident(row) => drop(self.incidents.insert(row.anchor, row)),
             Output::Day(row) => drop(self.days.insert(row.day, row)),
             Output::Run(row) => drop(self.runs.insert(row.anchor, row)),
@@ -176,7 +176,7 @@ impl Growing {
 }
 
 /// Splits facts at random places, but never between two of one microsecond.
-pub fn cuts<'f>(facts: &'f [Fact], mut at: impl FnMut(usize) -> bool) -> Vec<&'f [Fact]> {
+pub fn cuts(facts: &[Fact], mut at: impl FnMut(usize) -> bool) -> Vec<&[Fact]> {
     let mut parts = Vec::new();
     let mut begin = 0;
     for end in 1..=facts.len() {

@@ -14,7 +14,9 @@ use std::{collections::BTreeMap, fmt::Write};
 pub const SNAPSHOTS: &str = "../snapshots";
 
 /// Stages shown of the beginning and of the end of a long life.
-const SHOWN: usize = 7;
+const SHOWN: usize = 5;
+/// Remarkable ones in between.
+const REMARKABLE: usize = 12;
 
 fn text<'v>(value: &'v Value, name: &str) -> &'v str {
     value[name].as_str().unwrap_or("-")
@@ -62,13 +64,16 @@ pub fn render(life: &Life, now: lifeline::model::Micros) -> String {
     }
     let stages: Vec<Value> = life.stages.values().map(|stage| body(&stage.body)).collect();
     let _ = writeln!(out, "\n{} stages", stages.len());
+    // Of a long life the beginning, the end, and what is worth telling in between.
+    let (mut left_out, mut told) = (0, 0);
     for (at, stage) in stages.iter().enumerate() {
-        if stages.len() > 2 * SHOWN + 1 && at == SHOWN {
-            let _ = writeln!(out, "  … {} more …", stages.len() - 2 * SHOWN);
-        }
-        if stages.len() > 2 * SHOWN + 1 && (SHOWN..stages.len() - SHOWN).contains(&at) {
+        let between = (SHOWN..stages.len().saturating_sub(SHOWN)).contains(&at);
+        if between && (told == REMARKABLE || !is_remarkable(stage)) {
+            left_out += 1;
             continue;
         }
+        told += usize::from(between);
+        skipped(&mut left_out, &mut out);
         line_of_stage(stage, &mut out);
     }
     let _ = writeln!(out, "\n{} incidents", life.incidents.len());
@@ -88,6 +93,23 @@ pub fn render(life: &Life, now: lifeline::model::Micros) -> String {
         let _ = writeln!(out, "\nrun {} {}: {}", text(&run, "started_at"), text(&run, "status"), text(&run, "summary"));
     }
     out
+}
+
+/// Says how many stages were left out.
+fn skipped(left_out: &mut usize, out: &mut String) {
+    if *left_out > 0 {
+        let _ = writeln!(out, "  … {left_out} more …");
+        *left_out = 0;
+    }
+}
+
+/// Whether a stage is more than a sync that went well, or a table that one made.
+fn is_remarkable(stage: &Value) -> bool {
+    match stage["stage"].as_str() {
+        Some("sync") => stage["status"] != "SUCCESSFUL" || stage["kind"] != "incremental" || stage["errors"] != 0,
+        Some("schema_changed") => !stage["summary"].as_str().is_some_and(|text| text.ends_with("by a sync")),
+        _ => true,
+    }
 }
 
 /// The time of day of a moment.

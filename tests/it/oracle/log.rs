@@ -39,9 +39,24 @@ impl Row {
 /// Rows by connection; the empty id holds those without one.
 pub type Log = BTreeMap<String, Vec<Row>>;
 
+/// The level that LOG gives an event.
+pub fn level(account: &Account, event: &Value) -> &'static str {
+    let status = event["data"]["status"].as_str().unwrap_or_default();
+    let severe_ends = || {
+        let mine = account.connections.iter().find(|it| event["connection_id"] == it.connection_id.as_str());
+        mine.is_some_and(|it| is_true(&it.severe_ends))
+    };
+    match event["event"].as_str().expect("a name") {
+        "error" => "SEVERE",
+        "warning" | "json_value_too_long" => "WARNING",
+        "sync_end" | "status" if status == "RESCHEDULED" => "WARNING",
+        "sync_end" if status.starts_with("FAILURE") && severe_ends() => "SEVERE",
+        _ => "INFO",
+    }
+}
+
+/// The account's LOG.
 pub fn of(account: &Account) -> Log {
-    let severe: HashSet<&str> =
-        account.connections.iter().filter(|it| is_true(&it.severe_ends)).map(|it| it.connection_id.as_str()).collect();
     let mut seen = HashSet::new();
     let mut log = Log::new();
     for line in &account.lines {
@@ -49,18 +64,11 @@ pub fn of(account: &Account) -> Log {
             continue;
         }
         let mut event: Value = serde_json::from_str(line).expect("a line is JSON");
+        let level = level(account, &event);
         let connection = event["connection_id"].as_str().unwrap_or_default().to_owned();
         let name = event["event"].as_str().expect("a name").to_owned();
         let at = event["created"].as_str().and_then(time).expect("a time");
         let data = event["data"].take();
-        let status = data["status"].as_str().unwrap_or_default();
-        let level = match name.as_str() {
-            "error" => "SEVERE",
-            "warning" | "json_value_too_long" => "WARNING",
-            "sync_end" | "status" if status == "RESCHEDULED" => "WARNING",
-            "sync_end" if status.starts_with("FAILURE") && severe.contains(connection.as_str()) => "SEVERE",
-            _ => "INFO",
-        };
         let sync_id = event["sync_id"].as_str().map(str::to_owned);
         log.entry(connection).or_default().push(Row { at, event: name, level, sync_id, data });
     }

@@ -6,6 +6,8 @@
 
 mod account;
 mod arrivals;
+mod asking;
+mod cases;
 mod dbt;
 mod folded;
 mod golden;
@@ -14,3 +16,4 @@ mod odd;
 mod sync;
 mod transitions;
 mod truth;
+mod views;

@@ -147,7 +147,7 @@ fn actions_of_people_belong_to_no_sync() {
     check(
         "diagnostic_access_granted",
         json!({"requester": "r", "supportTicket": 77}),
-        r#"support what=granted actor="r" ticket="77""#,
+        r#"support what=granted actor="r" ticket="77" deed[Dashboard r 36 bytes]"#,
     );
     check("edit_team", json!({"userId": "u"}), "unused edit_team (in sync)");
     check("edit_team", json!({"userId": "u", "action": "EDIT"}), "unused edit_team deed[Audit u 30 bytes]");

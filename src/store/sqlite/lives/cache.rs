@@ -1,8 +1,8 @@
 //! States that are likely to be needed again, on the writer's side.
 //!
 //! In: a connection's number. Out: its life in memory: a state some facts ago, the facts since, and the state now, so that a fact
-//! which comes a little late is folded into its place without reading anything. Bounded by an estimate of bytes; what was used
-//! longest ago goes first.
+//! which comes a little late is folded into its place without reading anything. Bounded by an estimate of bytes: of what was used
+//! longest ago only the state now stays, and then nothing.
 
 use super::rows::Ident;
 use crate::{
@@ -11,10 +11,10 @@ use crate::{
 };
 use ahash::AHashMap;
 
-/// Memory of all lives together, in bytes as estimated.
-pub const BYTES_MAX: usize = 64 << 20;
-/// What a state takes in memory for each byte of its JSON, about.
-const BYTES_PER_JSON: usize = 2;
+/// What a state takes in memory before it was ever kept and measured, about.
+const STATE_BYTES: usize = 4096;
+/// What a copy of a state takes beside it, about: most of it is shared.
+const COPY_BYTES: usize = 1024;
 /// What a fact takes, about.
 const BYTES_PER_FACT: usize = 300;
 
@@ -23,6 +23,8 @@ const BYTES_PER_FACT: usize = 300;
 pub struct Life {
     /// Some facts ago.
     pub base: State,
+    /// Between `base` and `head`: after so many of `recent`. The next base.
+    pub middle: Option<(usize, State)>,
     /// Facts since then, in order.
     pub recent: Vec<Fact>,
     /// Now: `base` and then `recent`.
@@ -40,7 +42,17 @@ pub struct Life {
 impl Life {
     /// About how much memory it holds, in bytes.
     fn weight(&self) -> usize {
-        self.state_bytes.max(1024) * 2 * BYTES_PER_JSON + self.recent.len() * BYTES_PER_FACT + self.given.len() * 48
+        let state = if self.state_bytes == 0 { STATE_BYTES } else { self.state_bytes };
+        state + 2 * COPY_BYTES + self.recent.len() * BYTES_PER_FACT + self.given.len() * 48
+    }
+
+    /// Keeps nothing but the state now. A late fact then means going back to a checkpoint.
+    fn shrink(&mut self) {
+        self.unsaved += self.recent.len();
+        self.base = self.head.clone();
+        self.middle = None;
+        self.recent = Vec::new();
+        self.given = Vec::new();
     }
 }
 
@@ -75,7 +87,8 @@ impl Lives {
         self.lives.insert(conn, life);
     }
 
-    /// Takes out what must go for the bound to hold: an eighth of it at a time.
+    /// Makes room when the bound is passed, down to seven eighths of it: shrinks what was used longest ago, all but the newest
+    /// eighth, and where that is not enough takes lives out.
     pub fn evict(&mut self) -> Vec<(i64, Life)> {
         if self.bytes <= self.bytes_max {
             return Vec::new();
@@ -83,6 +96,16 @@ impl Lives {
         let mut by_use: Vec<(u64, i64)> = self.lives.iter().map(|(conn, life)| (life.used, *conn)).collect();
         by_use.sort_unstable();
         let goal = self.bytes_max / 8 * 7;
+        for (_, conn) in &by_use[..by_use.len() / 8 * 7] {
+            if self.bytes <= goal {
+                return Vec::new();
+            }
+            if let Some(life) = self.lives.get_mut(conn).filter(|life| !life.recent.is_empty()) {
+                let before = life.weight();
+                life.shrink();
+                self.bytes = self.bytes.saturating_sub(before) + life.weight();
+            }
+        }
         let mut gone = Vec::new();
         for (_, conn) in by_use {
             if self.bytes <= goal {

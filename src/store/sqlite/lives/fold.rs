@@ -5,12 +5,13 @@
 //! memory. Later ones mark the connection, and it is folded again from a checkpoint when there is time (`settle.rs`).
 
 use super::{
-    cache::{BYTES_MAX, Life, Lives},
-    load,
-    rows::{self, Ident},
+    cache::{Life, Lives},
+    load::{self, Behind},
+    moves::{follow, place, walk},
+    rows::Ident,
 };
 use crate::{
-    lifecycle::{Fact, Output, StageKind, State},
+    lifecycle::{Fact, State},
     model::{EventKey, Micros},
     store::{
         Outcome,
@@ -20,15 +21,6 @@ use crate::{
 use ahash::AHashMap;
 use rusqlite::{Connection, params};
 use std::collections::{BTreeSet, HashSet};
-
-/// Facts that are kept in memory so that late ones find their place, at most; then the older ones go.
-const RECENT_MAX: usize = 48;
-/// How many stay then.
-const RECENT_KEPT: usize = 24;
-/// Facts between two checkpoints, at least.
-const CHECKPOINT_FACTS: usize = 256;
-/// Large states are kept more rarely: bytes of JSON for each fact between two checkpoints.
-const CHECKPOINT_BYTES_PER_FACT: usize = 64;
 
 /// A connection that has to be folded again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,29 +51,32 @@ pub struct News {
     pub conn: i64,
     /// The stored key.
     pub key: EventKey,
-    /// Its fact when it was stored; `None`: another delivery has changed what is stored.
+    /// Its fact; `None`: has to be read from the stored event.
     pub fact: Option<Fact>,
+    /// Whether it was stored now; otherwise another delivery has changed what is stored.
+    pub new: bool,
 }
 
 impl News {
     /// Of a row; `None` when it is none to a life.
     pub fn of(placed: &Placed, row: &Row) -> Option<Self> {
         let (key, fact) = match placed.outcome {
-            Outcome::Stored(key) => (key, Some(Fact { key, ..row.fact.clone()? })),
+            // Taken already by a transaction that failed: it is read back from the stored event.
+            Outcome::Stored(key) => (key, row.fact.take().map(|fact| Fact { key, ..fact })),
             Outcome::Duplicate(key) if placed.changed => (key, None),
             Outcome::Duplicate(_) => return None,
         };
-        Some(Self { conn: placed.conn, key, fact })
+        Some(Self { conn: placed.conn, key, fact, new: matches!(placed.outcome, Outcome::Stored(_)) })
     }
 }
 
 impl Folder {
     /// For an open database whose lives are up to date but for what is marked in it.
-    pub fn open(db: &Connection, on: bool) -> rusqlite::Result<Self> {
+    pub fn open(db: &Connection, on: bool, bytes_max: usize) -> rusqlite::Result<Self> {
         let mut folder = Self {
             on,
             names: Names::new(),
-            lives: Lives::new(BYTES_MAX),
+            lives: Lives::new(bytes_max),
             dirty: AHashMap::new(),
             order: BTreeSet::new(),
             touched: Vec::new(),
@@ -125,8 +120,8 @@ impl Folder {
         }
         // Of an event that was stored and changed by one commit, what is stored now comes first and counts.
         news.sort_unstable_by_key(|it| (it.conn, it.key, it.fact.is_some()));
-        let stored: HashSet<EventKey> = if news.iter().any(|it| it.fact.is_none()) {
-            news.iter().filter(|it| it.fact.is_some()).map(|it| it.key).collect()
+        let stored: HashSet<EventKey> = if news.iter().any(|it| !it.new) {
+            news.iter().filter(|it| it.new).map(|it| it.key).collect()
         } else {
             HashSet::new()
         };
@@ -140,7 +135,7 @@ impl Folder {
                 facts.extend(match it.fact {
                     Some(fact) => Some(fact),
                     None => {
-                        replaced |= !stored.contains(&it.key);
+                        replaced |= !it.new && !stored.contains(&it.key);
                         load::fact(db, &self.names, it.key)?
                     }
                 });
@@ -180,21 +175,10 @@ impl Folder {
         let mut longest = 0;
         let late = replaced || life.head.last_us().is_some_and(|head| first <= head);
         if late {
-            for fact in facts {
-                match life.recent.binary_search_by_key(&fact.key, |it| it.key) {
-                    Ok(at) => life.recent[at] = fact,
-                    Err(at) => life.recent.insert(at, fact),
-                }
-            }
-            life.head = life.base.clone();
-            let before: BTreeSet<Ident> = life.given.drain(..).map(|(_, ident)| ident).collect();
-            give(db, conn, &mut life.head, &life.recent, &mut life.given, &mut longest)?;
-            take_back(db, conn, &life, before)?;
+            place(db, conn, &mut life, facts, &mut longest)?;
         } else {
-            give(db, conn, &mut life.head, &facts, &mut life.given, &mut longest)?;
-            life.recent.extend(facts);
+            follow(db, conn, &mut life, facts, &mut longest)?;
         }
-        trim(db, conn, &mut life)?;
         put_life(db, conn, &life.head, longest)?;
         self.lives.put(conn, life);
         Ok(())
@@ -202,14 +186,19 @@ impl Folder {
 
     /// A life that is not in memory, as it was before `new`; `None` when it has to be folded again from further back.
     fn load(&self, db: &Connection, conn: i64, new: &[Fact], replaced: bool) -> Result<Option<Life>, WriteError> {
+        let known = db.prepare_cached("SELECT 1 FROM life WHERE conn = ?1")?.exists([conn])?;
+        if !known && !replaced {
+            return Ok(Some(Life::default()));
+        }
         let checkpoint = load::newest(db, conn, i64::MAX)?;
         let first = new.first().map_or(i64::MIN, |fact| fact.key.created_us);
         if replaced || checkpoint.at.is_some_and(|at| first <= at) {
             return Ok(None);
         }
         let mut recent = Vec::new();
-        load::facts(db, &self.names, conn, checkpoint.at, i64::MAX, |group| {
-            recent.extend(group.into_iter().filter(|fact| new.binary_search_by_key(&fact.key, |it| it.key).is_err()));
+        let behind = Behind { conn, after: checkpoint.at, upto: i64::MAX, without: new };
+        load::facts(db, &self.names, behind, |group| {
+            recent.extend(group);
             Ok::<_, WriteError>(true)
         })?;
         let mut head = checkpoint.state.clone();
@@ -303,95 +292,6 @@ fn save_head(db: &Connection, conn: i64, life: &Life) -> Result<(), WriteError> 
         load::save(db, conn, &life.head)?;
     }
     Ok(())
-}
-
-/// Steps a state over facts and shows each output with the moment at which it was given out.
-pub fn walk(state: &mut State, facts: &[Fact], mut each: impl FnMut(Micros, Output)) {
-    let mut out = Vec::new();
-    for group in facts.chunk_by(|one, other| one.key.created_us == other.key.created_us) {
-        state.fold(group, &mut out);
-        for output in out.drain(..) {
-            each(group[0].key.created_us, output);
-        }
-    }
-}
-
-/// Steps a state over facts and writes what it gives out.
-pub fn give(
-    db: &Connection,
-    conn: i64,
-    state: &mut State,
-    facts: &[Fact],
-    given: &mut Vec<(Micros, Ident)>,
-    longest: &mut Micros,
-) -> Result<(), WriteError> {
-    let mut result = Ok(());
-    walk(state, facts, |at, output| {
-        if let Output::Stage(stage) = &output
-            && stage.kind == StageKind::Sync
-            && let Some(until) = stage.until_us
-        {
-            *longest = (*longest).max(until.saturating_sub(stage.anchor.created_us));
-        }
-        given.push((at, Ident::of(&output)));
-        if result.is_ok() {
-            result = rows::put(db, conn, at, &output);
-        }
-    });
-    Ok(result?)
-}
-
-/// Takes rows back that were given out before and are not any more: to what they were at the base, or away.
-fn take_back(db: &Connection, conn: i64, life: &Life, mut before: BTreeSet<Ident>) -> Result<(), WriteError> {
-    for (_, ident) in &life.given {
-        before.remove(ident);
-    }
-    if before.is_empty() {
-        return Ok(());
-    }
-    for live in life.base.live() {
-        if live.given && before.remove(&Ident::of(&live.row)) {
-            rows::put(db, conn, life.base.last_us().unwrap_or(i64::MIN), &live.row)?;
-        }
-    }
-    for ident in before {
-        rows::remove(db, conn, ident)?;
-    }
-    Ok(())
-}
-
-/// Moves the base on when too many facts are kept, and makes checkpoints on the way.
-fn trim(db: &Connection, conn: i64, life: &mut Life) -> Result<(), WriteError> {
-    if life.recent.len() <= RECENT_MAX {
-        return Ok(());
-    }
-    let mut end = life.recent.len() - RECENT_KEPT;
-    while end > 0 && life.recent[end].key.created_us == life.recent[end - 1].key.created_us {
-        end -= 1;
-    }
-    if end == 0 {
-        return Ok(());
-    }
-    let mut thrown_away = Vec::new();
-    let old: Vec<Fact> = life.recent.drain(..end).collect();
-    for group in old.chunk_by(|one, other| one.key.created_us == other.key.created_us) {
-        life.base.fold(group, &mut thrown_away);
-        thrown_away.clear();
-        life.unsaved += group.len();
-        if is_due(life.unsaved, life.state_bytes) {
-            life.state_bytes = load::save(db, conn, &life.base)?;
-            life.unsaved = 0;
-        }
-    }
-    if let Some(base) = life.base.last_us() {
-        life.given.retain(|(at, _)| *at > base);
-    }
-    Ok(())
-}
-
-/// Whether a checkpoint is worth it.
-pub fn is_due(unsaved: usize, state_bytes: usize) -> bool {
-    unsaved >= CHECKPOINT_FACTS.max(state_bytes / CHECKPOINT_BYTES_PER_FACT)
 }
 
 /// Says how a connection stands, and that nothing of it waits.

@@ -1,17 +1,21 @@
 //! Lives over this store: kept in tables by the writer, read from one snapshot.
 //!
-//! In: facts of what is stored, and questions. Out: rows and answers. The writer folds in the transaction of the events (`fold.rs`)
-//! and folds again what came late (`settle.rs`); readers take up the newest checkpoint (`read.rs`) or read the tables (`list.rs`).
+//! In: facts of what is stored, and questions. Out: rows and answers. The writer folds in the transaction of the events
+//! (`fold.rs`, `moves.rs`) and folds again what came late (`settle.rs`); readers take up the newest checkpoint (`read.rs`) or
+//! read the tables (`list.rs`).
 
 mod cache;
 mod fold;
 mod list;
 mod load;
+mod moves;
 mod read;
 mod rows;
 mod settle;
 
 pub use fold::{Folder, News};
+#[cfg(test)]
+pub use load::SQL_AND_PLAN;
 
 use super::{SqliteStore, writer::Job};
 use crate::{

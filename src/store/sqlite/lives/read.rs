@@ -5,12 +5,12 @@
 //! in the tables: those are believed as far as that checkpoint only.
 
 use super::{
-    fold::walk,
-    load,
+    load::{self, Behind},
+    moves::walk,
     rows::{self, DAY_COLUMNS, DAY_US, Ident},
 };
 use crate::{
-    lifecycle::{Day, Incident, Output, Run, Stage, StageKind, State, Summary},
+    lifecycle::{Day, Incident, Output, Run, Stage, StageKind, State, Summary, stage_order},
     model::{EventKey, Micros, Source},
     store::{
         lives::{DayRow, StageCursor, TimelinePage, TimelineQuery},
@@ -24,9 +24,9 @@ use std::{collections::BTreeMap, sync::LazyLock};
 const INCIDENTS_MAX: usize = 1_000;
 
 const STAGES: &str = "SELECT at, hash, kind, until, sync, status, changes, body FROM stage
-    WHERE conn = ?1 AND (at, hash, kind) < (?2, ?3, ?4) AND at >= ?5 AND settled <= ?6
-    AND (?7 IS NULL OR kind = ?7) AND (?8 IS NULL OR status = ?8) AND (?9 = 0 OR changes = 1)
-    ORDER BY at DESC, hash DESC, kind DESC LIMIT ?10";
+    WHERE conn = ?1 AND (at, kind, hash) < (?2, ?3, ?4) AND at >= ?5 AND settled <= ?6
+    AND (?7 IS NULL OR kind = ?7) AND (?8 IS NULL OR status = ?8 COLLATE NOCASE) AND (?9 = 0 OR changes = 1)
+    ORDER BY at DESC, kind DESC, hash DESC LIMIT ?10";
 const SYNC: &str = "SELECT at, hash, kind, until, sync, status, changes, body FROM stage
     WHERE conn = ?1 AND sync = ?2 AND at <= ?3 AND settled <= ?3 AND kind = ?4 ORDER BY at, hash LIMIT ?5";
 const SYNCING: &str = "SELECT at, hash, kind, until FROM stage
@@ -83,7 +83,7 @@ impl Reading {
         // What was given out and is live may stand in its table as it became later.
         let mut keep = |row: Output| drop(fresh.insert(Ident::of(&row), row));
         state.live().into_iter().filter(|live| live.given).for_each(|live| keep(live.row));
-        load::facts(db, names, conn, at, until, |group| {
+        load::facts(db, names, Behind { conn, after: at, upto: until, without: &[] }, |group| {
             walk(&mut state, &group, |_, row| keep(row));
             Ok::<_, ReadError>(true)
         })?;
@@ -112,26 +112,26 @@ impl Reading {
             let at = stage.anchor.created_us;
             at >= from
                 && (query.to.is_none() || at < to)
-                && query.before.is_none_or(|before| (stage.anchor, stage.kind) < before)
+                && query.before.is_none_or(|(key, kind)| stage_order(stage.anchor, stage.kind) < stage_order(key, kind))
                 && query.kind.is_none_or(|kind| stage.kind == kind)
-                && query.status.as_ref().is_none_or(|status| stage.status.as_ref() == Some(status))
+                && query.status.as_ref().is_none_or(|status| stage.has_status(status))
                 && (!query.schema_changes || stage.schema_change)
         };
         let mut found: Vec<Stage> = self.stages().filter(fits).cloned().collect();
         let wanted = query.limit.saturating_add(1);
         if let Some(at) = self.at {
             let limit = wanted.saturating_add(self.fresh.len());
-            let first = EventKey { created_us: to.min(at.saturating_add(1)), hash: i64::MIN };
-            let (first, kind) = match query.before {
-                Some((before, kind)) if before < first => (before, i64::from(kind as u8)),
-                _ => (first, 0),
+            let end = to.min(at.saturating_add(1));
+            let (first, kind, hash) = match query.before {
+                Some((key, kind)) if key.created_us < end => (key.created_us, kind as u8, key.hash),
+                _ => (end, 0, i64::MIN),
             };
             let mut statement = db.prepare_cached(STAGES)?;
             let mut rows = statement.query(params![
                 self.conn,
-                first.created_us,
-                first.hash,
+                first,
                 kind,
+                hash,
                 from,
                 at,
                 query.kind.map(|kind| kind as u8),
@@ -150,7 +150,7 @@ impl Reading {
                 }
             }
         }
-        found.sort_unstable_by_key(|stage| std::cmp::Reverse((stage.anchor, stage.kind)));
+        found.sort_unstable_by_key(|stage| std::cmp::Reverse(stage_order(stage.anchor, stage.kind)));
         let more = found.len() > query.limit;
         found.truncate(query.limit);
         let next = found.last().filter(|_| more).map(|stage| (stage.anchor, stage.kind));

@@ -38,7 +38,7 @@ impl Ident {
 
 const STAGE: &str = "INSERT INTO stage (conn, at, hash, kind, settled, until, sync, status, changes, body)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
-    ON CONFLICT (conn, at, hash, kind) DO UPDATE SET settled = excluded.settled, until = excluded.until,
+    ON CONFLICT (conn, at, kind, hash) DO UPDATE SET settled = excluded.settled, until = excluded.until,
     sync = excluded.sync, status = excluded.status, changes = excluded.changes, body = excluded.body";
 const INCIDENT: &str = "INSERT INTO incident (conn, at, hash, settled, resolved, failures, body)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)

@@ -6,8 +6,9 @@
 
 use super::{
     cache::Life,
-    fold::{Dirty, Folder, give, is_due, put_life},
-    load::{self, Checkpoint},
+    fold::{Dirty, Folder, put_life},
+    load::{self, Behind, Checkpoint},
+    moves::{give, is_due},
     rows::{self, Ident},
 };
 use crate::{
@@ -92,7 +93,7 @@ impl Folder {
         let names = &self.names;
         let after = start.life.base.last_us();
         let mut chunk: Vec<Fact> = Vec::new();
-        let all = load::facts(db, names, conn, after, i64::MAX, |group| {
+        let all = load::facts(db, names, Behind { conn, after, upto: i64::MAX, without: &[] }, |group| {
             chunk.extend(group);
             if chunk.len() >= CHUNK {
                 start.fold(db, &mut chunk)?;

@@ -42,7 +42,7 @@ CREATE TABLE stage (
     status  TEXT,
     changes INTEGER NOT NULL,            -- 1: belongs into the list of schema changes
     body    TEXT NOT NULL,               -- JSON
-    PRIMARY KEY (conn, at, hash, kind)
+    PRIMARY KEY (conn, at, kind, hash)
 ) STRICT;
 CREATE INDEX stage_sync ON stage (conn, sync) WHERE sync IS NOT NULL;
 

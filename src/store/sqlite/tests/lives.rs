@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     envelope, identity,
-    lifecycle::{Day, Fact, Incident, Labels, Output, Run, Stage, StageKind, State, Summary},
+    lifecycle::{Day, Fact, Incident, Labels, Output, Run, Stage, StageKind, State, Summary, stage_order},
     model::{Micros, StoredEvent},
     normalize::normalize,
     simulate::{SimEvent, SimOptions, Simulator, write_json},
@@ -100,7 +100,7 @@ impl Pure {
         let (mut stages, mut incidents, mut runs) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         for row in out.into_iter().chain(state.live().into_iter().map(|live| live.row)) {
             match row {
-                Output::Stage(it) => drop(stages.insert((it.anchor, it.kind), it)),
+                Output::Stage(it) => drop(stages.insert(stage_order(it.anchor, it.kind), it)),
                 Output::Incident(it) => drop(incidents.insert(it.anchor, it)),
                 Output::Run(it) => drop(runs.insert(it.anchor, it)),
                 Output::Day(it) => drop(pure.days.insert(it.day, it)),
@@ -443,6 +443,135 @@ proptest! {
     }
 }
 
+#[test]
+fn states_that_do_not_fit_into_memory_are_kept_and_taken_up_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let small = || SqliteOptions { fold_bytes_max: 40_000, ..options() };
+    let store = SqliteStore::open(dir.path(), small()).unwrap();
+    let mut events = account(5, 12, 2_000, 1_500, 1);
+    shuffle(&mut events, 9, 5);
+    for part in events.chunks(20) {
+        append(&store, part.to_vec()).unwrap();
+    }
+    check(&store, dir.path());
+}
+
+#[test]
+fn events_of_one_moment_come_one_by_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let mut events = account(8, 2, 500, 250, 30_000_000);
+    shuffle(&mut events, 3, 2);
+    for event in events {
+        append(&store, vec![event]).unwrap();
+    }
+    check(&store, dir.path());
+}
+
+#[test]
+fn a_transaction_that_fails_leaves_no_trace_in_lives() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let events = account(11, 3, 300, 900, 1);
+    append(&store, events[..300].to_vec()).unwrap();
+    // The first job keeps the thread busy while the others queue up behind it, to be committed together.
+    for part in events[300..].chunks(200) {
+        let busy = store.append(batch(part[..100].to_vec()));
+        let good = store.append(batch(part[100..150].to_vec()));
+        let (reply, failed) = tokio::sync::oneshot::channel();
+        store.shared.queue.push(crate::store::sqlite::writer::Job::Fail { panic: false, reply }, 0).unwrap();
+        let other = store.append(batch(part[150..].to_vec()));
+        assert!(wait(busy).is_ok() && wait(good).is_ok() && wait(other).is_ok());
+        assert!(matches!(wait(failed).unwrap(), Err(StoreError::Engine(_))));
+    }
+    assert_eq!(store.stats().events, 900);
+    check(&store, dir.path());
+}
+
+#[test]
+fn a_copy_of_the_files_at_any_moment_is_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let mut events = account(13, 3, 0, 600, 1);
+    shuffle(&mut events, 4, 60);
+    for (at, part) in events.chunks(50).enumerate() {
+        append(&store, part.to_vec()).unwrap();
+        if at % 4 == 1 {
+            // As a power cut would leave them: nothing was said goodbye to.
+            let cut = tempfile::tempdir().unwrap();
+            for end in ["", "-wal"] {
+                let name = format!("{DATABASE}{end}");
+                std::fs::copy(dir.path().join(&name), cut.path().join(&name)).unwrap();
+            }
+            let copy = open(cut.path());
+            assert!(copy.stats().events >= (at as u64 + 1) * 50);
+            check_each(&copy);
+            append(&copy, events[..300].to_vec()).unwrap();
+            check(&copy, cut.path());
+        }
+    }
+}
+
+#[test]
+fn what_is_stored_without_the_fold_is_folded_when_it_is_on_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let events = account(17, 3, 100, 400, 1);
+    append(&open(dir.path()), events[..150].to_vec()).unwrap();
+    let off = SqliteStore::open(dir.path(), SqliteOptions { fold: false, ..options() }).unwrap();
+    append(&off, events[150..300].to_vec()).unwrap();
+    assert_eq!(wait(off.settle(None)), Ok(0));
+    drop(off);
+    let store = open(dir.path());
+    append(&store, events[300..].to_vec()).unwrap();
+    check(&store, dir.path());
+}
+
+#[test]
+fn a_sync_of_ten_thousand_tables_stays_quick() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let schemas = Schemas::builtin();
+    let line = |ms: i64, name: &str, data: &str| {
+        let created = Timestamp::new(1_780_000_000 + ms / 1000, (ms % 1000) as u32 * 1_000_000, 3).unwrap();
+        let text =
+            format!(r#"{{"event":"{name}","created":"{created}","connection_id":"c","sync_id":"s","data":{data}}}"#);
+        understood(&text, &schemas)
+    };
+    let mut events = vec![line(0, "sync_start", "{}")];
+    for n in 0..10_000 {
+        let table = format!(r#"{{"table":"t{n}","schema":"s"}}"#);
+        let rows = format!(r#"{{"table":"t{n}","schema":"s","operationType":"UPDATED","count":{n}}}"#);
+        events.push(line(n * 3 + 1, "write_to_table_start", &table));
+        events.push(line(n * 3 + 2, "records_modified", &rows));
+        events.push(line(n * 3 + 3, "write_to_table_end", &table));
+    }
+    events.push(line(60_000, "sync_end", r#"{"status":"SUCCESSFUL"}"#));
+    events.push(line(70_000, "sync_start", "{}"));
+    for part in events.chunks(500) {
+        append(&store, part.to_vec()).unwrap();
+    }
+    check_each(&store);
+    settle(&store);
+    check_each(&store);
+}
+
+#[test]
+fn of_two_systems_with_one_id_fivetran_is_meant() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let mut other = contract::sample(0);
+    other.event.source = Source::HerokuConnect;
+    append(&store, vec![other.clone()]).unwrap();
+    assert_eq!(store.connection("conn_0", None).unwrap().unwrap().source, Source::HerokuConnect);
+    append(&store, vec![contract::sample(3)]).unwrap();
+    assert_eq!(store.connection("conn_0", None).unwrap().unwrap().source, Source::Fivetran);
+    let before = Some(other.key.created_us);
+    assert_eq!(store.connection("conn_0", before).unwrap().unwrap().source, Source::HerokuConnect);
+    let listed = list(&store, LifeSort::LastEvent, Order::Asc, LifeFilter::default(), 1);
+    let sources: Vec<Source> = listed.iter().map(|it| it.source).collect();
+    assert_eq!(sources, [Source::HerokuConnect, Source::Fivetran]);
+}
+
 /// Processor time of this process, seconds.
 fn cpu() -> f64 {
     let text = std::fs::read_to_string("/proc/self/stat").unwrap();
@@ -454,7 +583,8 @@ fn cpu() -> f64 {
 #[test]
 #[ignore = "a measurement"]
 fn what_the_fold_costs() {
-    let number = |name: &str, default: usize| std::env::var(name).ok().and_then(|it| it.parse().ok()).unwrap_or(default);
+    let number =
+        |name: &str, default: usize| std::env::var(name).ok().and_then(|it| it.parse().ok()).unwrap_or(default);
     let (connections, total, size) = (number("CONNS", 5000), number("EVENTS", 200_000), number("BATCH", 1000));
     let events = account(1, connections, number("SKIP", 100_000), total, 1);
     let per_batch: usize = events
@@ -481,28 +611,72 @@ fn what_the_fold_costs() {
             }
             let all = (cpu() - start) * 1e6 / events.len() as f64;
             let size = store.stats().size_bytes + store.stats().wal_bytes;
-            println!("round {round}, fold {fold}: {all:.2} us/event {parts:.1?}, {} MiB, {:?}", size >> 20, store.stats().unfolded);
+            println!(
+                "round {round}, fold {fold}: {all:.2} us/event {parts:.1?}, {} MiB, {:?}",
+                size >> 20,
+                store.stats().unfolded
+            );
             if fold && round == 1 {
                 let ids: Vec<String> = list(&store, LifeSort::Id, Order::Asc, LifeFilter::default(), 1000)
-                    .into_iter().map(|it| it.connection_id).collect();
+                    .into_iter()
+                    .map(|it| it.connection_id)
+                    .collect();
                 println!("{} connections", ids.len());
                 let time = |name: &str, each: &dyn Fn(&str)| {
-                    let mut took: Vec<_> = ids.iter().step_by(ids.len() / 300 + 1).map(|id| {
-                        let start = std::time::Instant::now();
-                        each(id);
-                        start.elapsed().as_secs_f64() * 1e3
-                    }).collect();
+                    let mut took: Vec<_> = ids
+                        .iter()
+                        .step_by(ids.len() / 300 + 1)
+                        .map(|id| {
+                            let start = std::time::Instant::now();
+                            each(id);
+                            start.elapsed().as_secs_f64() * 1e3
+                        })
+                        .collect();
                     took.sort_by(f64::total_cmp);
                     println!("{name}: p50 {:.2} ms, p99 {:.2} ms", took[took.len() / 2], took[took.len() * 99 / 100]);
                 };
                 let middle = events[events.len() / 2].key.created_us;
-                time("timeline", &|id| drop(store.timeline(&TimelineQuery { connection_id: id.into(), limit: 100, ..TimelineQuery::default() }).unwrap()));
+                time("timeline", &|id| {
+                    drop(
+                        store
+                            .timeline(&TimelineQuery {
+                                connection_id: id.into(),
+                                limit: 100,
+                                ..TimelineQuery::default()
+                            })
+                            .unwrap(),
+                    )
+                });
                 time("as_of", &|id| drop(store.connection(id, Some(middle)).unwrap()));
                 time("connection", &|id| drop(store.connection(id, None).unwrap()));
                 for sort in [LifeSort::Id, LifeSort::LastEvent, LifeSort::Status] {
-                    time(&format!("list of 100 by {sort:?}"), &|_| drop(store.connections(&LifeQuery { filter: LifeFilter::default(), sort, order: Order::Desc, after: None, limit: 100 }).unwrap()));
+                    time(&format!("list of 100 by {sort:?}"), &|_| {
+                        drop(
+                            store
+                                .connections(&LifeQuery {
+                                    filter: LifeFilter::default(),
+                                    sort,
+                                    order: Order::Desc,
+                                    after: None,
+                                    limit: 100,
+                                })
+                                .unwrap(),
+                        )
+                    });
                 }
-                time("list of 1000", &|_| drop(store.connections(&LifeQuery { filter: LifeFilter::default(), sort: LifeSort::Id, order: Order::Desc, after: None, limit: 1000 }).unwrap()));
+                time("list of 1000", &|_| {
+                    drop(
+                        store
+                            .connections(&LifeQuery {
+                                filter: LifeFilter::default(),
+                                sort: LifeSort::Id,
+                                order: Order::Desc,
+                                after: None,
+                                limit: 1000,
+                            })
+                            .unwrap(),
+                    )
+                });
                 let start = std::time::Instant::now();
                 store.totals(middle, i64::MAX).unwrap();
                 println!("totals {:?}", start.elapsed());

@@ -3,11 +3,15 @@
 use super::*;
 use crate::{
     model::EventId,
-    store::sqlite::{DATABASE, schema},
+    store::{
+        Lives as _, Order,
+        lives::{LifeFilter, LifeQuery, LifeSort},
+        sqlite::{DATABASE, schema},
+    },
 };
 
 /// One file for each version, each made by [`make_the_fixture`] of its time.
-const FIXTURES: &[&[u8]] = &[include_bytes!("fixtures/v1.db.zst")];
+const FIXTURES: &[&[u8]] = &[include_bytes!("fixtures/v1.db.zst"), include_bytes!("fixtures/v2.db.zst")];
 
 /// What every fixture holds.
 fn held() -> Vec<NewEvent> {
@@ -32,6 +36,15 @@ fn every_older_version_opens_with_its_events() {
             contract::assert_same(&stored, &new);
             assert_eq!(stored.deliveries, 2);
         }
+        // Lives are there, made now where that version had none.
+        while wait(store.settle(None)).unwrap() > 0 {}
+        for n in 0..3 {
+            let summary = store.connection(&format!("conn_{n}"), None).unwrap().unwrap();
+            assert_eq!(summary.events, (0..20).filter(|it| it % 3 == n).count() as u64);
+        }
+        let query =
+            LifeQuery { filter: LifeFilter::default(), sort: LifeSort::Id, order: Order::Asc, after: None, limit: 10 };
+        assert_eq!(store.connections(&query).unwrap().connections.len(), 3);
         assert!(append(&store, vec![contract::sample(30)]).is_ok());
     }
 }
