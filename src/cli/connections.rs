@@ -2,7 +2,6 @@
 
 use super::{
     DataFlags, Outcome,
-    access::Access,
     configuration::pretty,
     error, lives, now_us, print, runtime,
     terminal::{Screen, Tone, When, age, count, counted, cut, fit, fit_right, inert, micros, width, wrap},
@@ -82,7 +81,7 @@ pub(super) fn run(args: &ConnectionsArgs) -> Outcome {
         q: args.q.clone().filter(|text| !text.is_empty()),
     };
     let mut found = runtime()?.block_on(async {
-        let access = Access::open(&config).await?;
+        let access = lives::open(&config).await?;
         let found = lives::connections(&access, &filter).await;
         access.close().await?;
         found

@@ -9,6 +9,7 @@ use super::{
     now_us, wiring,
 };
 use crate::{
+    config::Config,
     lifecycle::StageKind,
     model::{Micros, Timestamp},
     store::{
@@ -64,6 +65,19 @@ pub struct Pages<'a> {
     limit: usize,
     place: Option<Place>,
     done: bool,
+}
+
+/// A way to lives that are kept.
+///
+/// # Errors
+/// There is none, or the settings say that lives are not kept.
+pub async fn open(config: &Config) -> Result<Access, CliError> {
+    let access = Access::open(config).await?;
+    if matches!(access, Access::Store(_)) && !config.storage.fold {
+        access.close().await?;
+        return Err(CliError::Other("no lives are kept, because fold is off; switch it on (LIFELINE_FOLD=on)".into()));
+    }
+    Ok(access)
 }
 
 /// Every connection that fits, in order of id.

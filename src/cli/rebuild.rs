@@ -5,7 +5,7 @@ use super::{
     access::Access,
     configuration::pretty,
     control::Control,
-    error, print,
+    error, lives, print,
     progress::Progress,
     runtime,
     terminal::{counted, span},
@@ -32,7 +32,7 @@ pub(super) fn run(args: &RebuildArgs) -> Outcome {
     let (config, _) = args.flags.0.load()?;
     let started = Instant::now();
     let rebuilt = runtime()?.block_on(async {
-        let access = Access::open(&config).await?;
+        let access = lives::open(&config).await?;
         let rebuilt = match &access {
             Access::Server(control) => by_server(control, args.json).await,
             Access::Store(opened) => by_store(opened, args.json).await,

@@ -241,6 +241,25 @@ fn a_rebuild_changes_no_answer() {
     assert!(good(&app, &["export", "timeline", "--all", "--format", "json"]) == before, "without a server");
 }
 
+#[test]
+fn where_no_lives_are_kept_commands_say_so() {
+    let mut app = App::spawn();
+    app.post_native(two_lives()).expect(200);
+    app.stop();
+    app.set_env("LIFELINE_FOLD", "off");
+    for args in [
+        &["connections"][..],
+        &["timeline", "brave_otter"],
+        &["export", "timeline", "--all", "--format", "csv"],
+        &["rebuild"],
+    ] {
+        let done = app.run(args);
+        assert_eq!(done.status.code(), Some(1), "{args:?}");
+        assert!(err(&done).contains("fold is off"), "{args:?}: {}", err(&done));
+    }
+    assert_eq!(good(&app, &["export", "events"]).lines().count(), 16);
+}
+
 /// Rows of a query as texts; NULL is empty.
 fn select(file: &Path, sql: &str) -> Vec<Vec<String>> {
     let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;

@@ -59,7 +59,7 @@ pub fn run(args: &TimelineArgs) -> Outcome {
     let mut output = Output::open(&args.common.output)?;
     let quiet = output.is_stdout();
     let done = runtime()?.block_on(async {
-        let access = Access::open(&config).await?;
+        let access = lives::open(&config).await?;
         let done = write(&access, args, &mut output, quiet).await;
         access.close().await?;
         done

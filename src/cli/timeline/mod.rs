@@ -75,7 +75,7 @@ pub(super) fn run(args: &TimelineArgs) -> Outcome {
     }
     let (config, _) = args.flags.0.load()?;
     let found = runtime()?.block_on(async {
-        let access = Access::open(&config).await?;
+        let access = lives::open(&config).await?;
         let found = find(&access, args).await;
         access.close().await?;
         found
