@@ -313,6 +313,27 @@ mod tests {
         insta::assert_snapshot!("coloured", coloured.replace('\u{1b}', "␛"));
     }
 
+    proptest::proptest! {
+        /// Names and reasons come from anywhere.
+        #[test]
+        fn no_name_steers_the_terminal_or_breaks_the_table(
+            name in proptest::prelude::any::<String>(),
+            reason in "[a-z\u{1b}\u{202e}\r\n 日]{0,60}",
+            columns in 60_usize..160,
+        ) {
+            let mut found = sample();
+            found[0]["connection_name"] = json!(name);
+            found[1]["connector_type"] = json!(reason);
+            found[4]["open_incident"]["reason"] = json!(reason);
+            found[3]["status"] = json!(name);
+            sort(&mut found, Sort::Worst);
+            for line in table(&found, &Screen { width: columns, colour: false }, now()).lines() {
+                proptest::prop_assert!(!line.chars().any(char::is_control), "{:?}", line);
+                proptest::prop_assert!(width(line) <= columns, "{} {:?}", columns, line);
+            }
+        }
+    }
+
     #[test]
     fn lists_are_sorted_as_asked() {
         let ids = |by| {

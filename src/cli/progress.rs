@@ -60,7 +60,10 @@ impl Progress {
         }
         self.last_line = Instant::now();
         let amount = |n: u64| self.whole.map_or_else(|| HumanBytes(n).to_string(), |_| n.to_string());
-        let mut line = format!("{}: {done} {unit}, {rate}/s, {}", self.label, amount(bytes));
+        let mut line = format!("{}: {done} {unit}, {rate}/s", self.label);
+        if self.whole.is_none() || self.total > 0 {
+            line.push_str(&format!(", {}", amount(bytes)));
+        }
         if self.total > 0 && bytes > 0 {
             let left = self.total.saturating_sub(bytes) as f64 / bytes as f64 * seconds;
             line.push_str(&format!(

@@ -10,7 +10,7 @@ use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
 /// Columns when nobody says.
 const WIDTH_DEFAULT: usize = 80;
 /// Narrower than this nothing can be laid out.
-const WIDTH_MIN: usize = 40;
+const WIDTH_MIN: usize = 60;
 
 /// When to use colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, clap::ValueEnum)]

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     cli::{
         connections::sign,
-        terminal::{Screen, Tone, age, count, counted, inert, moment, span, wrap},
+        terminal::{Screen, Tone, age, count, counted, cut, inert, moment, span, width, wrap},
     },
     model::Micros,
 };
@@ -21,7 +21,8 @@ const DONE_MAX: usize = 5;
 /// The lines of the head.
 pub fn lines(timeline: &Timeline, screen: &Screen) -> Vec<String> {
     let connection = &timeline.connection;
-    let mut lines = vec![title(connection, screen), standing(timeline, screen)];
+    let mut lines = title(connection, screen);
+    lines.extend(standing(timeline, screen));
     let mut add = |label: &str, tone: Tone, words: &str| {
         for (at, line) in wrap(words, screen.width.saturating_sub(LABEL + 2), 4).into_iter().enumerate() {
             let label = if at == 0 { label } else { "" };
@@ -35,13 +36,15 @@ pub fn lines(timeline: &Timeline, screen: &Screen) -> Vec<String> {
         if let Some(task) = text(incident, "task_type") {
             add("to do", Tone::Warn, &inert(task));
         }
-        let done = done_since(timeline, time(incident, "opened_at").unwrap_or(Micros::MAX));
+        let opened = time(incident, "opened_at").unwrap_or(Micros::MAX);
+        let done = done_since(timeline, opened);
         let left_out = done.len().saturating_sub(DONE_MAX);
         for (at, words) in done.iter().skip(left_out).enumerate() {
             add(if at == 0 { "done" } else { "" }, Tone::Plain, words);
         }
         if done.is_empty() {
-            add("done", Tone::Plain, "nothing by anyone since then");
+            let when = if is_shown_since(timeline, opened) { "since then" } else { "in what is shown below" };
+            add("done", Tone::Plain, &format!("nothing by anyone {when}"));
         }
     }
     add("last", Tone::Plain, &last(timeline));
@@ -55,48 +58,62 @@ pub fn lines(timeline: &Timeline, screen: &Screen) -> Vec<String> {
     lines
 }
 
-fn title(connection: &Value, screen: &Screen) -> String {
+fn title(connection: &Value, screen: &Screen) -> Vec<String> {
     let id = inert(text(connection, "connection_id").unwrap_or("?"));
     let name = text(connection, "connection_name").map(inert).filter(|name| *name != id);
     let road = [text(connection, "connector_type"), text(connection, "destination")];
     let road: Vec<String> = road.into_iter().flatten().map(inert).collect();
-    let head = screen.paint(Tone::Strong, name.as_deref().unwrap_or(&id));
-    let id = if name.is_some() { id } else { String::new() };
-    [head, screen.paint(Tone::Quiet, &id), road.join(" → ")]
-        .into_iter()
-        .filter(|part| !part.is_empty())
-        .collect::<Vec<_>>()
-        .join("  ")
+    let (head, id) = match name {
+        Some(name) => (name, id),
+        None => (id, String::new()),
+    };
+    pieces(vec![(Tone::Strong, head), (Tone::Quiet, id), (Tone::Plain, road.join(" → "))], "  ", screen)
 }
 
 /// Status, and since when.
-fn standing(timeline: &Timeline, screen: &Screen) -> String {
+fn standing(timeline: &Timeline, screen: &Screen) -> Vec<String> {
     let connection = &timeline.connection;
     let status = text(connection, "status").unwrap_or("?");
     let (sign, tone) = sign(status);
-    let mut words = format!("{sign} {}", inert(&status.replace('_', " ")).to_uppercase());
+    let mut word = format!("{sign} {}", inert(&status.replace('_', " ")).to_uppercase());
     let health = text(connection, "health").unwrap_or(status);
     if health != status && health.replace(' ', "_") != status {
-        words.push_str(&format!(" ({})", inert(health)));
+        word.push_str(&format!(" ({})", inert(health)));
     }
-    let mut words = screen.paint(tone, &words);
     let since = |at: Micros| format!("for {}, since {} UTC", span(timeline.now.saturating_sub(at)), moment(at));
     let incident = &connection["open_incident"];
+    let mut parts = vec![(tone, word)];
     if incident.is_null() {
-        if let Some(at) = since_when(timeline, status) {
-            words.push_str(&format!(" {}", since(at)));
-        }
-        return words;
+        parts.extend(since_when(timeline, status).map(|at| (Tone::Plain, since(at))));
+        return pieces(parts, " ", screen);
     }
-    let broken = if status == "broken" { "" } else { "; broken" };
-    if let Some(at) = time(incident, "opened_at") {
-        words.push_str(&screen.paint(Tone::Bad, &format!("{broken} {}", since(at))));
-    }
+    let broken = if status == "broken" { "" } else { "broken " };
     let failures = counted(number(incident, "failures"), "failure", "failures");
     let attempts = number(incident, "attempts");
     let attempts = if attempts > 0 { format!(", {}", counted(attempts, "attempt", "attempts")) } else { String::new() };
-    words.push_str(&format!("; {failures}{attempts}"));
-    words
+    parts.extend(time(incident, "opened_at").map(|at| (Tone::Bad, format!("{broken}{};", since(at)))));
+    parts.push((Tone::Plain, format!("{failures}{attempts}")));
+    pieces(parts, " ", screen)
+}
+
+/// Coloured pieces beside each other, on as many lines as they need.
+fn pieces(parts: Vec<(Tone, String)>, gap: &str, screen: &Screen) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    let mut used = 0;
+    for (tone, words) in parts.into_iter().filter(|(_, words)| !words.is_empty()) {
+        let words = cut(&words, screen.width - 2);
+        let columns = width(&words);
+        if used > 0 && used + gap.len() + columns > screen.width {
+            lines.push("  ".to_owned());
+            used = 2;
+        } else if used > 0 {
+            used += gap.len();
+            lines.last_mut().into_iter().for_each(|line| line.push_str(gap));
+        }
+        used += columns;
+        lines.last_mut().into_iter().for_each(|line| line.push_str(&screen.paint(tone, &words)));
+    }
+    lines
 }
 
 fn since_when(timeline: &Timeline, status: &str) -> Option<Micros> {
@@ -116,6 +133,13 @@ fn since_when(timeline: &Timeline, status: &str) -> Option<Micros> {
         "connected" => newest("recovered"),
         _ => None,
     }
+}
+
+/// Whether every stage since a moment is at hand.
+fn is_shown_since(timeline: &Timeline, since: Micros) -> bool {
+    let (from, to) = timeline.window;
+    let begin = if timeline.more { timeline.stages.first().and_then(began) } else { from };
+    begin.is_none_or(|begin| begin <= since) && to.is_none_or(|to| to > timeline.now)
 }
 
 /// What people did since a moment.

@@ -59,6 +59,8 @@ struct Timeline {
     incidents: Vec<Value>,
     /// Whether older stages are left out.
     more: bool,
+    /// The window that was asked for.
+    window: (Option<Micros>, Option<Micros>),
     /// The moment of asking, or the one that was asked for.
     now: Micros,
     /// Whether another moment than now was asked for.
@@ -128,6 +130,7 @@ async fn read(access: &Access, args: &TimelineArgs, id: &str) -> Result<Option<T
         stages: Vec::new(),
         incidents: Vec::new(),
         more: false,
+        window: (args.from, args.to),
         now,
         past: args.as_of.is_some(),
     };

@@ -11,7 +11,7 @@ use super::{
     },
 };
 use crate::{
-    cli::terminal::{Screen, Tone, calendar, count, fit, fit_right, inert, span, width, wrap},
+    cli::terminal::{Screen, Tone, calendar, count, cut, fit, fit_right, inert, span, width, wrap},
     model::Micros,
 };
 use serde_json::Value;
@@ -51,7 +51,7 @@ pub fn timeline(timeline: &Timeline, screen: &Screen, all: bool) -> String {
             "  older stages are left out: the newest {} are shown (--limit, --to)",
             count(timeline.stages.len() as u64)
         );
-        lines.push(screen.paint(Tone::Quiet, &words));
+        lines.push(screen.paint(Tone::Quiet, &cut(&words, screen.width)));
     }
     let incidents: Vec<Open> = timeline
         .incidents

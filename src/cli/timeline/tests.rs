@@ -94,6 +94,7 @@ fn broken() -> Timeline {
         stages,
         incidents: vec![earlier, open],
         more: true,
+        window: (None, None),
         now: at("2026-07-07T18:45:14Z"),
         past: false,
     }
@@ -118,6 +119,7 @@ fn running() -> Timeline {
         ],
         incidents: Vec::new(),
         more: false,
+        window: (None, None),
         now: at("2026-07-07T18:45:14Z"),
         past: true,
     }
@@ -168,6 +170,18 @@ fn colours_add_nothing_but_colour() {
 #[test]
 fn what_is_missing_or_unknown_is_said() {
     insta::assert_snapshot!("running", shown(&running(), 100, false));
+}
+
+#[test]
+fn nothing_is_claimed_about_what_is_not_shown() {
+    let mut timeline = broken();
+    timeline.stages.retain(|stage| stage["stage"] != "modified");
+    assert!(shown(&timeline, 100, false).contains("done     nothing by anyone since then"));
+    timeline.window.0 = Some(at("2026-07-07T17:00:00Z"));
+    timeline.more = false;
+    assert!(shown(&timeline, 100, false).contains("done     nothing by anyone in what is shown below"));
+    timeline.window = (None, Some(at("2026-07-07T18:00:00Z")));
+    assert!(shown(&timeline, 100, false).contains("done     nothing by anyone in what is shown below"));
 }
 
 #[test]
@@ -238,16 +252,17 @@ proptest! {
         stages in proptest::collection::vec((any_object(STAGE), any::<bool>()), 0..6),
         incidents in proptest::collection::vec(any_object(&["opened_at", "resolved_at", "reason"]), 0..3),
         now in any::<i64>(),
-        columns in 40_usize..140,
+        columns in 60_usize..140,
     ) {
         let stages = stages.into_iter().map(|(mut stage, sync)| {
             stage["stage"] = Value::from(if sync { "sync" } else { "odd\u{1b}stage" });
             stage
         });
-        let timeline = Timeline { connection, stages: stages.collect(), incidents, more: false, now, past: true };
+        let timeline = Timeline { connection, stages: stages.collect(), incidents, more: false, window: (None, None), now, past: true };
         let text = shown(&timeline, columns, false);
         for line in text.lines() {
             prop_assert!(!line.chars().any(char::is_control), "{:?}", line);
+            prop_assert!(width(line) <= columns, "{} {:?}", columns, line);
         }
     }
 }
