@@ -135,7 +135,8 @@ pub async fn connections(access: &Access, filter: &LifeFilter) -> Result<Vec<Val
 /// # Errors
 /// The store fails.
 pub async fn settle(opened: &wiring::Opened, connection_id: Option<&str>) -> Result<(), CliError> {
-    while opened.store.stats().unfolded > 0 {
+    let waiting = || opened.store.stats();
+    while waiting().unfolded > 0 || connection_id.is_none() && waiting().unwritten > 0 {
         if opened.store.lives().settle(connection_id.map(str::to_owned)).await? == 0 || connection_id.is_some() {
             break;
         }

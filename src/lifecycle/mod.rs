@@ -27,14 +27,10 @@ pub use fact::{
     Action, Change, Channel, Deed, Edit, Ending, Extract, Fact, Import, Labels, Message, Modified, Resync, RunEvent,
     RunPhase, SchemaChange, Signal, Support, SyncId, TableName, TestResult, Work,
 };
+use stage::text;
 pub use stage::{Activity, Day, Incident, Output, Run, Stage, StageKind, stage_order, time_json, time_text};
 pub use state::{FOLD_VERSION, Live, State};
 pub use summary::{Health, Status, Summary, SummaryView, SyncCounts};
-
-/// A public form as JSON text. They are plain data: strings, numbers and lists.
-fn text(body: &impl serde::Serialize) -> String {
-    serde_json::to_string(body).unwrap_or_default()
-}
 
 #[cfg(test)]
 mod tests;

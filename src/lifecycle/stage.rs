@@ -218,3 +218,12 @@ pub fn time_text(us: Micros) -> String {
     }
     text
 }
+
+/// A public form as JSON text. They are plain data: strings, numbers and lists.
+pub(super) fn text(body: &impl Serialize) -> String {
+    let mut json = Vec::with_capacity(2048);
+    if serde_json::to_writer(&mut json, body).is_err() {
+        return String::new();
+    }
+    String::from_utf8(json).unwrap_or_default()
+}

@@ -144,7 +144,11 @@ pub struct TableView<'t> {
 }
 
 fn lower(text: &str) -> Cow<'_, str> {
-    if text.chars().any(char::is_uppercase) { Cow::Owned(text.to_lowercase()) } else { Cow::Borrowed(text) }
+    if text.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase()) || !text.chars().any(char::is_uppercase) {
+        Cow::Borrowed(text)
+    } else {
+        Cow::Owned(text.to_lowercase())
+    }
 }
 
 impl Tables {

@@ -377,7 +377,7 @@ fn sync(ms: i64, connection: &str, status: &str) -> Vec<NewEvent> {
 pub fn settled(store: &SharedStore) {
     while wait(store.lives().settle(None)).expect("settled") > 0 {}
     let stats = store.stats();
-    assert_eq!((stats.unfolded, stats.fold_lag_us), (0, 0));
+    assert_eq!((stats.unfolded, stats.unwritten, stats.fold_lag_us), (0, 0, 0));
 }
 
 fn whole(connection: &str) -> lives::TimelineQuery {
@@ -404,7 +404,9 @@ fn lives_follow_their_events(store: &SharedStore) {
     append(store, sync(10_000, "a", "FAILURE"));
     append(store, sync(20_000, "b", "SUCCESSFUL"));
     append(store, vec![step(0, crate::model::TEST_CONNECTION_ID, "sync_start", json!({}))]);
-    // What was acknowledged is there, without waiting.
+    // What was acknowledged is there: for one connection without waiting, in lists when they are asked to be complete.
+    assert_eq!(lives.connection("a", None).map(|it| it.map(|it| it.status)), Ok(Some(Status::Broken)));
+    settled(store);
     let page = lives.connections(&all_lives()).expect("a page");
     let told: Vec<_> = page.connections.iter().map(|it| (it.connection_id.as_str(), it.status, it.health)).collect();
     assert_eq!(told, [("a", Status::Broken, Health::Broken), ("b", Status::Connected, Health::Connected)]);
@@ -465,6 +467,7 @@ fn lives_follow_their_events(store: &SharedStore) {
         (1, 36, 3, 12_000)
     );
     assert_eq!(lives.days("nobody", day, day + 1), Ok(None));
+    settled(store);
     let totals = lives.totals(day * 86_400_000_000, (day + 1) * 86_400_000_000).expect("read");
     let told: Vec<_> = totals.iter().map(|it| (it.days.syncs.total, it.incidents.len())).collect();
     assert_eq!(told, [(3, 1), (1, 0)]);

@@ -192,7 +192,8 @@ pub struct Totals {
 
 /// Questions about lives. Reading calls block for milliseconds.
 pub trait Lives {
-    /// A list of connections.
+    /// A list of connections. How they stand may lag a second behind while events keep coming; [`Lives::settle`] without an id
+    /// brings it up to date.
     ///
     /// # Errors
     /// When the engine fails.
@@ -235,13 +236,14 @@ pub trait Lives {
     /// When the engine fails.
     fn runs(&self, query: &RunQuery) -> Result<Vec<Run>, StoreError>;
 
-    /// Every connection over a window, in order of id.
+    /// Every connection over a window, in order of id. Up to date as [`Lives::connections`] is.
     ///
     /// # Errors
     /// When the engine fails.
     fn totals(&self, from: Micros, to: Micros) -> Result<Vec<Totals>, StoreError>;
 
-    /// Folds a connection with late events, or all of them for at most two seconds. Gives how many still wait.
+    /// Folds a connection with late events, or all of them for at most two seconds, and brings lists up to date. Gives how many
+    /// still wait.
     fn settle(&self, connection_id: Option<String>) -> StoreFuture<u64>;
 
     /// Throws every row away and begins anew, in the background of other work. [`Lives::settle`] waits for it.

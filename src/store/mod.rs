@@ -228,7 +228,9 @@ pub struct StoreStats {
     pub last_commit_us: Micros,
     /// Connections whose late events wait to be folded.
     pub unfolded: u64,
-    /// How long the one that waits longest has waited, microseconds.
+    /// Connections whose standing is not yet in the lists; [`Lives::settle`] brings it there.
+    pub unwritten: u64,
+    /// How long the one that waits longest for its late events has waited, microseconds.
     pub fold_lag_us: Micros,
     /// Why writes fail at the moment; `None` when they do not.
     pub write_error: Option<StoreError>,

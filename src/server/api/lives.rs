@@ -100,7 +100,9 @@ where
 
 /// Folds one connection with late events, or all of them, and gives how many still wait.
 async fn settle(state: &State, connection_id: Option<&str>) -> u64 {
-    let waiting = state.store().stats().unfolded;
+    let stats = state.store().stats();
+    // One connection is read from its states; lists need every row.
+    let waiting = stats.unfolded + if connection_id.is_none() { stats.unwritten } else { 0 };
     if waiting == 0 {
         return 0;
     }

@@ -97,7 +97,7 @@ impl Default for SqliteOptions {
             wal_autocheckpoint_off: false,
             interned_max: 65_536,
             fold: true,
-            fold_bytes_max: 64 << 20,
+            fold_bytes_max: 48 << 20,
         }
     }
 }
@@ -126,6 +126,7 @@ struct Shared {
     last_commit_us: AtomicI64,
     fold: bool,
     unfolded: AtomicU64,
+    unwritten: AtomicU64,
     /// Since when the first of them waits.
     unfolded_since_us: AtomicI64,
 }
@@ -145,7 +146,9 @@ impl Shared {
     }
 
     /// How many connections wait to be folded, and since when the first.
-    fn publish_unfolded(&self, (count, since): (u64, Option<Micros>)) {
+    fn publish_unfolded(&self, folder: &lives::Folder) {
+        let (count, since) = folder.waiting();
+        self.unwritten.store(folder.unwritten(), Ordering::Relaxed);
         self.unfolded_since_us.store(since.unwrap_or(0), Ordering::Relaxed);
         self.unfolded.store(count, Ordering::Relaxed);
     }
@@ -236,6 +239,7 @@ impl SqliteStore {
             last_commit_us: AtomicI64::new(0),
             fold: options.fold,
             unfolded: AtomicU64::new(0),
+            unwritten: AtomicU64::new(0),
             unfolded_since_us: AtomicI64::new(0),
         });
         let writer = Writer::new(dir.to_owned(), options, Arc::clone(&shared), db)?;
@@ -384,6 +388,7 @@ impl Store for SqliteStore {
             commits: shared.transactions.load(Ordering::Relaxed),
             last_commit_us: shared.last_commit_us.load(Ordering::Relaxed),
             unfolded,
+            unwritten: shared.unwritten.load(Ordering::Relaxed),
             fold_lag_us: if unfolded == 0 {
                 0
             } else {

@@ -87,6 +87,23 @@ pub fn after(
     Ok((found, gap))
 }
 
+/// Keys of every commit after one, and whether some of those commits are no longer known.
+pub fn since(db: &Connection, commit: u64) -> Result<(Vec<EventKey>, bool), ReadError> {
+    let mut statement = db.prepare_cached("SELECT seq, keys FROM arrival WHERE seq > ?1 ORDER BY seq")?;
+    let mut rows = statement.query([i64::try_from(commit).unwrap_or(i64::MAX)])?;
+    let (mut found, mut next) = (Vec::new(), commit.saturating_add(1));
+    while let Some(row) = rows.next()? {
+        let seq = row.get::<_, i64>(0)? as u64;
+        if seq != next {
+            return Ok((Vec::new(), true));
+        }
+        next = seq.saturating_add(1);
+        let bytes = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
+        found.extend(keys(bytes).map_err(|Short| StoreError::Damaged(format!("arrivals of commit {seq}")))?);
+    }
+    Ok((found, false))
+}
+
 /// The newest place.
 pub fn end(db: &Connection) -> Result<TailCursor, ReadError> {
     let newest: Option<(i64, Vec<u8>)> = db

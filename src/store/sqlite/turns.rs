@@ -40,7 +40,7 @@ impl Writer {
     /// How long to wait for jobs before a turn.
     pub fn patience(&self) -> Duration {
         let blocked = self.turns.not_before.map_or(Duration::ZERO, |at| at.saturating_duration_since(Instant::now()));
-        if self.folder.waiting().0 == 0 {
+        if self.folder.waiting().0 == 0 && self.folder.unwritten() == 0 {
             IDLE
         } else if !blocked.is_zero() {
             blocked.min(IDLE)
@@ -77,11 +77,12 @@ impl Writer {
         self.turns.idle = false;
         let (waiting, since) = self.folder.waiting();
         let now = Instant::now();
-        if waiting == 0 || self.turns.not_before.is_some_and(|at| now < at) {
+        let unwritten = self.folder.unwritten();
+        if waiting == 0 && unwritten == 0 || self.turns.not_before.is_some_and(|at| now < at) {
             self.answer_waiters();
             return false;
         }
-        let waited = now_us().saturating_sub(since.unwrap_or(0));
+        let waited = since.map_or(0, |since| now_us().saturating_sub(since));
         let overdue = waited > OVERDUE.as_micros() as i64
             && self.turns.last.is_none_or(|last| now.duration_since(last) >= OVERDUE_EVERY);
         if !idle && !overdue && self.turns.waiters.is_empty() {
@@ -89,7 +90,7 @@ impl Writer {
         }
         let wanted: Vec<i64> =
             self.turns.waiters.iter().filter_map(|it| it.conns.as_deref()).flatten().copied().collect();
-        let outcome = self.attempt(0, |db, _, _, folder| folder.turn(db, &wanted));
+        let outcome = self.attempt(0, |db, _, counters, folder| folder.turn(db, &wanted, counters.commit));
         self.turns.last = Some(Instant::now());
         match outcome {
             Ok(()) => {
@@ -115,7 +116,7 @@ impl Writer {
         let folder = &self.folder;
         let left = |waiter: &Waiter| match &waiter.conns {
             Some(conns) => conns.iter().filter(|conn| folder.waits(**conn)).count() as u64,
-            None => folder.waiting().0,
+            None => folder.waiting().0 + folder.unwritten(),
         };
         for waiter in self.turns.waiters.extract_if(.., |waiter| now >= waiter.until || left(waiter) == 0) {
             let left = left(&waiter);
@@ -130,7 +131,7 @@ impl Writer {
         }
         if self.folder.is_on()
             && self.database().is_some()
-            && let Err(error) = self.attempt(0, |db, _, _, folder| folder.save_all(db))
+            && let Err(error) = self.attempt(0, |db, _, counters, folder| folder.save_all(db, counters.commit))
         {
             tracing::warn!("keeping states at the end: {}", error.explain());
         }

@@ -177,7 +177,7 @@ impl Writer {
         let turns = Turns::default();
         let writer = Self { dir, options, shared, db: Some(db), intern, folder, turns, counters, ballast, wal };
         writer.shared.publish(&writer.counters, writer.intern.connection_count());
-        writer.shared.publish_unfolded(writer.folder.waiting());
+        writer.shared.publish_unfolded(&writer.folder);
         Ok(writer)
     }
 
@@ -317,7 +317,7 @@ impl Writer {
             tracing::warn!("rolling back: {error}");
         }
         self.folder.settle(db, outcome.is_ok());
-        self.shared.publish_unfolded(self.folder.waiting());
+        self.shared.publish_unfolded(&self.folder);
         outcome
     }
 
@@ -367,7 +367,7 @@ impl Writer {
 /// Makes lives ready to be folded on.
 fn prepare(db: &Connection, options: &SqliteOptions) -> Result<Folder, open::OpenError> {
     let folder =
-        Folder::prepare(db, options.fold).and_then(|()| Ok(Folder::open(db, options.fold, options.fold_bytes_max)?));
+        Folder::prepare(db, options.fold).and_then(|()| Folder::open(db, options.fold, options.fold_bytes_max));
     folder.map_err(|error| match error {
         WriteError::Sql(error) => error.into(),
         WriteError::Store(error) => open::OpenError::Engine(error.to_string()),
@@ -479,7 +479,7 @@ fn append_events(
         counters.commit += 1;
         tail::add(db, counters, &stored)?;
     }
-    folder.fold(db, news)
+    folder.fold(db, news, counters.commit)
 }
 
 /// Our clock.

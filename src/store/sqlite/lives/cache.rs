@@ -59,7 +59,8 @@ impl Life {
 /// Lives by connection.
 #[derive(Debug)]
 pub struct Lives {
-    lives: AHashMap<i64, Life>,
+    /// Boxed: a life is a kilobyte of its own, and is taken out and put back with every commit.
+    lives: AHashMap<i64, Box<Life>>,
     bytes: usize,
     bytes_max: usize,
     clock: u64,
@@ -72,14 +73,19 @@ impl Lives {
     }
 
     /// Takes a life out.
-    pub fn take(&mut self, conn: i64) -> Option<Life> {
+    pub fn take(&mut self, conn: i64) -> Option<Box<Life>> {
         let life = self.lives.remove(&conn)?;
         self.bytes = self.bytes.saturating_sub(life.weight());
         Some(life)
     }
 
+    /// Looks at a life.
+    pub fn get(&self, conn: i64) -> Option<&Life> {
+        self.lives.get(&conn).map(|life| &**life)
+    }
+
     /// Puts a life in.
-    pub fn put(&mut self, conn: i64, mut life: Life) {
+    pub fn put(&mut self, conn: i64, mut life: Box<Life>) {
         self.take(conn);
         self.clock += 1;
         life.used = self.clock;
@@ -89,7 +95,7 @@ impl Lives {
 
     /// Makes room when the bound is passed, down to seven eighths of it: shrinks what was used longest ago, all but the newest
     /// eighth, and where that is not enough takes lives out.
-    pub fn evict(&mut self) -> Vec<(i64, Life)> {
+    pub fn evict(&mut self) -> Vec<(i64, Box<Life>)> {
         if self.bytes <= self.bytes_max {
             return Vec::new();
         }
@@ -119,7 +125,7 @@ impl Lives {
     }
 
     /// Takes everything out.
-    pub fn drain(&mut self) -> Vec<(i64, Life)> {
+    pub fn drain(&mut self) -> Vec<(i64, Box<Life>)> {
         self.bytes = 0;
         self.lives.drain().collect()
     }

@@ -9,6 +9,7 @@ use super::{
     load::{self, Behind},
     moves::{follow, place, walk},
     rows::Ident,
+    standing::Unwritten,
 };
 use crate::{
     lifecycle::{Fact, State},
@@ -39,6 +40,8 @@ pub struct Folder {
     pub(super) dirty: AHashMap<i64, Dirty>,
     /// The same, the one first that waits longest.
     pub(super) order: BTreeSet<(Micros, i64)>,
+    /// Rows of `life` that are to be written.
+    pub(super) unwritten: Unwritten,
     /// Whether the running transaction has changed anything.
     touched: Vec<i64>,
     dirty_touched: bool,
@@ -72,17 +75,21 @@ impl News {
 
 impl Folder {
     /// For an open database whose lives are up to date but for what is marked in it.
-    pub fn open(db: &Connection, on: bool, bytes_max: usize) -> rusqlite::Result<Self> {
+    pub fn open(db: &Connection, on: bool, bytes_max: usize) -> Result<Self, WriteError> {
         let mut folder = Self {
             on,
             names: Names::new(),
             lives: Lives::new(bytes_max),
             dirty: AHashMap::new(),
             order: BTreeSet::new(),
+            unwritten: Unwritten::default(),
             touched: Vec::new(),
             dirty_touched: false,
         };
         folder.load_dirty(db)?;
+        if on {
+            folder.find_behind(db)?;
+        }
         Ok(folder)
     }
 
@@ -113,8 +120,8 @@ impl Folder {
         (self.dirty.len() as u64, self.order.first().map(|(since, _)| *since))
     }
 
-    /// Folds what a commit stored or changed.
-    pub fn fold(&mut self, db: &Connection, mut news: Vec<News>) -> Result<(), WriteError> {
+    /// Folds what a commit stored or changed. `commit`: its number.
+    pub fn fold(&mut self, db: &Connection, mut news: Vec<News>, commit: u64) -> Result<(), WriteError> {
         if !self.on || news.is_empty() {
             return Ok(());
         }
@@ -144,15 +151,8 @@ impl Folder {
                 self.step(db, conn, facts, replaced)?;
             }
         }
+        self.write_old(db, commit)?;
         self.make_room(db)
-    }
-
-    /// Keeps and forgets the states that do not fit into memory.
-    pub(super) fn make_room(&mut self, db: &Connection) -> Result<(), WriteError> {
-        for (conn, life) in self.lives.evict() {
-            save_head(db, conn, &life)?;
-        }
-        Ok(())
     }
 
     /// Folds facts of one connection, in order. `replaced`: some of them were there before with another meaning.
@@ -179,16 +179,28 @@ impl Folder {
         } else {
             follow(db, conn, &mut life, facts, &mut longest)?;
         }
-        put_life(db, conn, &life.head, longest)?;
+        if replaced {
+            // The order of arrival does not tell of deliveries that change an event.
+            put_life(db, conn, &life.head, longest)?;
+        } else {
+            self.unwritten.add(conn, longest);
+        }
         self.lives.put(conn, life);
         Ok(())
     }
 
     /// A life that is not in memory, as it was before `new`; `None` when it has to be folded again from further back.
-    fn load(&self, db: &Connection, conn: i64, new: &[Fact], replaced: bool) -> Result<Option<Life>, WriteError> {
-        let known = db.prepare_cached("SELECT 1 FROM life WHERE conn = ?1")?.exists([conn])?;
+    pub(super) fn load(
+        &self,
+        db: &Connection,
+        conn: i64,
+        new: &[Fact],
+        replaced: bool,
+    ) -> Result<Option<Box<Life>>, WriteError> {
+        let known =
+            self.unwritten.holds(conn) || db.prepare_cached("SELECT 1 FROM life WHERE conn = ?1")?.exists([conn])?;
         if !known && !replaced {
-            return Ok(Some(Life::default()));
+            return Ok(Some(Box::default()));
         }
         let checkpoint = load::newest(db, conn, i64::MAX)?;
         let first = new.first().map_or(i64::MIN, |fact| fact.key.created_us);
@@ -206,7 +218,7 @@ impl Folder {
         // These rows are in their tables.
         walk(&mut head, &recent, |at, output| given.push((at, Ident::of(&output))));
         let base = checkpoint.state;
-        Ok(Some(Life { base, recent, head, given, state_bytes: checkpoint.bytes, ..Life::default() }))
+        Ok(Some(Box::new(Life { base, recent, head, given, state_bytes: checkpoint.bytes, ..Life::default() })))
     }
 
     /// Marks a connection as one that has to be folded again from a moment on.
@@ -248,7 +260,7 @@ impl Folder {
     }
 
     /// Puts a life into memory that this transaction has made.
-    pub(super) fn remember(&mut self, conn: i64, life: Life) {
+    pub(super) fn remember(&mut self, conn: i64, life: Box<Life>) {
         self.touched.push(conn);
         self.lives.put(conn, life);
     }
@@ -273,21 +285,14 @@ impl Folder {
                 tracing::warn!("reading which connections wait to be folded: {error}");
             }
         }
+        self.unwritten.settle(committed);
         self.touched.clear();
         self.dirty_touched = false;
-    }
-
-    /// Keeps every state that is in memory, so that a restart is quick.
-    pub fn save_all(&mut self, db: &Connection) -> Result<(), WriteError> {
-        for (conn, life) in self.lives.drain() {
-            save_head(db, conn, &life)?;
-        }
-        Ok(())
     }
 }
 
 /// Keeps the newest state of a life that leaves the memory.
-fn save_head(db: &Connection, conn: i64, life: &Life) -> Result<(), WriteError> {
+pub(super) fn save_head(db: &Connection, conn: i64, life: &Life) -> Result<(), WriteError> {
     if life.unsaved > 0 || !life.recent.is_empty() {
         load::save(db, conn, &life.head)?;
     }

@@ -12,6 +12,7 @@ mod moves;
 mod read;
 mod rows;
 mod settle;
+mod standing;
 
 pub use fold::{Folder, News};
 #[cfg(test)]

@@ -18,7 +18,7 @@ use rusqlite::Connection;
 use std::collections::BTreeSet;
 
 /// Facts between two states in memory, at least. So many or twice as many are kept, so that late ones find their place.
-const SPAN: usize = 24;
+const SPAN: usize = 16;
 /// Large states are copied more rarely: bytes of JSON for each fact between two of them.
 const SPAN_BYTES_PER_FACT: usize = 256;
 /// Spans of facts in memory, at most, where late ones come all the time.

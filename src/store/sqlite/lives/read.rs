@@ -73,7 +73,8 @@ impl Reading {
             .prepare_cached("SELECT dirty_from, longest FROM life WHERE conn = ?1")?
             .query_row([conn], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;
-        let Some((dirty_from, longest)) = known else { return Ok(None) };
+        // A new connection's row is written a little later than its events.
+        let (dirty_from, mut longest) = known.unwrap_or_default();
         let until = as_of.unwrap_or(i64::MAX);
         let trusted = dirty_from.map_or(i64::MAX, |from| from.saturating_sub(1));
         let start = load::newest(db, conn, until.min(trusted))?;
@@ -81,7 +82,12 @@ impl Reading {
         let day = state.day().map_or(i64::MIN, |day| day.day);
         let mut fresh = BTreeMap::new();
         // What was given out and is live may stand in its table as it became later.
-        let mut keep = |row: Output| drop(fresh.insert(Ident::of(&row), row));
+        let mut keep = |row: Output| {
+            if let Output::Stage(Stage { kind: StageKind::Sync, until_us: Some(until), anchor, .. }) = &row {
+                longest = longest.max(until.saturating_sub(anchor.created_us));
+            }
+            fresh.insert(Ident::of(&row), row);
+        };
         state.live().into_iter().filter(|live| live.given).for_each(|live| keep(live.row));
         load::facts(db, names, Behind { conn, after: at, upto: until, without: &[] }, |group| {
             walk(&mut state, &group, |_, row| keep(row));
@@ -316,25 +322,12 @@ pub fn timeline(db: &Connection, names: &Names, query: &TimelineQuery) -> Result
     Ok(Some(TimelinePage { summary, stages, incidents, next }))
 }
 
-/// How a connection stands now. From its row when that is up to date.
+/// How a connection stands or stood. Not from its row in `life`, which is written behind.
 pub fn summary(
     db: &Connection,
     names: &Names,
     connection_id: &str,
     as_of: Option<Micros>,
 ) -> Result<Option<Summary>, ReadError> {
-    if as_of.is_none() {
-        for (_, conn) in numbers(db, connection_id)? {
-            let kept: Option<(bool, Option<String>)> = db
-                .prepare_cached("SELECT dirty_from IS NULL, summary FROM life WHERE conn = ?1")?
-                .query_row([conn], |row| Ok((row.get(0)?, row.get(1)?)))
-                .optional()?;
-            match kept {
-                Some((true, Some(json))) => return super::list::parse(&json, connection_id).map(Some),
-                Some((true, None)) | None => {}
-                Some((false, _)) => break,
-            }
-        }
-    }
     Ok(of_id(db, names, connection_id, as_of)?.map(|(_, summary)| summary))
 }

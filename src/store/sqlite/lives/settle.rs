@@ -74,8 +74,10 @@ impl Folder {
         self.dirty.contains_key(&conn)
     }
 
-    /// Folds a bounded number of facts again, of the wanted connections first. Inside a transaction.
-    pub fn turn(&mut self, db: &Connection, wanted: &[i64]) -> Result<(), WriteError> {
+    /// Writes the rows that are behind, and folds a bounded number of facts again, of the wanted connections first. Inside a
+    /// transaction. `commit`: the number of the last commit.
+    pub fn turn(&mut self, db: &Connection, wanted: &[i64], commit: u64) -> Result<(), WriteError> {
+        self.write_behind(db, commit)?;
         let mut left = TURN_FACTS;
         while left > 0 {
             let next = wanted.iter().copied().find(|conn| self.waits(*conn));
@@ -129,7 +131,7 @@ impl Folder {
 /// A connection that is being folded again.
 struct Slice {
     conn: i64,
-    life: Life,
+    life: Box<Life>,
     longest: Micros,
     done: usize,
 }
@@ -151,7 +153,7 @@ impl Slice {
                 _ => rows::remove(db, conn, Ident::of(&live.row))?,
             }
         }
-        let life = Life { base: state, state_bytes: bytes, ..Life::default() };
+        let life = Box::new(Life { base: state, state_bytes: bytes, ..Life::default() });
         Ok(Self { conn, life, longest: 0, done: 0 })
     }
 
