@@ -386,10 +386,16 @@ fn list(named: Vec<String>, all: usize) -> String {
 pub struct Waiting(Vec<Deed>);
 
 impl Waiting {
+    /// Forgets those whose twin would have come by now.
+    pub fn expire(&mut self, now: Micros) {
+        if !self.0.is_empty() {
+            self.0.retain(|earlier| earlier.anchor.created_us.saturating_add(TWIN_US) >= now);
+        }
+    }
+
     /// Takes a deed: gives its stage, and whether it is a new one.
     pub fn take(&mut self, deed: Deed) -> (Stage, bool) {
-        let now = deed.anchor.created_us;
-        self.0.retain(|earlier| earlier.anchor.created_us.saturating_add(TWIN_US) >= now);
+        self.expire(deed.anchor.created_us);
         if let Some(earlier) = self.0.iter_mut().find(|earlier| deed.is_twin_of(earlier)) {
             earlier.merge(deed);
             return (earlier.stage(), false);

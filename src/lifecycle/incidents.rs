@@ -140,6 +140,11 @@ impl Case {
         matches!(self.resolved, Some((_, Resolution::Paused)))
     }
 
+    /// Whether nothing can change it any more.
+    pub fn is_over(&self) -> bool {
+        matches!(self.resolved, Some((_, Resolution::Recovered | Resolution::Deleted)))
+    }
+
     /// Its public id.
     pub fn id(&self) -> String {
         EventId(self.anchor).to_string()

@@ -76,12 +76,15 @@ impl SetupTests {
         Self { announced: tests, start: Some(fact.key), ..Self::new(fact, action) }
     }
 
+    /// Whether an outcome now would belong to another run.
+    pub fn is_over(&self, now: Micros) -> bool {
+        now.saturating_sub(self.until) > RUN_US
+    }
+
     /// Takes an outcome into the current run, or into a new one.
     pub fn take(current: Option<Self>, fact: &Fact, result: &TestResult) -> Self {
         let at = fact.key.created_us;
-        let mut run = current
-            .filter(|run| at.saturating_sub(run.until) <= RUN_US)
-            .unwrap_or_else(|| Self::new(fact, &result.action));
+        let mut run = current.filter(|run| !run.is_over(at)).unwrap_or_else(|| Self::new(fact, &result.action));
         run.until = at;
         let outcome = if result.passed { &mut run.passed } else { &mut run.failed };
         *outcome = outcome.saturating_add(1);

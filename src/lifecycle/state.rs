@@ -135,6 +135,10 @@ impl State {
         self.last_us = Some(at);
         self.first_us.get_or_insert(at);
         self.events += 1;
+        self.waiting.expire(at);
+        self.tests.take_if(|run| run.is_over(at));
+        // What is over for good stands in its row.
+        self.case.take_if(|case| case.is_over());
         match &mut self.labels {
             None => self.labels = Some(Arc::clone(&fact.labels)),
             Some(known) => take_labels(known, &fact.labels),

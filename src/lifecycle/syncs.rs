@@ -220,6 +220,12 @@ impl Syncs {
     /// A sync has started: others that run and were last heard of before count as broken off.
     pub fn overtake(&mut self, fact: &Fact) {
         let at = fact.key.created_us;
+        // Nothing more is expected of what ended long before it.
+        while let Some(sync) = self.recent.pop_front_if(|sync| sync.last_us.saturating_add(RECENT_US) < at) {
+            if let Some(id) = &sync.id {
+                self.close(id.clone());
+            }
+        }
         for sync in &mut self.open {
             if sync.anchor != fact.key && sync.is_running() && sync.last_us <= at {
                 sync.superseded = Some(at);

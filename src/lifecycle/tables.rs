@@ -6,24 +6,62 @@
 
 use super::{Modified, TableName, time_text};
 use crate::model::Micros;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::{borrow::Cow, collections::BTreeMap};
 
 /// Most table names that are kept apart in one sync.
 pub const TABLES_MAX: usize = 20_000;
+/// Most operations that are kept apart; the others are added up under [`OTHER`].
+const OPERATIONS_MAX: usize = 16;
+const OTHER: &str = "OTHER";
 
-/// Rows by operation.
-pub type Rows = BTreeMap<Box<str>, u64>;
+/// Rows by operation. Few, so a list: a tree takes more memory than all of them.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Rows(Vec<(Box<str>, u64)>);
 
-/// Adds rows; a sum past 64 bits stays at the largest number.
-pub fn add_rows(rows: &mut Rows, operation: &str, count: u64) {
-    // Names from outside: the documented three and a bounded number of others.
-    let operation = if rows.len() >= 16 && !rows.contains_key(operation) { "OTHER" } else { operation };
-    match rows.get_mut(operation) {
-        Some(sum) => *sum = sum.saturating_add(count),
-        None => {
-            rows.insert(operation.into(), count);
+impl Rows {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// All operations together; past 64 bits it stays at the largest number.
+    pub fn sum(&self) -> u64 {
+        self.0.iter().fold(0, |sum, (_, n)| sum.saturating_add(*n))
+    }
+
+    /// Adds rows.
+    pub fn add(&mut self, operation: &str, count: u64) {
+        // Names from outside: the documented three and a bounded number of others.
+        let known = |name: &str| self.0.binary_search_by(|(known, _)| (**known).cmp(name));
+        let (operation, place) = match known(operation) {
+            Err(_) if self.0.len() >= OPERATIONS_MAX => (OTHER, known(OTHER)),
+            place => (operation, place),
+        };
+        match place {
+            Ok(at) => self.0[at].1 = self.0[at].1.saturating_add(count),
+            Err(at) => self.0.insert(at, (operation.into(), count)),
         }
+    }
+
+    /// Adds what another has.
+    fn add_all(&mut self, other: &Self) {
+        for (operation, count) in &other.0 {
+            self.add(operation, *count);
+        }
+    }
+}
+
+impl Serialize for Rows {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(operation, count)| (operation, count)))
+    }
+}
+
+impl<'de> Deserialize<'de> for Rows {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // Sorted by name, as it is kept.
+        Ok(Self(BTreeMap::<Box<str>, u64>::deserialize(deserializer)?.into_iter().collect()))
     }
 }
 
@@ -38,7 +76,7 @@ struct Entry {
     started: Option<Micros>,
     #[serde(rename = "z", default, skip_serializing_if = "Option::is_none")]
     ended: Option<Micros>,
-    #[serde(rename = "r", default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(rename = "r", default, skip_serializing_if = "Rows::is_empty")]
     rows: Rows,
 }
 
@@ -92,7 +130,7 @@ impl Group {
                 table: table.into(),
                 started: None,
                 ended: None,
-                rows: Rows::new(),
+                rows: Rows::default(),
             });
             self.entries.len() - 1
         })
@@ -123,9 +161,9 @@ impl Group {
 pub struct Tables {
     /// By name in lower case.
     #[serde(rename = "g", default, skip_serializing_if = "BTreeMap::is_empty")]
-    groups: BTreeMap<Box<str>, Group>,
+    groups: BTreeMap<Box<str>, Box<Group>>,
     /// Rows of all tables.
-    #[serde(rename = "r", default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(rename = "r", default, skip_serializing_if = "Rows::is_empty")]
     rows: Rows,
     /// Events about tables past the bound.
     #[serde(rename = "o", default)]
@@ -160,9 +198,9 @@ impl Tables {
                 return None;
             }
             let label = (*name != *table).then(|| table.into());
-            self.groups.insert((*name).into(), Group { label, ..Group::default() });
+            self.groups.insert((*name).into(), Box::new(Group { label, ..Group::default() }));
         }
-        self.groups.get_mut(&*name)
+        self.groups.get_mut(&*name).map(|group| &mut **group)
     }
 
     /// A write began.
@@ -192,10 +230,10 @@ impl Tables {
 
     /// Rows were written.
     pub fn modified(&mut self, modified: &Modified) {
-        add_rows(&mut self.rows, &modified.operation, modified.count);
+        self.rows.add(&modified.operation, modified.count);
         let Some(group) = self.group(&modified.table.table) else { return };
         let at = group.entry(modified.table.schema.as_deref(), &modified.table.table);
-        add_rows(&mut group.entries[at].rows, &modified.operation, modified.count);
+        group.entries[at].rows.add(&modified.operation, modified.count);
         group.own_window(at);
     }
 
@@ -257,8 +295,8 @@ fn group_views<'t>(name: &'t str, group: &'t Group, views: &mut Vec<TableView<'t
         // One schema: what does not name it belongs to it all the same.
         let (started, ended) = loose.unwrap_or_default();
         let mut rows = Cow::Borrowed(&only.rows);
-        for (operation, count) in nameless.iter().flat_map(|entry| &entry.rows) {
-            add_rows(rows.to_mut(), operation, *count);
+        for entry in nameless.iter().filter(|entry| !entry.rows.is_empty()) {
+            rows.to_mut().add_all(&entry.rows);
         }
         let (started, ended) = (min(only.started, started), only.ended.max(ended));
         views.push(view(only.schema.as_deref(), &only.table, started, ended, group.read, rows));
@@ -277,9 +315,9 @@ fn group_views<'t>(name: &'t str, group: &'t Group, views: &mut Vec<TableView<'t
     if loose.is_some() || group.read.is_some() {
         let (started, ended) = loose.unwrap_or_default();
         let table = nameless.first().map(|entry| &*entry.table).or(group.label.as_deref()).unwrap_or(name);
-        let mut rows = Rows::new();
-        for (operation, count) in nameless.iter().flat_map(|entry| &entry.rows) {
-            add_rows(&mut rows, operation, *count);
+        let mut rows = Rows::default();
+        for entry in &nameless {
+            rows.add_all(&entry.rows);
         }
         views.push(view(None, table, started, ended, group.read, Cow::Owned(rows)));
     }

@@ -190,7 +190,7 @@ fn summary(sync: &Sync, status: &str) -> String {
         None if sync.superseded.is_some() => text.push_str(" broke off, no end was seen"),
         None => text.push_str(" is running"),
     }
-    let rows = sync.tables.rows().values().fold(0_u64, |sum, n| sum.saturating_add(*n));
+    let rows = sync.tables.rows().sum();
     let tables = sync.tables.written();
     if tables > 0 {
         text.push_str(&format!("; {} in {}", words::count(rows, "row"), words::count(tables as u64, "table")));

@@ -14,7 +14,7 @@ use crate::{
     model::{EventKey, Micros, Source},
     store::{
         lives::{DayRow, StageCursor, TimelinePage, TimelineQuery},
-        sqlite::{names::Names, reader::ReadError},
+        sqlite::{encode::SyncCell, names::Names, reader::ReadError},
     },
 };
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -28,7 +28,12 @@ const STAGES: &str = "SELECT at, hash, kind, until, sync, status, changes, body 
     AND (?7 IS NULL OR kind = ?7) AND (?8 IS NULL OR status = ?8 COLLATE NOCASE) AND (?9 = 0 OR changes = 1)
     ORDER BY at DESC, kind DESC, hash DESC LIMIT ?10";
 const SYNC: &str = "SELECT at, hash, kind, until, sync, status, changes, body FROM stage
-    WHERE conn = ?1 AND sync = ?2 AND at <= ?3 AND settled <= ?3 AND kind = ?4 ORDER BY at, hash LIMIT ?5";
+    WHERE conn = ?1 AND at >= ?6 AND at <= ?7 AND sync = ?2 AND settled <= ?3 AND kind = ?4 ORDER BY at, hash LIMIT ?5";
+/// Days on which a sync was seen: one look-up for each day that has syncs.
+const SYNC_DAYS: &str = "WITH RECURSIVE days (day) AS (
+        SELECT min(day) FROM sync_lookup
+        UNION ALL SELECT (SELECT min(day) FROM sync_lookup WHERE day > days.day) FROM days WHERE days.day IS NOT NULL
+    ) SELECT day FROM days JOIN sync_lookup USING (day) WHERE hash = ?1 AND conn = ?2 ORDER BY day LIMIT 1";
 const SYNCING: &str = "SELECT at, hash, kind, until FROM stage
     WHERE conn = ?1 AND at >= ?2 AND at < ?3 AND settled <= ?4 AND kind = ?5 AND until > ?6";
 const INCIDENTS: &str = "SELECT at, hash, resolved, failures, body FROM incident
@@ -207,21 +212,46 @@ impl Reading {
         let is_it = |stage: &&Stage| stage.kind == StageKind::Sync && stage.sync_id.as_deref() == Some(sync_id);
         let mut found = self.stages().find(is_it).cloned();
         if let Some(at) = self.at {
-            let limit = (self.fresh.len() + 1) as i64;
-            let mut statement = db.prepare_cached(SYNC)?;
-            let mut rows = statement.query(params![self.conn, sync_id, at, StageKind::Sync as u8, limit])?;
-            while let Some(row) = rows.next()? {
-                let stage = rows::stage(row)?;
-                if self.fresh.contains_key(&Ident::Stage(stage.anchor, stage.kind)) {
-                    continue;
+            let hash = SyncCell::of(sync_id).lookup_hash();
+            let day =
+                db.prepare_cached(SYNC_DAYS)?.query_row([hash, self.conn], |row| row.get::<_, i64>(0)).optional()?;
+            let Some(day) = day else { return Ok(found) };
+            // Few syncs are longer than a day; those are looked for everywhere.
+            let near = (day.saturating_sub(1).saturating_mul(DAY_US), day.saturating_add(2).saturating_mul(DAY_US));
+            for (from, to) in [near, (i64::MIN, i64::MAX)] {
+                let kept = self.sync_between(db, sync_id, (from, to.min(at)), at)?;
+                if let Some(kept) = kept {
+                    if found.as_ref().is_none_or(|known| kept.anchor < known.anchor) {
+                        found = Some(kept);
+                    }
+                    break;
                 }
-                if found.as_ref().is_none_or(|known| stage.anchor < known.anchor) {
-                    found = Some(stage);
+                if found.is_some() {
+                    break;
                 }
-                break;
             }
         }
         Ok(found)
+    }
+
+    /// The first stage of a sync in the table, of those that began between two moments.
+    fn sync_between(
+        &self,
+        db: &Connection,
+        sync_id: &str,
+        (from, to): (Micros, Micros),
+        at: Micros,
+    ) -> Result<Option<Stage>, ReadError> {
+        let limit = (self.fresh.len() + 1) as i64;
+        let mut statement = db.prepare_cached(SYNC)?;
+        let mut rows = statement.query(params![self.conn, sync_id, at, StageKind::Sync as u8, limit, from, to])?;
+        while let Some(row) = rows.next()? {
+            let stage = rows::stage(row)?;
+            if !self.fresh.contains_key(&Ident::Stage(stage.anchor, stage.kind)) {
+                return Ok(Some(stage));
+            }
+        }
+        Ok(None)
     }
 
     /// Transformation runs since the checkpoint, and up to where those in the table are to be believed.

@@ -44,7 +44,6 @@ CREATE TABLE stage (
     body    TEXT NOT NULL,               -- JSON
     PRIMARY KEY (conn, at, kind, hash)
 ) STRICT;
-CREATE INDEX stage_sync ON stage (conn, sync) WHERE sync IS NOT NULL;
 
 CREATE TABLE incident (
     conn     INTEGER NOT NULL,
