@@ -129,6 +129,12 @@ impl State {
         self.last_us
     }
 
+    /// What the envelopes of the connection say so far, to be shared with facts that say the same.
+    #[must_use]
+    pub fn labels(&self) -> Option<&Arc<Labels>> {
+        self.labels.as_ref()
+    }
+
     /// What holds for every fact, before its own meaning.
     pub(super) fn arrive(&mut self, fact: &Fact, out: &mut Vec<Output>) {
         let at = fact.key.created_us;

@@ -21,7 +21,10 @@ use crate::{
 };
 use ahash::AHashMap;
 use rusqlite::{Connection, params};
-use std::collections::{BTreeSet, HashSet};
+use std::{
+    collections::{BTreeSet, HashSet},
+    sync::Arc,
+};
 
 /// A connection that has to be folded again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -156,7 +159,7 @@ impl Folder {
     }
 
     /// Folds facts of one connection, in order. `replaced`: some of them were there before with another meaning.
-    fn step(&mut self, db: &Connection, conn: i64, facts: Vec<Fact>, replaced: bool) -> Result<(), WriteError> {
+    fn step(&mut self, db: &Connection, conn: i64, mut facts: Vec<Fact>, replaced: bool) -> Result<(), WriteError> {
         let Some(first) = facts.first().map(|fact| fact.key.created_us) else { return Ok(()) };
         if self.dirty.contains_key(&conn) {
             return self.mark(db, conn, first);
@@ -171,6 +174,10 @@ impl Folder {
         };
         if life.base.last_us().is_some_and(|base| first <= base) {
             return self.mark(db, conn, first);
+        }
+        if let Some(known) = life.head.labels() {
+            // One copy for all the facts in memory, and nothing to compare any more.
+            facts.iter_mut().filter(|fact| fact.labels == *known).for_each(|fact| fact.labels = Arc::clone(known));
         }
         let mut longest = 0;
         let late = replaced || life.head.last_us().is_some_and(|head| first <= head);
