@@ -192,7 +192,7 @@ pub struct Totals {
 
 /// Questions about lives. Reading calls block for milliseconds.
 pub trait Lives {
-    /// A list of connections. How they stand may lag a second behind while events keep coming; [`Lives::settle`] without an id
+    /// A list of connections. How they stand may lag some seconds behind while events keep coming; [`Lives::settle`] without an id
     /// brings it up to date.
     ///
     /// # Errors

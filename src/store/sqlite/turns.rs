@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 /// How long nothing must come before the writer tidies up.
 const IDLE: Duration = Duration::from_secs(1);
+/// How long nothing must come before rows that are behind are written.
+const PAUSE_OF_SENDERS: Duration = Duration::from_millis(20);
 /// How long nothing must come before late events are folded: more may be on their way.
 const LULL: Duration = Duration::from_millis(100);
 /// What waits longer than this gets turns between commits.
@@ -42,6 +44,8 @@ impl Writer {
         let blocked = self.turns.not_before.map_or(Duration::ZERO, |at| at.saturating_duration_since(Instant::now()));
         if self.folder.waiting().0 == 0 && self.folder.unwritten() == 0 {
             IDLE
+        } else if self.folder.waiting().0 == 0 && blocked.is_zero() && self.turns.waiters.is_empty() {
+            PAUSE_OF_SENDERS
         } else if !blocked.is_zero() {
             blocked.min(IDLE)
         } else if self.turns.idle || !self.turns.waiters.is_empty() {

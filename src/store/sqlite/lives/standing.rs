@@ -1,6 +1,6 @@
 //! How connections stand, written behind the commits.
 //!
-//! In: connections whose life has moved on. Out: their rows in `life`, all at once about every second, when nothing else waits,
+//! In: connections whose life has moved on. Out: their rows in `life`, all at once every five seconds, when nothing else waits,
 //! or when somebody asks for a list. Such a row is a page of its own for every connection that a commit touches, more than everything
 //! else that a fold writes; what one connection is asked about is read from its states and never from this row.
 //! A crash loses nothing: which commits are behind is told by the order of arrival, and the rows are made from the states.
@@ -14,7 +14,7 @@ use ahash::AHashMap;
 use rusqlite::{Connection, OptionalExtension as _};
 
 /// How old such a row may become while events keep coming.
-const AGE_MAX: Micros = 1_000_000;
+const AGE_MAX: Micros = 5_000_000;
 /// Rows in one transaction, at most.
 const ROWS_MAX: usize = 4_096;
 /// Of them, rows of lives that are not in memory and must be read first.
