@@ -97,7 +97,7 @@ impl Default for SqliteOptions {
             wal_autocheckpoint_off: false,
             interned_max: 65_536,
             fold: true,
-            fold_bytes_max: 32 << 20,
+            fold_bytes_max: 96 << 20,
         }
     }
 }
