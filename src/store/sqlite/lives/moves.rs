@@ -24,7 +24,7 @@ const SPAN_BYTES_PER_FACT: usize = 256;
 /// Spans of facts in memory, at most, where late ones come all the time.
 const SPANS_MAX: usize = 4;
 /// Facts between two checkpoints, at least.
-const CHECKPOINT_FACTS: usize = 192;
+const CHECKPOINT_FACTS: usize = 384;
 /// Large states are kept more rarely: bytes of JSON for each fact between two checkpoints.
 const CHECKPOINT_BYTES_PER_FACT: usize = 64;
 
