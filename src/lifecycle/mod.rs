@@ -29,7 +29,7 @@ pub use fact::{
 };
 use stage::text;
 pub use stage::{Activity, Day, Incident, Output, Run, Stage, StageKind, stage_order, time_json, time_text};
-pub use state::{FOLD_VERSION, Live, State};
+pub use state::{DAY_US, FOLD_VERSION, Live, State};
 pub use summary::{Health, Status, Summary, SummaryView, SyncCounts};
 
 #[cfg(test)]

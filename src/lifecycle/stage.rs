@@ -166,6 +166,11 @@ pub struct Run {
     pub body: String,
 }
 
+impl Run {
+    /// Every status of a run.
+    pub const STATUSES: [&'static str; 4] = ["RUNNING", "SUCCEEDED", "FAILED", "INTERRUPTED"];
+}
+
 /// A deed of a person, for the view over user activity.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Activity {

@@ -4,13 +4,11 @@
 //! changes of the last thirty days) depends on the moment of asking.
 
 use super::stage::time_text;
+use super::state::DAY_US;
 use crate::model::{Micros, Source};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
-
-/// Microseconds of a day.
-const DAY_US: i64 = 86_400_000_000;
 
 /// Where a connection stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

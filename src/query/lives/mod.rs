@@ -24,16 +24,10 @@ pub use request::{
 };
 pub use stats::{By, StatsRequest, stats};
 
-use crate::{
-    model::{Micros, TEST_CONNECTION_ID},
-    store::StoreError,
-};
+use crate::{lifecycle::DAY_US, model::TEST_CONNECTION_ID, store::StoreError};
 
 /// What a question comes to: the body of an answer, or what there is nothing of.
 pub type Answer = Result<Result<Vec<u8>, Missing>, StoreError>;
-
-/// Microseconds of a day.
-const DAY_US: Micros = 86_400_000_000;
 
 /// The id that Fivetran's own test deliveries carry is nobody's.
 fn is_nobody(connection_id: &str) -> bool {

@@ -10,7 +10,7 @@ use super::{
     cursor::{List, SORTS, parse_anchor_cursor, parse_life_cursor, parse_stage_cursor, sort_word},
 };
 use crate::{
-    lifecycle::{Health, StageKind, Status},
+    lifecycle::{Health, Run, StageKind, Status},
     model::{Micros, Source},
     store::{
         Order,
@@ -22,7 +22,7 @@ use crate::{
 pub const STAGES_MAX: usize = 10_000;
 
 /// How a run of a transformation may stand.
-pub const RUN_STATUSES: [&str; 4] = ["RUNNING", "SUCCEEDED", "FAILED", "INTERRUPTED"];
+pub const RUN_STATUSES: [&str; 4] = Run::STATUSES;
 
 /// A window of time whose ends are in order.
 pub(super) fn window(

@@ -8,7 +8,7 @@ use super::{
     kind::{Kind, Label},
     template::{Known, Parts, render},
 };
-use crate::lifecycle::{Fact, Labels};
+use crate::lifecycle::{Fact, Labels, SyncId};
 use crate::model::{Delivery, EventKey, Micros, NewEvent, NewQuarantine, Source};
 use crate::store::Batch;
 use ahash::AHashMap;
@@ -27,11 +27,9 @@ pub enum SyncCell {
 impl SyncCell {
     /// The shortest form that gives the same text back.
     pub fn of(text: &str) -> Self {
-        match uuid::Uuid::try_parse(text) {
-            Ok(uuid) if uuid.hyphenated().encode_lower(&mut uuid::Uuid::encode_buffer()) == text => {
-                Self::Uuid(uuid.into_bytes())
-            }
-            _ => Self::Text(text.to_owned()),
+        match SyncId::of(text) {
+            SyncId::Uuid(uuid) => Self::Uuid(uuid.into_bytes()),
+            SyncId::Text(text) => Self::Text(text.into()),
         }
     }
 

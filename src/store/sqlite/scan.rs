@@ -27,11 +27,25 @@ const LOOK_AHEAD: Duration = Duration::from_millis(50);
 /// Most connections whose events are merged; past it everything is read.
 const MERGED_MAX: usize = 16;
 
-/// The connections of a sync: one look-up for each day that has syncs.
-const SYNC_CONNECTIONS: &str = "WITH RECURSIVE days (day) AS (
-        SELECT min(day) FROM sync_lookup
-        UNION ALL SELECT (SELECT min(day) FROM sync_lookup WHERE day > days.day) FROM days WHERE days.day IS NOT NULL
-    ) SELECT DISTINCT conn FROM days JOIN sync_lookup USING (day) WHERE hash = ?1 LIMIT 64";
+/// The look-up of syncs, day by day: one descent for each day that has syncs.
+macro_rules! sync_lookup {
+    ($what:literal, $where:literal) => {
+        concat!(
+            "WITH RECURSIVE days (day) AS (
+                SELECT min(day) FROM sync_lookup
+                UNION ALL
+                SELECT (SELECT min(day) FROM sync_lookup WHERE day > days.day) FROM days WHERE days.day IS NOT NULL
+            ) SELECT ",
+            $what,
+            " FROM days JOIN sync_lookup USING (day) WHERE ",
+            $where
+        )
+    };
+}
+pub(super) use sync_lookup;
+
+/// The connections of a sync.
+const SYNC_CONNECTIONS: &str = sync_lookup!("DISTINCT conn", "hash = ?1 LIMIT 64");
 
 const ALL_ASC: &str = select_event!("WHERE (created, hash) >= (?1, ?2) ORDER BY created, hash");
 const ALL_DESC: &str = select_event!("WHERE (created, hash) <= (?1, ?2) ORDER BY created DESC, hash DESC");

@@ -14,7 +14,7 @@ use crate::{
     model::{EventKey, Micros, Source},
     store::{
         lives::{DayRow, StageCursor, TimelinePage, TimelineQuery},
-        sqlite::{encode::SyncCell, names::Names, reader::ReadError},
+        sqlite::{encode::SyncCell, names::Names, reader::ReadError, scan::sync_lookup},
     },
 };
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -29,11 +29,8 @@ const STAGES: &str = "SELECT at, hash, kind, until, sync, status, changes, body 
     ORDER BY at DESC, kind DESC, hash DESC LIMIT ?10";
 const SYNC: &str = "SELECT at, hash, kind, until, sync, status, changes, body FROM stage
     WHERE conn = ?1 AND at >= ?6 AND at <= ?7 AND sync = ?2 AND settled <= ?3 AND kind = ?4 ORDER BY at, hash LIMIT ?5";
-/// Days on which a sync was seen: one look-up for each day that has syncs.
-const SYNC_DAYS: &str = "WITH RECURSIVE days (day) AS (
-        SELECT min(day) FROM sync_lookup
-        UNION ALL SELECT (SELECT min(day) FROM sync_lookup WHERE day > days.day) FROM days WHERE days.day IS NOT NULL
-    ) SELECT day FROM days JOIN sync_lookup USING (day) WHERE hash = ?1 AND conn = ?2 ORDER BY day LIMIT 1";
+/// The first day on which a sync was seen.
+const SYNC_DAY: &str = sync_lookup!("day", "hash = ?1 AND conn = ?2 ORDER BY day LIMIT 1");
 const SYNCING: &str = "SELECT at, hash, kind, until FROM stage
     WHERE conn = ?1 AND at >= ?2 AND at < ?3 AND settled <= ?4 AND kind = ?5 AND until > ?6";
 const INCIDENTS: &str = "SELECT at, hash, resolved, failures, body FROM incident
@@ -214,7 +211,7 @@ impl Reading {
         if let Some(at) = self.at {
             let hash = SyncCell::of(sync_id).lookup_hash();
             let day =
-                db.prepare_cached(SYNC_DAYS)?.query_row([hash, self.conn], |row| row.get::<_, i64>(0)).optional()?;
+                db.prepare_cached(SYNC_DAY)?.query_row([hash, self.conn], |row| row.get::<_, i64>(0)).optional()?;
             let Some(day) = day else { return Ok(found) };
             // Few syncs are longer than a day; those are looked for everywhere.
             let near = (day.saturating_sub(1).saturating_mul(DAY_US), day.saturating_add(2).saturating_mul(DAY_US));

@@ -10,8 +10,7 @@ use crate::{
 };
 use rusqlite::{Connection, Row, params};
 
-/// Microseconds of a day.
-pub const DAY_US: i64 = 86_400_000_000;
+pub use crate::lifecycle::DAY_US;
 
 /// What tells a row of one connection from another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -175,7 +174,7 @@ pub fn incident(row: &Row<'_>) -> Result<Incident, ReadError> {
 /// Reads `at, hash, job, status, body`.
 pub fn run(row: &Row<'_>) -> Result<Run, ReadError> {
     let status: String = row.get(3)?;
-    let status = ["RUNNING", "SUCCEEDED", "FAILED", "INTERRUPTED"].into_iter().find(|known| *known == status);
+    let status = Run::STATUSES.into_iter().find(|known| *known == status);
     Ok(Run {
         anchor: anchor(row)?,
         job: row.get(2)?,
