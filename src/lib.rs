@@ -13,6 +13,7 @@
 //!
 //! [`pipeline`] is the only file that knows this order.
 
+pub mod audit;
 pub mod auth;
 pub mod body;
 pub mod cli;

@@ -17,10 +17,12 @@ pub mod faulty;
 pub mod lives;
 pub mod sqlite;
 mod text;
+pub mod trail;
 
 pub use lives::Lives;
 pub use sqlite::{OpenError, SqliteOptions};
 pub use text::TextSearch;
+pub use trail::Trail;
 
 /// Opens the store in a data directory.
 ///

@@ -23,12 +23,13 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("validate", &["model", "json", "normalize", "redact"]),
     ("identity", &["model", "json", "redact"]),
     ("lifecycle", &["model", "json"]),
+    ("audit", &["model", "json"]),
     // The fold runs inside the commit, so that a query after an acknowledgement sees the event.
-    ("store", &["model", "json", "lifecycle"]),
+    ("store", &["model", "json", "lifecycle", "audit"]),
     ("simulate", &["model", "json"]),
     ("config", &["model"]),
-    ("query", &["model", "json", "lifecycle", "store"]),
-    ("export", &["model", "json", "lifecycle", "store", "query"]),
+    ("query", &["model", "json", "lifecycle", "audit", "store"]),
+    ("export", &["model", "json", "lifecycle", "audit", "store", "query"]),
     ("pipeline", &["model", "json", "envelope", "identity", "normalize", "protocol", "redact", "store", "validate"]),
 ];
 

@@ -1,0 +1,172 @@
+//! What callers may ask about audit logs.
+//!
+//! In: filters, places in a log, nodes of its tree. Out: records as they were written, the hashes that prove them, signed
+//! checkpoints. Records of events are appended by [`super::Store::append`] in the event's own commit; records of our own doings
+//! by [`Trail::record`]. Nothing here changes a record; only [`Trail::prune`] removes bodies, and leaves their hashes.
+
+use super::{Order, StoreError, StoreFuture};
+use crate::{
+    audit::{Draft, Log},
+    model::{EventId, Micros},
+};
+
+/// A node of the tree.
+pub type Hash = [u8; 32];
+
+/// Which records are wanted. Every field narrows.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RecordFilter {
+    /// Exact actor.
+    pub actor: Option<String>,
+    /// Exact action, upper case.
+    pub action: Option<String>,
+    /// Exact event name.
+    pub event: Option<String>,
+    /// Exact use case.
+    pub use_case: Option<String>,
+    /// Exact method, upper case.
+    pub method: Option<String>,
+    /// Exact type of the primary or secondary resource, upper case.
+    pub resource_type: Option<String>,
+    /// Exact id of the primary or secondary resource. With a type, both are of the same resource.
+    pub resource_id: Option<String>,
+    /// The record of this event.
+    pub event_id: Option<EventId>,
+    /// Text that must occur in the record, in any case.
+    pub q: Option<String>,
+    /// Not before, microseconds.
+    pub from: Option<Micros>,
+    /// Before, microseconds.
+    pub to: Option<Micros>,
+}
+
+/// A page of records, wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordQuery {
+    /// Of this log.
+    pub log: Log,
+    /// Which ones.
+    pub filter: RecordFilter,
+    /// By number.
+    pub order: Order,
+    /// Strictly behind this number in that order.
+    pub after: Option<u64>,
+    /// Only the first so many of the log, so that an export does not see what came later.
+    pub size: Option<u64>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// A record as it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// Its number, from 1 without gaps; its leaf is `seq - 1`.
+    pub seq: u64,
+    /// When it was done, microseconds.
+    pub at: Micros,
+    /// Canonical JSON, from `{"seq":` on; `None` after retention.
+    pub body: Option<String>,
+    /// Its hash in the tree, as it was committed.
+    pub leaf: Hash,
+    /// Numbers of records of the same action that came by another road.
+    pub twins: Vec<u64>,
+}
+
+/// A page of records, found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordPage {
+    /// The records.
+    pub records: Vec<Record>,
+    /// The number behind which the next page begins; `None` at the end. A page may be short and still have a next one.
+    pub next: Option<u64>,
+}
+
+/// A subtree that is full: `2^level` leaves from leaf `index << level` on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NodeId {
+    /// 0 for a leaf.
+    pub level: u8,
+    /// Counted from the left among those of its level.
+    pub index: u64,
+}
+
+/// A signed checkpoint as it was kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    /// Of this log.
+    pub log: Log,
+    /// Records under it.
+    pub size: u64,
+    /// When it was signed, microseconds.
+    pub at: Micros,
+    /// The signed note.
+    pub note: String,
+}
+
+/// A range of records whose bodies were removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pruned {
+    /// Of this log.
+    pub log: Log,
+    /// First number.
+    pub first: u64,
+    /// Last number.
+    pub last: u64,
+    /// When, microseconds.
+    pub at: Micros,
+    /// Why: `retention 400 days`.
+    pub reason: String,
+}
+
+/// What retention may remove.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PruneRequest {
+    /// Bodies of trail records of actions older than this, if any.
+    pub trail_before: Option<Micros>,
+    /// Bodies of access records older than this, if any.
+    pub access_before: Option<Micros>,
+    /// Why, for the record.
+    pub reason: String,
+}
+
+/// Questions about audit logs. Reading calls block for milliseconds.
+pub trait Trail {
+    /// Records under the last commit.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    fn size(&self, log: Log) -> Result<u64, StoreError>;
+
+    /// A page of records.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    fn records(&self, query: &RecordQuery) -> Result<RecordPage, StoreError>;
+
+    /// Full subtrees, in the order asked. Every asked node must lie under the last commit.
+    ///
+    /// # Errors
+    /// When the engine fails, or a node is missing: then the store is damaged.
+    fn nodes(&self, log: Log, ids: &[NodeId]) -> Result<Vec<Hash>, StoreError>;
+
+    /// Checkpoints of at most this size, the newest first.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    fn heads(&self, log: Log, size_max: Option<u64>, limit: usize) -> Result<Vec<Head>, StoreError>;
+
+    /// Keeps a signed checkpoint.
+    fn keep_head(&self, head: Head) -> StoreFuture<()>;
+
+    /// Appends a record of our own to [`Log::Access`]; gives its number.
+    fn record(&self, draft: Draft) -> StoreFuture<u64>;
+
+    /// Removes bodies past their retention in slices; their hashes stay. Gives the ranges that were removed.
+    fn prune(&self, request: PruneRequest) -> StoreFuture<Vec<Pruned>>;
+
+    /// Every range that was removed, oldest first.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    fn pruned(&self, log: Log) -> Result<Vec<Pruned>, StoreError>;
+}
