@@ -5,7 +5,7 @@
 //! 1. [`server`] finds the [`protocol`] by path and hands it the head; [`auth`] decides who is asking.
 //! 2. [`body`] reads the wire bytes against a cap and a clock, checks signatures over them, and inflates them against a second
 //!    cap.
-//! 3. The protocol decodes the bytes into records; [`envelope`] finds Fivetran's event in each.
+//! 3. The protocol decodes the bytes into records; [`envelope`] finds Fivetran's event in each, [`systems`] that of a neighbour.
 //! 4. [`normalize`] gives every spelling of an event one form, [`redact`] removes secrets, [`validate`] compares
 //!    it with `schemas/`, [`identity`] names it by its content.
 //! 5. [`store`] commits the batch with an fsync, and only then does the protocol answer.
@@ -32,5 +32,6 @@ pub mod redact;
 pub mod server;
 pub mod simulate;
 pub mod store;
+pub mod systems;
 pub mod telemetry;
 pub mod validate;

@@ -12,6 +12,7 @@ use crate::{
     protocol::{DecodeError, Decoded, EventCount, IngestError, ItemOutcome, Receipt},
     redact::Redactor,
     store::{Appended, Batch, Outcome, SharedStore, StoreError, StoreFuture},
+    systems::{self, Reading},
     validate::Schemas,
 };
 use std::{borrow::Cow, sync::Arc};
@@ -99,6 +100,9 @@ impl Understanding {
             normalized = self.read_again(&redacted.text, found, destination, received_us)?;
             raw = Cow::Owned(redacted.text);
             secret_digest = Some(redacted.digest);
+        }
+        if let Some(original) = &found.hints.original {
+            raw = Cow::Owned(self.redactor.text(original).into_owned());
         }
         normalized.event.family = self.schemas.family(&normalized.event);
         let verdict = self.schemas.verdict(&normalized);
@@ -190,6 +194,25 @@ impl Pipeline {
                 return;
             }
             Err(reason) => reason,
+        };
+        let reason = match systems::read(record) {
+            Reading::NotOurs => reason,
+            Reading::Damaged(reason) => reason,
+            Reading::Events(records) => {
+                for made in records {
+                    match self.understanding.understand(&made, destination, received_us) {
+                        Ok(event) => {
+                            work.notes.push(Note::of(index, &event));
+                            work.events.push(event);
+                        }
+                        Err(reason) => {
+                            let bytes = made.hints.original.as_deref().unwrap_or_default().as_bytes();
+                            work.quarantine.push(self.quarantined(index, reason, bytes, received_us));
+                        }
+                    }
+                }
+                return;
+            }
         };
         if let Payload::Json(text) = &record.payload
             && let Ok((first, rest)) = json::first_value(text)

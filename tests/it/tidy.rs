@@ -18,6 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     // The store's record of a kept token is what credentials are compared with.
     ("auth", &["model", "protocol", "config", "store"]),
     ("envelope", &["model", "json"]),
+    ("systems", &["model"]),
     ("normalize", &["model", "json", "envelope"]),
     ("redact", &["model", "json"]),
     ("validate", &["model", "json", "normalize", "redact"]),
@@ -30,7 +31,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("config", &["model"]),
     ("query", &["model", "json", "lifecycle", "audit", "store"]),
     ("export", &["model", "json", "lifecycle", "audit", "store", "query"]),
-    ("pipeline", &["model", "json", "envelope", "identity", "normalize", "protocol", "redact", "store", "validate"]),
+    (
+        "pipeline",
+        &["model", "json", "envelope", "identity", "normalize", "protocol", "redact", "store", "systems", "validate"],
+    ),
 ];
 
 /// Crates and the only rooms that may name them.

@@ -81,7 +81,7 @@ fn entry<'b>(bytes: &'b [u8], labels: &LevelOf<'b>) -> Result<Record<'b>, &'stat
     if line.is_empty() {
         return Err(super::EMPTY_LINE);
     }
-    let hints = Hints { time, level: metadata.or(labels), destination: None };
+    let hints = Hints { time, level: metadata.or(labels), ..Hints::default() };
     Ok(Record { payload: Payload::Text(Cow::Borrowed(line)), hints })
 }
 
