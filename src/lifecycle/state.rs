@@ -7,6 +7,7 @@ use super::{
     Day, Fact, Health, Labels, Output, Status, Summary, SyncCounts,
     deeds::Waiting,
     incidents::Case,
+    objects::Objects,
     runs::Runs,
     setup::SetupTests,
     sync::{Outcome, Trigger},
@@ -73,6 +74,9 @@ pub struct State {
     pub(super) schema_change_days: Vec<(i64, u64)>,
     pub(super) day: Option<Day>,
     pub(super) unused: BTreeMap<String, u64>,
+    /// Objects and troubles of systems that log those; empty for Fivetran.
+    #[serde(skip_serializing_if = "Objects::is_empty")]
+    pub(super) objects: Objects,
 }
 
 /// The last end that says anything about the connection. A canceled sync does not.
@@ -220,6 +224,11 @@ impl State {
         }
     }
 
+    /// Whether nothing is known of how it works.
+    fn has_not_run(&self) -> bool {
+        self.counts.total == 0 && self.settled.is_none()
+    }
+
     /// Where the connection stands.
     #[must_use]
     pub fn status(&self) -> Status {
@@ -227,7 +236,7 @@ impl State {
             Status::Deleted
         } else if self.paused {
             Status::Paused
-        } else if self.counts.total == 0 {
+        } else if self.has_not_run() {
             match self.setup_status.as_deref() {
                 Some("incomplete" | "broken") => Status::SetupIncomplete,
                 _ => Status::New,
@@ -252,7 +261,7 @@ impl State {
             Health::Deleted
         } else if self.paused {
             Health::Paused
-        } else if self.counts.total == 0 {
+        } else if self.has_not_run() {
             Health::Incomplete
         } else if self.is_failing() {
             Health::Broken
@@ -302,6 +311,7 @@ impl State {
             last_event_us: self.last_us,
             events: self.events,
             unused: self.unused.clone(),
+            mappings: self.objects.view(),
             day: self.day.unwrap_or_default(),
         })
     }

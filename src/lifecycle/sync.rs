@@ -96,6 +96,8 @@ impl Outcome {
             "RESCHEDULED" if is_intended(ending) => Self::Priority,
             "RESCHEDULED" => Self::Rescheduled,
             "CANCELED" | "CANCELLED" => Self::Canceled,
+            // A backup that misses objects is not one to rely on.
+            "COMPLETED_WITH_ERRORS" => Self::Failure,
             status if status.starts_with("FAIL") => Self::Failure,
             _ => Self::Unknown,
         }
@@ -291,6 +293,7 @@ impl Sync {
             | Signal::Deleted(_)
             | Signal::Support(_)
             | Signal::Run(_)
+            | Signal::News(_)
             | Signal::Unused(_) => {}
         }
         match severity(fact) {
