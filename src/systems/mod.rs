@@ -14,8 +14,6 @@ mod salesforce_backup;
 use crate::model::{Hints, Payload, Record, Source, Timestamp};
 use serde_json::{Map, Value};
 
-pub use salesforce_backup::Job as BackupJob;
-
 /// Longest text that is looked at, in bytes; longer ones are nobody's log line.
 pub const TEXT_BYTES_MAX: usize = 4 << 20;
 
@@ -36,6 +34,13 @@ pub fn read(record: &Record<'_>) -> Reading {
     let text = record.payload.text().trim();
     if text.is_empty() || text.len() > TEXT_BYTES_MAX {
         return Reading::NotOurs;
+    }
+    if text.starts_with('"') {
+        // A line that a file or a transport made a JSON string of.
+        return match serde_json::from_str::<String>(text) {
+            Ok(line) => read_inner(&line, &record.hints),
+            Err(_) => Reading::NotOurs,
+        };
     }
     if let Some(object) = object(text) {
         let found = salesforce_backup::report(&object, text, &record.hints)
@@ -136,3 +141,6 @@ impl Made {
         Record { payload: Payload::Json(Value::Object(self.envelope).to_string().into()), hints }
     }
 }
+
+#[cfg(test)]
+mod tests;

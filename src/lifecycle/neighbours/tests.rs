@@ -211,3 +211,17 @@ fn a_backup_job_is_a_sync_and_its_objects_are_tables() {
     assert_eq!(sync["errors"], 1);
     assert_eq!(sync["duration_ms"], 9_000);
 }
+
+#[test]
+fn administrators_leave_stages() {
+    let did = |at, action: &str, what: &str| {
+        let data = json!({"message": format!("jane@example.com {action} {what}"), "actor": "jane@example.com",
+            "action": action, "what": what});
+        fact(at, "heroku_connect_configuration", data)
+    };
+    let (summary, out) = fold(&[did(1, "paused", "sync operations"), did(20, "added", "mapping Lead")]);
+    let (stages, _) = rows(&out);
+    let told: Vec<_> = stages.iter().map(|it| (it["stage"].clone(), it["actor"].clone())).collect();
+    assert_eq!(told, [(json!("paused"), json!("jane@example.com")), (json!("modified"), json!("jane@example.com"))]);
+    assert_eq!(summary.status.as_str(), "paused");
+}

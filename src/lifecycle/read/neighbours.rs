@@ -4,7 +4,7 @@
 //! for a name that is not known. A backup job is a sync, its objects are tables.
 
 use super::{
-    super::{Ending, Happening, Message, Moved, News, Signal, TableName},
+    super::{Action, Channel, Edit, Ending, Happening, Message, Moved, News, Signal, TableName},
     values::{LONG_TEXT_CHARS_MAX, Members, TEXT_CHARS_MAX},
 };
 
@@ -31,7 +31,31 @@ pub(super) fn signal(name: &str, data: Members<'_>) -> Option<Signal> {
     })
 }
 
+/// What an administrator did to a connection or its mappings.
+fn configuration(data: Members<'_>) -> Signal {
+    let actor = data.text(&["actor"]);
+    let action = Action { actor, channel: Channel::Dashboard, method: None, reason: None };
+    let what = data.str(&["what"]).unwrap_or_default().to_lowercase();
+    match data.str(&["action"]) {
+        Some("paused") if !what.contains("mapping") => Signal::Paused(Box::new(action)),
+        Some("resumed") if !what.contains("mapping") => Signal::Resumed(Box::new(action)),
+        _ => Signal::Edited(Box::new(Edit {
+            action,
+            edit_type: data.said(&["message"], TEXT_CHARS_MAX),
+            changes: Vec::new(),
+            paused: None,
+            sync_frequency_minutes: None,
+            schedule_type: None,
+            setup_status: None,
+            schema_status: None,
+        })),
+    }
+}
+
 fn heroku_connect(what: &str, data: Members<'_>) -> Signal {
+    if what == "configuration" {
+        return configuration(data);
+    }
     let message = || data.said(&["message"], LONG_TEXT_CHARS_MAX);
     // Lines of syncs and of the connection name the add-on as their object.
     let is_mapping = data.str(&["object_type"]) == Some("mapping");
