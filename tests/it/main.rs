@@ -23,6 +23,7 @@ mod hostile;
 mod lives_cli;
 mod lives_http;
 mod loki_bytes;
+mod neighbours;
 mod oracle;
 mod pages;
 mod platform;
