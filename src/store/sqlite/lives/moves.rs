@@ -17,8 +17,11 @@ use crate::{
 use rusqlite::Connection;
 use std::collections::BTreeSet;
 
-/// Facts between two states in memory, at least. So many or twice as many are kept, so that late ones find their place.
+/// Facts between two states in memory, at least, and those of one commit at least: what comes late is mostly what another commit
+/// has overtaken. Twice as many are kept, so that late ones find their place.
 const SPAN: usize = 16;
+/// Facts that are stepped over before a state is kept, at most, however many one commit has.
+const RUN_MAX: usize = 256;
 /// Large states are copied more rarely: bytes of JSON for each fact between two of them.
 const SPAN_BYTES_PER_FACT: usize = 256;
 /// Spans of facts in memory, at most, where late ones come all the time.
@@ -76,7 +79,7 @@ pub fn follow(
     let mut done = life.recent.len();
     life.recent.extend(facts);
     while done < life.recent.len() {
-        let end = end_of_moment(&life.recent, done);
+        let end = end_of_moment(&life.recent, life.recent.len().min(done + RUN_MAX) - 1);
         give(db, conn, &mut life.head, &life.recent[done..end], &mut life.given, longest)?;
         done = end;
         if done - life.middle.as_ref().map_or(0, |(at, _)| *at) < span {
@@ -93,10 +96,10 @@ pub fn follow(
     Ok(())
 }
 
-/// Where the facts of the microsecond end that begin at `start`.
-fn end_of_moment(facts: &[Fact], start: usize) -> usize {
-    let at = facts[start].key.created_us;
-    facts[start..].iter().position(|fact| fact.key.created_us != at).map_or(facts.len(), |more| start + more)
+/// Where the facts of the microsecond end to which the one at `place` belongs.
+fn end_of_moment(facts: &[Fact], place: usize) -> usize {
+    let at = facts[place].key.created_us;
+    facts[place..].iter().position(|fact| fact.key.created_us != at).map_or(facts.len(), |more| place + more)
 }
 
 /// After the base has moved on over so many facts.
