@@ -64,7 +64,7 @@ impl State {
         let ended = sync.ended.is_some();
         if ended {
             sync.given = true;
-            out.push(Output::Stage(sync.stage()));
+            out.push(Output::Sync(sync.row()));
         }
         self.counts.total += u64::from(is_new);
         if is_first {
@@ -90,7 +90,7 @@ impl State {
         sync.absorb(fact);
         if sync.ended.is_some() {
             sync.given = true;
-            out.push(Output::Stage(sync.stage()));
+            out.push(Output::Sync(sync.row()));
         }
         if is_new {
             self.counts.total += 1;
@@ -105,7 +105,7 @@ impl State {
         let before = sync.ended.as_ref().map(|end| (Outcome::of(&end.ending), end.key.created_us));
         sync.absorb(fact);
         sync.given = true;
-        out.push(Output::Stage(sync.stage()));
+        out.push(Output::Sync(sync.row()));
         let anchor = sync.anchor;
         let is_end = sync.ended.as_ref().is_some_and(|end| end.key == fact.key);
         self.counts.total += u64::from(is_new);

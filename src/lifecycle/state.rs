@@ -4,7 +4,7 @@
 //! fact; two states that met the same facts are equal.
 
 use super::{
-    Day, Fact, Health, Labels, Output, Status, Summary, SyncCounts,
+    Day, Fact, Health, Labels, Output, Status, Summary, SyncCounts, SyncRow,
     deeds::Waiting,
     incidents::Case,
     objects::Objects,
@@ -72,6 +72,8 @@ pub struct State {
     pub(super) errors: u64,
     pub(super) warnings: u64,
     pub(super) schema_change_days: Vec<(i64, u64)>,
+    /// The longest time from a sync's first event to its end, of those that were given out.
+    pub(super) longest_us: Micros,
     pub(super) day: Option<Day>,
     pub(super) unused: BTreeMap<String, u64>,
     /// Objects and troubles of systems that log those; empty for Fivetran.
@@ -113,6 +115,7 @@ impl State {
     /// Steps over facts that are sorted by their keys and all later, in microseconds, than [`State::last_us`]. Facts of one
     /// microsecond must come together.
     pub fn fold(&mut self, facts: &[Fact], out: &mut Vec<Output>) {
+        let before = out.len();
         for moment in facts.chunk_by(|one, other| one.key.created_us == other.key.created_us) {
             match moment {
                 [fact] => self.step(fact, out),
@@ -125,6 +128,17 @@ impl State {
                 }
             }
         }
+        for row in &out[before..] {
+            if let Output::Sync(SyncRow { anchor, until_us: Some(until), .. }) = row {
+                self.longest_us = self.longest_us.max(until.saturating_sub(anchor.created_us));
+            }
+        }
+    }
+
+    /// No sync that was given out took longer, from its first event to its end, microseconds.
+    #[must_use]
+    pub fn longest_us(&self) -> Micros {
+        self.longest_us
     }
 
     /// When the last fact was; `None` before the first.
@@ -323,7 +337,7 @@ impl State {
         let given = |row| Live { row, given: true };
         self.syncs
             .all()
-            .map(|sync| Live { row: Output::Stage(sync.stage()), given: sync.given })
+            .map(|sync| Live { row: Output::Sync(sync.row()), given: sync.given })
             .chain(self.waiting.stages().map(|stage| given(Output::Stage(stage))))
             .chain(self.tests.iter().map(|tests| given(Output::Stage(tests.stage()))))
             .chain(self.case.iter().map(|case| given(Output::Incident(case.row()))))

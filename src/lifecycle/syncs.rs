@@ -223,7 +223,7 @@ impl Syncs {
         // It is known to have run: whoever was overtaken before is given out as broken off.
         for sync in self.open.iter_mut().filter(|sync| sync.superseded.is_some() && !sync.given) {
             sync.given = true;
-            out.push(Output::Stage(sync.stage()));
+            out.push(Output::Sync(sync.row()));
         }
         self.tidy(out);
     }
@@ -249,7 +249,7 @@ impl Syncs {
         for sync in self.open.iter_mut().filter(|sync| sync.is_running()) {
             sync.superseded = Some(at);
             sync.given = true;
-            out.push(Output::Stage(sync.stage()));
+            out.push(Output::Sync(sync.row()));
         }
     }
 
@@ -280,7 +280,7 @@ impl Syncs {
     fn give_up(&mut self, at: usize, out: &mut Vec<Output>) {
         let mut sync = self.open.remove(at);
         sync.given = true;
-        out.push(Output::Stage(sync.stage()));
+        out.push(Output::Sync(sync.row()));
         if let Some(id) = sync.id {
             self.close(id);
         }

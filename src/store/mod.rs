@@ -230,7 +230,7 @@ pub struct StoreStats {
     pub last_commit_us: Micros,
     /// Connections whose late events wait to be folded.
     pub unfolded: u64,
-    /// Connections whose standing is not yet in the lists; [`Lives::settle`] brings it there.
+    /// Connections whose rows are not yet in the lists; [`Lives::settle`] brings them there.
     pub unwritten: u64,
     /// How long the one that waits longest for its late events has waited, microseconds.
     pub fold_lag_us: Micros,

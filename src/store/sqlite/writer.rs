@@ -186,6 +186,11 @@ impl Writer {
         self.db.as_ref()
     }
 
+    /// The number of the last commit that stored an event.
+    pub fn last_commit(&self) -> u64 {
+        self.counters.commit
+    }
+
     /// Works until the store is closed.
     pub fn run(mut self) {
         let mut jobs = Vec::new();
