@@ -86,6 +86,25 @@ impl Understanding {
         envelope::unwrap(record, &mut |found| self.understand_envelope(&found, destination, received_us))?
     }
 
+    /// Makes events of a record in which there is no envelope, but a line or a report of a neighbour; `None` when there is none.
+    ///
+    /// # Errors
+    /// It is one, and why it cannot be read.
+    pub fn neighbours(
+        &self,
+        record: &Record<'_>,
+        destination: Option<&str>,
+        received_us: Micros,
+    ) -> Option<Result<Vec<NewEvent>, String>> {
+        match systems::read(record) {
+            Reading::NotOurs => None,
+            Reading::Damaged(reason) => Some(Err(reason)),
+            Reading::Events(records) => {
+                Some(records.iter().map(|made| self.understand(made, destination, received_us)).collect())
+            }
+        }
+    }
+
     fn understand_envelope(
         &self,
         found: &Found<'_>,
@@ -193,26 +212,15 @@ impl Pipeline {
                 work.events.push(event);
                 return;
             }
-            Err(reason) => reason,
-        };
-        let reason = match systems::read(record) {
-            Reading::NotOurs => reason,
-            Reading::Damaged(reason) => reason,
-            Reading::Events(records) => {
-                for made in records {
-                    match self.understanding.understand(&made, destination, received_us) {
-                        Ok(event) => {
-                            work.notes.push(Note::of(index, &event));
-                            work.events.push(event);
-                        }
-                        Err(reason) => {
-                            let bytes = made.hints.original.as_deref().unwrap_or_default().as_bytes();
-                            work.quarantine.push(self.quarantined(index, reason, bytes, received_us));
-                        }
-                    }
+            Err(reason) => match self.understanding.neighbours(record, destination, received_us) {
+                Some(Ok(events)) => {
+                    work.notes.extend(events.iter().map(|event| Note::of(index, event)));
+                    work.events.extend(events);
+                    return;
                 }
-                return;
-            }
+                Some(Err(damage)) => damage,
+                None => reason,
+            },
         };
         if let Payload::Json(text) = &record.payload
             && let Ok((first, rest)) = json::first_value(text)

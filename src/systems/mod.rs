@@ -51,6 +51,15 @@ pub fn read(record: &Record<'_>) -> Reading {
     heroku_connect::line(text, &record.hints).or_else(|| code42::line(text, &record.hints)).unwrap_or(Reading::NotOurs)
 }
 
+/// Whether a text is a log line of a neighbour, readable or damaged.
+#[must_use]
+pub fn is_line(text: &str) -> bool {
+    let text = text.trim();
+    let hints = Hints::default();
+    text.len() <= TEXT_BYTES_MAX
+        && (heroku_connect::line(text, &hints).is_some() || code42::line(text, &hints).is_some())
+}
+
 /// The object that a text is, where it is one.
 fn object(text: &str) -> Option<Map<String, Value>> {
     if !text.starts_with('{') {

@@ -1,6 +1,6 @@
 //! `lifeline import`: files into the store, through the same pipeline as live events.
 //!
-//! In: external log lines (NDJSON, JSON) and tables of the Platform Connector (CSV or JSON rows), plain or compressed. Out: a summary. An import
+//! In: external log lines (NDJSON, JSON), log lines and reports of neighbours, and tables of the Platform Connector (CSV or JSON rows), plain or compressed. Out: a summary. An import
 //! that was stopped goes on where it was: a mark for each file, named by its content, says how far everything is durable.
 //! `CONNECTION` files are read first, whatever their order, since the rows of `LOG` lack names and types.
 
@@ -8,6 +8,7 @@ mod audit;
 pub mod frame;
 mod json;
 mod marks;
+mod neighbours;
 pub mod sink;
 pub mod source;
 mod table;
@@ -43,6 +44,9 @@ pub struct ImportArgs {
     /// Forget how far an earlier import of these files came.
     #[arg(long)]
     restart: bool,
+    /// The add-on whose activity a table of Heroku Connect holds; the table does not name it.
+    #[arg(long, value_name = "ID")]
+    add_on: Option<String>,
     /// Read, validate and count, but store nothing.
     #[arg(long)]
     dry_run: bool,
@@ -65,7 +69,7 @@ pub(super) fn run(args: &ImportArgs) -> Outcome {
     let (config, _) = args.flags.0.load()?;
     runtime()?.block_on(async {
         let started = Instant::now();
-        let mut connections = Connections::default();
+        let mut connections = Connections::of_add_on(args.add_on.clone());
         let mut sources = Vec::new();
         for path in &args.files {
             let mut source = Source::open(path)?;

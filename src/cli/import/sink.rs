@@ -231,13 +231,16 @@ fn dry(understanding: &wiring::Understanding, items: &[Item]) -> Tally {
     for item in items {
         match &item.content {
             Content::Event { text, level } => {
-                match understanding.understand(&record(text.clone(), level.clone()), None, now_us()) {
-                    Ok(event) => {
-                        tally.accepted += 1;
-                        tally.invalid += u64::from(event.verdict.status == Status::Invalid);
-                        tally.unknown += u64::from(event.verdict.status == Status::UnknownEvent);
-                    }
-                    Err(_) => tally.quarantined += 1,
+                let (record, now) = (record(text.clone(), level.clone()), now_us());
+                let events = match understanding.understand(&record, None, now) {
+                    Ok(event) => Ok(vec![event]),
+                    Err(reason) => understanding.neighbours(&record, None, now).unwrap_or(Err(reason)),
+                };
+                tally.quarantined += u64::from(events.is_err());
+                for event in events.into_iter().flatten() {
+                    tally.accepted += 1;
+                    tally.invalid += u64::from(event.verdict.status == Status::Invalid);
+                    tally.unknown += u64::from(event.verdict.status == Status::UnknownEvent);
                 }
             }
             Content::Unreadable { .. } => tally.quarantined += 1,

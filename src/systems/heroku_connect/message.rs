@@ -122,6 +122,32 @@ const NOTIFICATIONS: &[(&str, &str)] = &[
     ("delayed_synchronization", "delayed synchronization"),
 ];
 
+/// Stems of what administrators do.
+const ACTIONS: &[&str] = &[
+    "updat",
+    "add",
+    "modif",
+    "creat",
+    "delet",
+    "remov",
+    "import",
+    "export",
+    "reload",
+    "abort",
+    "paus",
+    "resum",
+    "enabl",
+    "disabl",
+    "chang",
+    "recover",
+    "reauthoriz",
+];
+
+/// A stem as the past that logs are written in.
+fn done(stem: &str) -> String {
+    if stem == "modif" { "modified".to_owned() } else { format!("{stem}ed") }
+}
+
 impl Message {
     /// Reads a message.
     pub fn parse(text: &str, level: &str, state: &str) -> Self {
@@ -188,6 +214,23 @@ impl Message {
             };
         }
         Self::by_level(level, state)
+    }
+
+    /// What a message without a form is when somebody stands beside it who did it.
+    pub fn done_by(self, text: &str, actor: Option<&str>) -> Self {
+        match (self, actor) {
+            (Self::Other, Some(actor)) => {
+                let words = text.split(|c: char| !c.is_alphanumeric()).map(str::to_lowercase);
+                let verb = words.filter_map(|word| ACTIONS.iter().find(|action| word.starts_with(**action))).next();
+                // The stem of the verb, in the form that the log uses.
+                let action = verb.map_or("changed".to_owned(), |stem| done(stem));
+                Self::Configuration { actor: Some(actor.to_owned()), action, what: text.to_owned() }
+            }
+            (Self::Configuration { actor: None, action, what }, actor) => {
+                Self::Configuration { actor: actor.map(str::to_owned), action, what }
+            }
+            (other, _) => other,
+        }
     }
 
     fn by_level(level: &str, state: &str) -> Self {

@@ -83,16 +83,14 @@ fn scalar(value: &Value) -> Option<String> {
 fn event<'v>(message: &str, get: &impl Fn(&str) -> Option<&'v str>) -> Option<Made> {
     let level = get("level").unwrap_or_default();
     let state = get("state").unwrap_or_default();
-    let parsed = Message::parse(message, level, state);
+    let actor = get("user").or_else(|| get("actor")).or_else(|| get("email"));
+    let parsed = Message::parse(message, level, state).done_by(message, actor);
     let mut made = Made::new(Source::HerokuConnect, parsed.event_name(), get("addon_id")?);
     made.text("connection_name", get("app_name"));
     made.level = parsed.level().map(str::to_owned).or_else(|| (!level.is_empty()).then(|| level.to_owned()));
     made.put("message", message);
     for name in ["object_type", "object_id", "object_name", "state"] {
         made.put_some(name, get(name));
-    }
-    if let Some(actor) = get("user").or_else(|| get("actor")).or_else(|| get("email")) {
-        made.put("actor", actor);
     }
     parsed.put_into(&mut made);
     Some(made)
