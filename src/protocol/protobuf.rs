@@ -12,7 +12,9 @@ pub enum Value<'p> {
     Varint(u64),
     /// Texts, bytes and messages.
     Bytes(&'p [u8]),
-    /// Fixed-width numbers and groups, skipped.
+    /// Fixed-width numbers of 64 bits.
+    Fixed64(u64),
+    /// Fixed-width numbers of 32 bits and groups, skipped.
     Other,
 }
 
@@ -41,6 +43,11 @@ impl<'p> Fields<'p> {
                 let (bytes, rest) = self.0.split_at_checked(len).ok_or(Malformed)?;
                 self.0 = rest;
                 Value::Bytes(bytes)
+            }
+            WireType::SixtyFourBit => {
+                let (bytes, rest) = self.0.split_first_chunk().ok_or(Malformed)?;
+                self.0 = rest;
+                Value::Fixed64(u64::from_le_bytes(*bytes))
             }
             other => {
                 skip_field(other, number, &mut self.0, DecodeContext::default()).map_err(|_| Malformed)?;
@@ -81,7 +88,7 @@ mod tests {
                 Ok((1, Value::Varint(150))),
                 Ok((2, Value::Bytes(b"ab"))),
                 Ok((3, Value::Other)),
-                Ok((4, Value::Other)),
+                Ok((4, Value::Fixed64(0x0807_0605_0403_0201))),
                 Ok((5, Value::Other)),
             ]
         );
