@@ -161,7 +161,7 @@ impl Pipeline {
         let Work { events, quarantine, notes } = work;
         let reasons: Vec<(usize, String)> = quarantine.iter().map(|item| (item.index, item.reason.clone())).collect();
         let batch = Batch { delivery, events, quarantine, ack_channel };
-        Prepared { appended: self.store.append(batch), notes, reasons, refusal: decoded.refusal }
+        Prepared { appended: self.store.append(batch), notes, reasons, refusal: decoded.refusal, note: decoded.note }
     }
 
     /// Keeps a body of which nothing can be read. Gives its number in quarantine.
@@ -244,6 +244,7 @@ pub struct Prepared {
     notes: Vec<Note>,
     reasons: Vec<(usize, String)>,
     refusal: Option<DecodeError>,
+    note: Option<String>,
 }
 
 impl std::fmt::Debug for Prepared {
@@ -259,7 +260,7 @@ impl Prepared {
     /// Nothing was taken, and why.
     pub async fn commit(self) -> Result<Receipt, IngestError> {
         let appended = self.appended.await.map_err(ingest_error)?;
-        Ok(receipt(&appended, self.notes, self.reasons, self.refusal))
+        Ok(Receipt { note: self.note, ..receipt(&appended, self.notes, self.reasons, self.refusal) })
     }
 }
 

@@ -13,7 +13,7 @@ pub use token::{ConfiguredToken, DEFAULT_NAME, Kind, ParseKindError, digest, gen
 
 use crate::{
     config::Secret,
-    protocol::{AuthError, Credential},
+    protocol::{AuthError, Credential, Signed},
     store::TokenRecord,
 };
 use hmac::{Hmac, KeyInit, Mac};
@@ -37,12 +37,19 @@ pub struct GateSettings {
     pub webhook_secrets: Vec<Secret>,
     /// Wrong credentials that one address may show in a minute; five times as many at once.
     pub auth_failures_per_minute: u32,
+    /// How far the date of a signed request may be from our clock, in seconds; each scheme's own bound when not set.
+    pub signature_skew_s: Option<u64>,
 }
 
 impl Default for GateSettings {
     fn default() -> Self {
-        Self { tokens: Vec::new(), webhook_secrets: Vec::new(), auth_failures_per_minute: 60 }
+        Self { tokens: Vec::new(), webhook_secrets: Vec::new(), auth_failures_per_minute: 60, signature_skew_s: None }
     }
+}
+
+fn signing_keys(tokens: &[ConfiguredToken]) -> Vec<(Arc<str>, Secret)> {
+    let signs = |token: &&ConfiguredToken| token.kind == Kind::Ingest && !token.token.expose().is_empty();
+    tokens.iter().filter(signs).map(|token| (token.name.as_str().into(), token.token.clone())).collect()
 }
 
 /// Decides who is let in. Shared by all workers.
@@ -50,6 +57,9 @@ pub struct Gate {
     configured: Book,
     stored: RwLock<Arc<Book>>,
     webhook: Vec<Hmac<Sha256>>,
+    /// Configured ingest tokens in clear: only with them can a signature be checked.
+    keys: Vec<(Arc<str>, Secret)>,
+    signature_skew_s: Option<u64>,
     throttle: Throttle,
 }
 
@@ -66,6 +76,14 @@ pub struct Sender {
     pub name: Arc<str>,
     /// The destination that the token belongs to, when it has a name of its own.
     pub destination: Option<Arc<str>>,
+}
+
+impl Sender {
+    /// Whom a token of this name belongs to.
+    fn named(name: Arc<str>) -> Self {
+        let destination = (&*name != DEFAULT_NAME).then(|| Arc::clone(&name));
+        Self { name, destination }
+    }
 }
 
 /// Somebody who may read, or administer.
@@ -101,14 +119,22 @@ pub enum Admission {
     /// Let in.
     Granted(Sender),
     /// The signature has to be compared with the body first: [`Gate::verify`].
-    NeedsBody(Signature),
+    NeedsBody(Pending),
 }
 
 /// A well-formed signature whose body was not seen yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Signature {
-    mac: [u8; 32],
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pending {
+    proof: Proof,
     peer: Option<IpAddr>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Proof {
+    /// By one of the webhook secrets.
+    Webhook([u8; 32]),
+    /// By the configured token of that name.
+    Signed(Signed),
 }
 
 impl Gate {
@@ -126,6 +152,8 @@ impl Gate {
             configured: Book::configured(&settings.tokens),
             stored: RwLock::new(Arc::new(Book::default())),
             webhook,
+            keys: signing_keys(&settings.tokens),
+            signature_skew_s: settings.signature_skew_s,
             throttle: Throttle::new(settings.auth_failures_per_minute),
         }
     }
@@ -156,14 +184,24 @@ impl Gate {
                 let text = signature.ok_or(AuthError::Unsigned)?;
                 let mut mac = [0; 32];
                 match hex::decode_to_slice(text.trim(), &mut mac) {
-                    Ok(()) => Ok(Admission::NeedsBody(Signature { mac, peer })),
+                    Ok(()) => Ok(Admission::NeedsBody(Pending { proof: Proof::Webhook(mac), peer })),
                     Err(_) => Err(self.refuse(AuthError::BadSignature, peer)),
                 }
             }
+            Credential::Signed(signed) => {
+                if !self.keys.iter().any(|(name, _)| **name == *signed.token_name()) {
+                    return Err(self.refuse(AuthError::UnknownKey, peer));
+                }
+                let (off_by_s, off_by_s_max) =
+                    (signed.off_by_s(), self.signature_skew_s.unwrap_or_else(|| signed.off_by_s_max()));
+                if off_by_s > off_by_s_max {
+                    return Err(self.refuse(AuthError::Skewed { off_by_s, off_by_s_max }, peer));
+                }
+                Ok(Admission::NeedsBody(Pending { proof: Proof::Signed(signed.clone()), peer }))
+            }
             shown => {
                 let (name, _) = self.find(shown.candidates(), &[Kind::Ingest], peer)?;
-                let destination = (&*name != DEFAULT_NAME).then(|| Arc::clone(&name));
-                Ok(Admission::Granted(Sender { name, destination }))
+                Ok(Admission::Granted(Sender::named(name)))
             }
         }
     }
@@ -171,19 +209,34 @@ impl Gate {
     /// Compares a signature with the bytes as they came over the wire.
     ///
     /// # Errors
-    /// When no configured secret made it.
-    pub fn verify(&self, signature: &Signature, wire_bytes: &[u8]) -> Result<Sender, AuthError> {
+    /// When no configured secret or token made it.
+    pub fn verify(&self, pending: &Pending, wire_bytes: &[u8]) -> Result<Sender, AuthError> {
+        let sender = match &pending.proof {
+            Proof::Webhook(mac) => self.made_by_webhook(mac, wire_bytes),
+            Proof::Signed(signed) => self.made_by_token(signed, wire_bytes),
+        };
+        sender.ok_or_else(|| self.refuse(AuthError::BadSignature, pending.peer))
+    }
+
+    fn made_by_webhook(&self, shown: &[u8; 32], wire_bytes: &[u8]) -> Option<Sender> {
         let mut fits = false;
         for keyed in &self.webhook {
             let mut mac = keyed.clone();
             mac.update(wire_bytes);
-            fits |= mac.verify_slice(&signature.mac).is_ok();
+            fits |= mac.verify_slice(shown).is_ok();
         }
-        if fits {
-            Ok(Sender { name: WEBHOOK_NAME.into(), destination: None })
-        } else {
-            Err(self.refuse(AuthError::BadSignature, signature.peer))
+        fits.then(|| Sender { name: WEBHOOK_NAME.into(), destination: None })
+    }
+
+    /// Several tokens may share a name, while one takes over from another.
+    fn made_by_token(&self, signed: &Signed, wire_bytes: &[u8]) -> Option<Sender> {
+        let mut made_by = None;
+        for (name, token) in self.keys.iter().filter(|(name, _)| **name == *signed.token_name()) {
+            if signed.fits(token.expose(), wire_bytes) {
+                made_by = Some(name);
+            }
         }
+        made_by.map(|name| Sender::named(Arc::clone(name)))
     }
 
     /// Judges a reader by the `Authorization` header, or by a token of the query where a route takes one.
@@ -247,7 +300,7 @@ impl Gate {
 
     /// Counts a refusal; guesses past the rate become [`AuthError::Throttled`].
     fn refuse(&self, error: AuthError, peer: Option<IpAddr>) -> AuthError {
-        let guess = matches!(error, AuthError::Unknown | AuthError::BadSignature);
+        let guess = matches!(error, AuthError::Unknown | AuthError::UnknownKey | AuthError::BadSignature);
         self.throttle.refused(error, guess, peer)
     }
 }

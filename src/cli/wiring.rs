@@ -104,6 +104,7 @@ pub async fn serve(
         tokens: tokens(&config),
         webhook_secrets: webhook_secret.into_iter().collect(),
         auth_failures_per_minute: config.bounds.auth_failures_per_minute,
+        signature_skew_s: config.credentials.signature_skew_s,
     });
     gate.replace_stored(&opened.store.tokens()?);
     let names = opened.pipeline.understanding().schemas().names().into_iter().map(str::to_owned).collect::<Vec<_>>();

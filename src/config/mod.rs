@@ -72,6 +72,8 @@ pub struct Credentials {
     pub admin: Option<Secret>,
     /// Signs Fivetran's webhooks.
     pub webhook_secret: Option<Secret>,
+    /// How far the date of a signed request may be from our clock; each scheme's own bound when not set.
+    pub signature_skew_s: Option<u64>,
 }
 
 impl Credentials {
@@ -212,6 +214,7 @@ impl Reader<'_> {
             read: self.get("read_token", value::secret),
             admin: self.get("admin_token", value::secret),
             webhook_secret: self.get("webhook_secret", value::secret),
+            signature_skew_s: self.get("signature_skew_s", |text| value::whole(text, 1)),
         };
         let bounds = Bounds {
             body_bytes_max: self.number("body_bytes_max", size)?,

@@ -157,6 +157,8 @@ pub static SETTINGS: &[Setting] = &[
         "A token that may also replay quarantine and manage tokens."),
     setting(CREDENTIALS, "webhook_secret", Kind::Secret, None,
         "The secret of Fivetran webhooks. When set, only requests signed with it are taken."),
+    setting(CREDENTIALS, "signature_skew_s", Kind::Seconds, None,
+        "How far the date in a signed request may be from this server's clock. Not set: 300 for AWS (SigV4), 900 for Azure (SharedKey)."),
     setting(LIMITS, "body_bytes_max", Kind::Bytes, Some("16MiB"),
         "Largest request body, as sent and again after decompression."),
     setting(LIMITS, "records_max", Kind::Count, Some("100000"), "Most records in one request."),

@@ -25,7 +25,7 @@ struct Request {
 
 impl Request {
     fn head(&self) -> Head<'_> {
-        Head { method: &self.method, path: &self.path, query: &self.query, headers: &self.headers }
+        Head::new(&self.method, &self.path, &self.query, &self.headers)
     }
 
     fn from_http(bytes: &[u8]) -> Self {

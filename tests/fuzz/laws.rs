@@ -37,7 +37,7 @@ pub const WAYS: [&Way; 8] = [&NATIVE, &WEBHOOK, &HEC_EVENT, &HEC_RAW, &HEC_ACK, 
 pub fn decoding_is_total(way: &Way, data: &[u8]) {
     let headers = vec![("Content-Type".to_owned(), way.content_type.to_owned())];
     let query = "channel=0aeeac95-ac74-4aa9-b30d-6c4c0ac581ba";
-    let head = Head { method: "POST", path: way.path, query, headers: &headers };
+    let head = Head::new("POST", way.path, query, &headers);
     let data = &data[..data.len().min(LIMITS.body_bytes_max)];
     let result = if way.path == HEC_ACK.path {
         way.protocol.ack_question(&head, data).map(|question| {

@@ -12,7 +12,7 @@ mod tests;
 
 use super::{
     AuthError, Credential, DecodeError, Decoded, Head, Health, IngestError, Limits, Protocol, Receipt, Reply, Route,
-    Serves, common_credential, native, problem,
+    common_credential, native, problem,
 };
 use serde_json::json;
 use std::borrow::Cow;
@@ -25,10 +25,10 @@ const READY: &str = "/ready";
 const BUILD_INFO: &str = "/loki/api/v1/status/buildinfo";
 
 const ROUTES: &[Route] = &[
-    Route { path: "/loki/api/v1/push", serves: Serves::Ingest },
-    Route { path: "/api/prom/push", serves: Serves::Ingest },
-    Route { path: READY, serves: Serves::Health },
-    Route { path: BUILD_INFO, serves: Serves::Health },
+    Route::ingest("/loki/api/v1/push"),
+    Route::ingest("/api/prom/push"),
+    Route::health(READY),
+    Route::health(BUILD_INFO),
 ];
 
 /// Snappy's densest form: 64 bytes of output from a copy of three bytes.
