@@ -4,6 +4,7 @@
 //! messages lets two bytes on the wire (an empty element of a list) become a hundred in memory; a walk holds nothing.
 
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
+use std::ops::Range;
 
 /// A field's value, as far as our formats use it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +72,12 @@ impl<'p> Iterator for Fields<'p> {
         }
         Some(field)
     }
+}
+
+/// Where `part` lies in `body`, of which it is a slice.
+pub fn range_in(body: &[u8], part: &[u8]) -> Range<usize> {
+    let start = (part.as_ptr() as usize).saturating_sub(body.as_ptr() as usize).min(body.len());
+    start..(start + part.len()).min(body.len())
 }
 
 #[cfg(test)]
