@@ -190,6 +190,23 @@ fn loki_senders_are_understood() {
 }
 
 #[test]
+fn drains_are_understood() {
+    check(
+        &logplex::Logplex,
+        &[(
+            "synthetic-logplex",
+            Some("pass"),
+            &[
+                "2022-02-28T20:41:10Z info text 280 ?",
+                "2022-02-28T20:41:11Z info text 295 ?",
+                "2022-02-28T20:41:12Z debug text 295 ?",
+                "2022-02-28T20:41:14Z WARNING json 240 ?",
+            ],
+        )],
+    );
+}
+
+#[test]
 fn webhooks_are_understood() {
     check(
         &fivetran_webhook::FivetranWebhook,

@@ -14,6 +14,7 @@ mod captures;
 mod credential;
 pub mod fivetran_webhook;
 pub mod framing;
+pub mod logplex;
 pub mod loki;
 pub mod native;
 pub mod problem;
@@ -26,7 +27,7 @@ pub use signature::{Signature, Signed};
 
 /// Every protocol that is served. Order does not matter: no two may claim the same.
 pub static PROTOCOLS: &[&dyn Protocol] =
-    &[&native::Native, &splunk_hec::SplunkHec, &fivetran_webhook::FivetranWebhook, &loki::Loki];
+    &[&native::Native, &splunk_hec::SplunkHec, &fivetran_webhook::FivetranWebhook, &loki::Loki, &logplex::Logplex];
 
 /// One wire format, both directions. Implementations hold no state and touch no network.
 pub trait Protocol: Send + Sync {

@@ -4,7 +4,7 @@
 
 use lifeline::body;
 use lifeline::protocol::{
-    DecodeError, Head, IngestError, Limits, Protocol, Receipt, fivetran_webhook, loki, native, splunk_hec,
+    DecodeError, Head, IngestError, Limits, Protocol, Receipt, fivetran_webhook, logplex, loki, native, splunk_hec,
 };
 
 /// Small, so that they are reached.
@@ -30,8 +30,10 @@ pub const LOKI_JSON: Way = way(&loki::Loki, "/loki/api/v1/push", "application/js
 /// Protobuf after unpacking: fuzzing gets nowhere through a checksum-free packer that rejects most of it.
 pub const LOKI_PROTO: Way = way(&loki::Loki, "/loki/api/v1/push", "application/x-protobuf");
 pub const LOKI_PACKED: Way = way(&loki::Loki, "/api/prom/push", "application/x-protobuf");
+pub const LOGPLEX: Way = way(&logplex::Logplex, "/v1/drains/logplex", "application/logplex-1");
 
-pub const WAYS: &[&Way] = &[&NATIVE, &WEBHOOK, &HEC_EVENT, &HEC_RAW, &HEC_ACK, &LOKI_JSON, &LOKI_PROTO, &LOKI_PACKED];
+pub const WAYS: &[&Way] =
+    &[&NATIVE, &WEBHOOK, &HEC_EVENT, &HEC_RAW, &HEC_ACK, &LOKI_JSON, &LOKI_PROTO, &LOKI_PACKED, &LOGPLEX];
 
 /// See the module.
 pub fn decoding_is_total(way: &Way, data: &[u8]) {

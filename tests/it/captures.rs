@@ -206,6 +206,36 @@ fn every_loki_client_hears_no_content() {
 }
 
 #[test]
+fn a_drain_loses_nothing_and_its_frames_may_come_twice() {
+    let captures = load(&fixture("protocol"));
+    let app = app();
+    let kept = || app.all_events("").len() + app.all_of("/v1/quarantine", "").len();
+    check(&app, &captures, "synthetic-logplex", 200, "");
+    assert_eq!(kept(), 4, "three lines and a notice of lost ones");
+    let notice = &app.all_events("event=logplex_messages_dropped")[0];
+    assert_eq!((&notice["level"], &notice["created"]), (&json!("WARNING"), &json!("2022-02-28T20:41:14Z")));
+    assert_eq!(notice["data"]["messages"], 2);
+    // What is in quarantine still says when it was and who spoke.
+    for item in app.all_of("/v1/quarantine", "") {
+        let text = item.to_string();
+        assert!(text.contains("2022-02-28T20:41:1") && text.contains("herokuconnect"), "{text}");
+    }
+
+    // The same frame again, with another count: the notice is known.
+    let capture = &captures["synthetic-logplex"];
+    let event = r#"<190>1 2026-08-17T09:41:24+00:00 host app web.1 - {"event":"sync_end","created":"2026-08-17T09:41:23.518Z"}"#;
+    let body = [&capture.body[..], format!("\n{} {event}", event.len()).as_bytes()].concat();
+    let auth = ("Authorization", "Basic dXNlcjpwYXNz");
+    let headers = [auth, ("Logplex-Msg-Count", "99"), ("Content-Type", "application/logplex-1")];
+    let answer = app.send("POST", "/v1/drains/logplex", &headers, &body).expect(200);
+    assert_eq!((answer.body.len(), answer.header("content-length")), (0, Some("0")));
+    assert_eq!(app.all_events("event=logplex_messages_dropped")[0]["deliveries"], 2);
+    assert_eq!(app.all_events("event=sync_end")[0]["created"], SYNC_END);
+    assert!(app.log().contains("announced 99 messages"), "a wrong count is logged");
+    app.send("POST", "/v1/drains/logplex", &[], &body).expect(401);
+}
+
+#[test]
 fn fivetrans_webhooks_are_taken_in_either_case_of_the_signature() {
     let captures = load(&fixture("protocol"));
     let app = app();
