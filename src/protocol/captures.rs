@@ -207,6 +207,23 @@ fn drains_are_understood() {
 }
 
 #[test]
+fn datadog_senders_are_understood() {
+    let key = Some("0123456789abcdef0123456789abcdef");
+    check(
+        &datadog::Datadog,
+        &[
+            ("datadog-api-client-py", key, &["- - json 491 sync_end", "- warn json 543 warning"]),
+            ("datadog-api-client-py-deflate", key, &["- - json 491 sync_end", "- warn json 543 warning"]),
+            ("datadog-api-client-py-gzip", key, &["- - json 491 sync_end", "- warn json 543 warning"]),
+            ("datadog-api-client-py-zstd1", key, &["- - json 491 sync_end", "- warn json 543 warning"]),
+            ("datadog-winston", key, &["- - json 351 sync_end"]),
+            ("synthetic-datadog-agent", key, &["2026-08-17T09:41:23.518Z info json 524 sync_end"]),
+            ("synthetic-datadog-empty", key, &[]),
+        ],
+    );
+}
+
+#[test]
 fn webhooks_are_understood() {
     check(
         &fivetran_webhook::FivetranWebhook,

@@ -12,6 +12,7 @@ use std::{borrow::Cow, sync::Arc};
 #[cfg(test)]
 mod captures;
 mod credential;
+pub mod datadog;
 pub mod fivetran_webhook;
 pub mod framing;
 pub mod logplex;
@@ -26,8 +27,14 @@ pub use credential::common_credential;
 pub use signature::{Signature, Signed};
 
 /// Every protocol that is served. Order does not matter: no two may claim the same.
-pub static PROTOCOLS: &[&dyn Protocol] =
-    &[&native::Native, &splunk_hec::SplunkHec, &fivetran_webhook::FivetranWebhook, &loki::Loki, &logplex::Logplex];
+pub static PROTOCOLS: &[&dyn Protocol] = &[
+    &native::Native,
+    &splunk_hec::SplunkHec,
+    &fivetran_webhook::FivetranWebhook,
+    &loki::Loki,
+    &logplex::Logplex,
+    &datadog::Datadog,
+];
 
 /// One wire format, both directions. Implementations hold no state and touch no network.
 pub trait Protocol: Send + Sync {

@@ -4,7 +4,8 @@
 
 use lifeline::body;
 use lifeline::protocol::{
-    DecodeError, Head, IngestError, Limits, Protocol, Receipt, fivetran_webhook, logplex, loki, native, splunk_hec,
+    DecodeError, Head, IngestError, Limits, Protocol, Receipt, datadog, fivetran_webhook, logplex, loki, native,
+    splunk_hec,
 };
 
 /// Small, so that they are reached.
@@ -31,9 +32,22 @@ pub const LOKI_JSON: Way = way(&loki::Loki, "/loki/api/v1/push", "application/js
 pub const LOKI_PROTO: Way = way(&loki::Loki, "/loki/api/v1/push", "application/x-protobuf");
 pub const LOKI_PACKED: Way = way(&loki::Loki, "/api/prom/push", "application/x-protobuf");
 pub const LOGPLEX: Way = way(&logplex::Logplex, "/v1/drains/logplex", "application/logplex-1");
+pub const DATADOG: Way = way(&datadog::Datadog, "/api/v2/logs", "application/json");
+pub const DATADOG_TEXT: Way = way(&datadog::Datadog, "/v1/input", "text/plain");
 
-pub const WAYS: &[&Way] =
-    &[&NATIVE, &WEBHOOK, &HEC_EVENT, &HEC_RAW, &HEC_ACK, &LOKI_JSON, &LOKI_PROTO, &LOKI_PACKED, &LOGPLEX];
+pub const WAYS: &[&Way] = &[
+    &NATIVE,
+    &WEBHOOK,
+    &HEC_EVENT,
+    &HEC_RAW,
+    &HEC_ACK,
+    &LOKI_JSON,
+    &LOKI_PROTO,
+    &LOKI_PACKED,
+    &LOGPLEX,
+    &DATADOG,
+    &DATADOG_TEXT,
+];
 
 /// See the module.
 pub fn decoding_is_total(way: &Way, data: &[u8]) {

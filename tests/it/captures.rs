@@ -235,6 +235,57 @@ fn a_drain_loses_nothing_and_its_frames_may_come_twice() {
     app.send("POST", "/v1/drains/logplex", &[], &body).expect(401);
 }
 
+/// Their levels, in the same order.
+fn levels(app: &App) -> Vec<String> {
+    app.all_events("order=asc").iter().map(|event| event["level"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+/// A success with a body.
+#[track_caller]
+fn accepted(app: &App, captures: &BTreeMap<String, Capture>, name: &str, status: u16, body: &Value) {
+    let answer = captures[name].replay(app).expect(status);
+    assert_eq!((answer.header("content-type"), &answer.json()), (Some("application/json"), body), "{name}");
+}
+
+#[test]
+fn every_datadog_client_hears_accepted() {
+    let captures = load(&fixture("protocol"));
+    let app = app();
+    for name in [
+        "datadog-api-client-py",
+        "datadog-api-client-py-gzip",
+        "datadog-api-client-py-deflate",
+        "datadog-api-client-py-zstd1",
+        "datadog-winston",
+        "synthetic-datadog-agent",
+        "synthetic-datadog-empty",
+    ] {
+        // The Python client fails on an empty body.
+        accepted(&app, &captures, name, 202, &json!({}));
+        assert_eq!(app.all_of("/v1/quarantine", ""), Vec::<Value>::new(), "{name}");
+    }
+    let expected = [("warning".to_owned(), WARNING.to_owned(), 4), ("sync_end".to_owned(), SYNC_END.to_owned(), 6)];
+    assert_eq!(stored(&app), expected);
+    assert_eq!(levels(&app), ["WARNING", "INFO"]);
+    assert_eq!(app.all_events("event=sync_end")[0]["delivery"], json!({"protocol": "datadog", "token": "datadog"}));
+
+    assert_eq!(app.send("GET", "/api/v1/validate", &[], b"").expect(200).json(), json!({"valid": true}));
+    let of = |path: &str, headers: &[(&str, &str)], body: &[u8]| {
+        let answer = app.send("POST", path, headers, body);
+        let status = answer.status.to_string();
+        assert_eq!(answer.json()["errors"][0]["status"], status.as_str(), "{}", answer.text());
+        answer.status
+    };
+    let key = ("DD-API-KEY", INGEST);
+    assert_eq!(of("/api/v2/logs", &[], b"{}"), 401);
+    assert_eq!(of("/api/v2/logs", &[("DD-API-KEY", "wrong")], b"{}"), 403);
+    assert_eq!(of("/v1/input/wrong", &[], b"{}"), 403);
+    assert_eq!(of("/api/v2/logs", &[key], b"no JSON"), 400);
+    assert_eq!(of("/api/v2/logs", &[key, ("Content-Encoding", "deflate")], b"\x78\x9c\x01"), 400);
+    assert_eq!(of("/api/v2/logs", &[key, ("Content-Encoding", "br")], b"{}"), 415);
+    assert!(!app.log().contains("/v1/input/wrong"), "keys in paths are not logged");
+}
+
 #[test]
 fn fivetrans_webhooks_are_taken_in_either_case_of_the_signature() {
     let captures = load(&fixture("protocol"));
