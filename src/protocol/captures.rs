@@ -224,6 +224,27 @@ fn datadog_senders_are_understood() {
 }
 
 #[test]
+fn new_relic_senders_are_understood() {
+    let key = Some("eu01xx0000000000000000000000000000000000");
+    check(
+        &new_relic::NewRelic,
+        &[
+            ("newrelic-telemetry-sdk-node", key, &["2026-08-17T09:41:23.518Z INFO json 441 sync_end"]),
+            (
+                "newrelic-telemetry-sdk-py",
+                key,
+                &["2026-08-17T09:41:23.518Z INFO json 441 sync_end", "2026-08-17T09:41:20.001Z WARN json 485 warning"],
+            ),
+            (
+                "synthetic-newrelic-simple",
+                key,
+                &["2026-08-17T09:41:23.518Z - json 432 sync_end", "2026-08-17T09:41:23Z - json 54 ?"],
+            ),
+        ],
+    );
+}
+
+#[test]
 fn webhooks_are_understood() {
     check(
         &fivetran_webhook::FivetranWebhook,

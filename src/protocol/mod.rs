@@ -18,6 +18,7 @@ pub mod framing;
 pub mod logplex;
 pub mod loki;
 pub mod native;
+pub mod new_relic;
 pub mod problem;
 mod protobuf;
 mod signature;
@@ -34,6 +35,7 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &loki::Loki,
     &logplex::Logplex,
     &datadog::Datadog,
+    &new_relic::NewRelic,
 ];
 
 /// One wire format, both directions. Implementations hold no state and touch no network.

@@ -5,7 +5,7 @@
 use lifeline::body;
 use lifeline::protocol::{
     DecodeError, Head, IngestError, Limits, Protocol, Receipt, datadog, fivetran_webhook, logplex, loki, native,
-    splunk_hec,
+    new_relic, splunk_hec,
 };
 
 /// Small, so that they are reached.
@@ -34,6 +34,7 @@ pub const LOKI_PACKED: Way = way(&loki::Loki, "/api/prom/push", "application/x-p
 pub const LOGPLEX: Way = way(&logplex::Logplex, "/v1/drains/logplex", "application/logplex-1");
 pub const DATADOG: Way = way(&datadog::Datadog, "/api/v2/logs", "application/json");
 pub const DATADOG_TEXT: Way = way(&datadog::Datadog, "/v1/input", "text/plain");
+pub const NEW_RELIC: Way = way(&new_relic::NewRelic, "/log/v1", "application/json");
 
 pub const WAYS: &[&Way] = &[
     &NATIVE,
@@ -47,6 +48,7 @@ pub const WAYS: &[&Way] = &[
     &LOGPLEX,
     &DATADOG,
     &DATADOG_TEXT,
+    &NEW_RELIC,
 ];
 
 /// See the module.

@@ -287,6 +287,33 @@ fn every_datadog_client_hears_accepted() {
 }
 
 #[test]
+fn every_new_relic_client_hears_accepted() {
+    let captures = load(&fixture("protocol"));
+    let app = app();
+    for name in ["newrelic-telemetry-sdk-node", "newrelic-telemetry-sdk-py", "synthetic-newrelic-simple"] {
+        let answer = captures[name].replay(&app).expect(202);
+        assert_eq!(answer.header("content-type"), Some("application/json"), "{name}");
+        let id = answer.json()["requestId"].as_str().expect("a request id").to_owned();
+        assert_eq!(answer.header("x-request-id"), Some(id.as_str()), "{name}");
+        assert_eq!(id.len(), 36, "{name}");
+    }
+    let expected = [("warning".to_owned(), WARNING.to_owned(), 1), ("sync_end".to_owned(), SYNC_END.to_owned(), 3)];
+    assert_eq!(stored(&app), expected);
+    assert_eq!(levels(&app), ["WARNING", "INFO"]);
+    assert_eq!(app.all_of("/v1/quarantine", "").len(), 1, "a log that is no event");
+    let of = |headers: &[(&str, &str)], body: &[u8]| {
+        let answer = app.send("POST", "/log/v1", headers, body);
+        assert!(answer.json()["requestId"].is_string(), "{}", answer.text());
+        answer.status
+    };
+    assert_eq!(of(&[], b"{}"), 403);
+    assert_eq!(of(&[("Api-Key", "wrong")], b"{}"), 403);
+    assert_eq!(of(&[("Api-Key", INGEST)], b"no JSON"), 400);
+    assert_eq!(of(&[("Api-Key", INGEST), ("Content-Type", "application/gzip")], b"\x1f\x8b\x08\x00"), 400);
+    assert_eq!(app.all_of("/v1/quarantine", "").len(), 3, "what cannot be read is kept");
+}
+
+#[test]
 fn fivetrans_webhooks_are_taken_in_either_case_of_the_signature() {
     let captures = load(&fixture("protocol"));
     let app = app();
