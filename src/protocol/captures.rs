@@ -245,6 +245,23 @@ fn new_relic_senders_are_understood() {
 }
 
 #[test]
+fn dynatrace_senders_are_understood() {
+    let token = Some("dt0c01.EXAMPLE0000000000000000.0000000000000000000000000000000000000000000000000000000000000000");
+    check(
+        &dynatrace::Dynatrace,
+        &[
+            (
+                "synthetic-dynatrace-content",
+                token,
+                &["2026-08-17T09:41:23.518Z INFO json 571 sync_end", "2026-08-17T09:41:20.001Z warn json 623 warning"],
+            ),
+            ("synthetic-dynatrace-spread", token, &["2026-08-17T09:41:23.518Z INFO json 534 sync_end"]),
+            ("synthetic-dynatrace-text", token, &["- - json 315 sync_end"]),
+        ],
+    );
+}
+
+#[test]
 fn webhooks_are_understood() {
     check(
         &fivetran_webhook::FivetranWebhook,

@@ -13,6 +13,7 @@ use std::{borrow::Cow, sync::Arc};
 mod captures;
 mod credential;
 pub mod datadog;
+pub mod dynatrace;
 pub mod fivetran_webhook;
 pub mod framing;
 pub mod logplex;
@@ -36,6 +37,7 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &logplex::Logplex,
     &datadog::Datadog,
     &new_relic::NewRelic,
+    &dynatrace::Dynatrace,
 ];
 
 /// One wire format, both directions. Implementations hold no state and touch no network.

@@ -4,8 +4,8 @@
 
 use lifeline::body;
 use lifeline::protocol::{
-    DecodeError, Head, IngestError, Limits, Protocol, Receipt, datadog, fivetran_webhook, logplex, loki, native,
-    new_relic, splunk_hec,
+    DecodeError, Head, IngestError, Limits, Protocol, Receipt, datadog, dynatrace, fivetran_webhook, logplex, loki,
+    native, new_relic, splunk_hec,
 };
 
 /// Small, so that they are reached.
@@ -35,6 +35,7 @@ pub const LOGPLEX: Way = way(&logplex::Logplex, "/v1/drains/logplex", "applicati
 pub const DATADOG: Way = way(&datadog::Datadog, "/api/v2/logs", "application/json");
 pub const DATADOG_TEXT: Way = way(&datadog::Datadog, "/v1/input", "text/plain");
 pub const NEW_RELIC: Way = way(&new_relic::NewRelic, "/log/v1", "application/json");
+pub const DYNATRACE: Way = way(&dynatrace::Dynatrace, "/api/v2/logs/ingest", "application/json");
 
 pub const WAYS: &[&Way] = &[
     &NATIVE,
@@ -49,6 +50,7 @@ pub const WAYS: &[&Way] = &[
     &DATADOG,
     &DATADOG_TEXT,
     &NEW_RELIC,
+    &DYNATRACE,
 ];
 
 /// See the module.

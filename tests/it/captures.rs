@@ -314,6 +314,31 @@ fn every_new_relic_client_hears_accepted() {
 }
 
 #[test]
+fn dynatraces_senders_hear_no_content() {
+    let captures = load(&fixture("protocol"));
+    let app = app();
+    for name in ["synthetic-dynatrace-content", "synthetic-dynatrace-spread", "synthetic-dynatrace-text"] {
+        check(&app, &captures, name, 204, "");
+        assert_eq!(app.all_of("/v1/quarantine", ""), Vec::<Value>::new(), "{name}");
+    }
+    let expected = [("warning".to_owned(), WARNING.to_owned(), 1), ("sync_end".to_owned(), SYNC_END.to_owned(), 3)];
+    assert_eq!(stored(&app), expected);
+    assert_eq!(levels(&app), ["WARNING", "INFO"]);
+    let token = format!("Api-Token {INGEST}");
+    let of = |token: &str, body: &[u8]| {
+        let headers = [("Authorization", token), ("Content-Type", "application/json")];
+        app.send("POST", "/api/v2/logs/ingest", &headers, body)
+    };
+    let partial =
+        of(&token, br#"[{"content":"plain words"},{"event":"info","created":"2026-08-17T09:41:23Z"}]"#).expect(200);
+    assert!(partial.json()["details"]["message"].as_str().is_some_and(|words| words.starts_with("1 log")));
+    for (token, body, status) in [("Api-Token wrong", "{}", 401), ("", "{}", 401), (&token, "no JSON", 400)] {
+        let answer = of(token, body.as_bytes()).expect(status);
+        assert_eq!(answer.json()["error"]["code"], status);
+    }
+}
+
+#[test]
 fn fivetrans_webhooks_are_taken_in_either_case_of_the_signature() {
     let captures = load(&fixture("protocol"));
     let app = app();
