@@ -262,6 +262,26 @@ fn dynatrace_senders_are_understood() {
 }
 
 #[test]
+fn otlp_exporters_are_understood() {
+    let token = Some(TOKEN);
+    check(
+        &otlp::Otlp,
+        &[
+            ("otel-js-http", token, &["2026-08-17T09:41:23.518Z INFO json 315 sync_end"]),
+            ("otel-js-http-gzip", token, &["2026-08-17T09:41:23.518Z INFO json 315 sync_end"]),
+            ("otel-js-proto", token, &["2026-08-17T09:41:23.518Z INFO json 315 sync_end"]),
+            ("otel-js-proto-gzip", token, &["2026-08-17T09:41:23.518Z INFO json 315 sync_end"]),
+            ("otel-python-proto", token, &["2026-08-17T09:41:23.517999872Z INFO json 315 sync_end"]),
+            ("otel-python-proto-deflate", token, &["2026-08-17T09:41:23.517999872Z INFO json 315 sync_end"]),
+            ("otel-python-proto-gzip", token, &["2026-08-17T09:41:23.517999872Z INFO json 315 sync_end"]),
+            ("otel-rust-json", token, &["2026-08-17T09:41:23.518Z INFO text 333 sync_end"]),
+            ("otel-rust-proto", token, &["2026-08-17T09:41:23.518Z INFO text 333 sync_end"]),
+            ("otel-rust-proto-gzip", token, &["2026-08-17T09:41:23.518Z INFO text 333 sync_end"]),
+        ],
+    );
+}
+
+#[test]
 fn webhooks_are_understood() {
     check(
         &fivetran_webhook::FivetranWebhook,

@@ -20,6 +20,7 @@ pub mod logplex;
 pub mod loki;
 pub mod native;
 pub mod new_relic;
+pub mod otlp;
 pub mod problem;
 mod protobuf;
 mod signature;
@@ -38,6 +39,7 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &datadog::Datadog,
     &new_relic::NewRelic,
     &dynatrace::Dynatrace,
+    &otlp::Otlp,
 ];
 
 /// One wire format, both directions. Implementations hold no state and touch no network.

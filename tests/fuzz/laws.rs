@@ -5,7 +5,7 @@
 use lifeline::body;
 use lifeline::protocol::{
     DecodeError, Head, IngestError, Limits, Protocol, Receipt, datadog, dynatrace, fivetran_webhook, logplex, loki,
-    native, new_relic, splunk_hec,
+    native, new_relic, otlp, splunk_hec,
 };
 
 /// Small, so that they are reached.
@@ -36,6 +36,8 @@ pub const DATADOG: Way = way(&datadog::Datadog, "/api/v2/logs", "application/jso
 pub const DATADOG_TEXT: Way = way(&datadog::Datadog, "/v1/input", "text/plain");
 pub const NEW_RELIC: Way = way(&new_relic::NewRelic, "/log/v1", "application/json");
 pub const DYNATRACE: Way = way(&dynatrace::Dynatrace, "/api/v2/logs/ingest", "application/json");
+pub const OTLP_JSON: Way = way(&otlp::Otlp, "/v1/logs", "application/json");
+pub const OTLP_PROTO: Way = way(&otlp::Otlp, "/v1/logs", "application/x-protobuf");
 
 pub const WAYS: &[&Way] = &[
     &NATIVE,
@@ -51,6 +53,8 @@ pub const WAYS: &[&Way] = &[
     &DATADOG_TEXT,
     &NEW_RELIC,
     &DYNATRACE,
+    &OTLP_JSON,
+    &OTLP_PROTO,
 ];
 
 /// See the module.

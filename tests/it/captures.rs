@@ -339,6 +339,64 @@ fn dynatraces_senders_hear_no_content() {
 }
 
 #[test]
+fn every_otlp_exporter_hears_its_own_encoding() {
+    let captures = load(&fixture("protocol"));
+    let app = app();
+    for (name, media_type, body) in [
+        ("otel-js-http", "application/json", "{}"),
+        ("otel-js-http-gzip", "application/json", "{}"),
+        ("otel-js-proto", "application/x-protobuf", ""),
+        ("otel-js-proto-gzip", "application/x-protobuf", ""),
+        ("otel-python-proto", "application/x-protobuf", ""),
+        ("otel-python-proto-gzip", "application/x-protobuf", ""),
+        ("otel-python-proto-deflate", "application/x-protobuf", ""),
+        ("otel-rust-json", "application/json", "{}"),
+        ("otel-rust-proto", "application/x-protobuf", ""),
+        ("otel-rust-proto-gzip", "application/x-protobuf", ""),
+    ] {
+        let answer = captures[name].replay(&app).expect(200);
+        assert_eq!((answer.header("content-type"), answer.text().as_str()), (Some(media_type), body), "{name}");
+        assert_eq!(app.all_of("/v1/quarantine", ""), Vec::<Value>::new(), "{name}");
+    }
+    assert_eq!(
+        stored(&app),
+        [("sync_end".to_owned(), SYNC_END.to_owned(), 10)],
+        "every exporter's record is the same event"
+    );
+    let event = &app.all_events("")[0];
+    assert_eq!(event["delivery"]["protocol"], "otlp");
+    assert_eq!((&event["level"], &event["connection_id"]), (&json!("INFO"), &json!("mystified_presenting")));
+    assert_eq!(event["data"], json!({"status": "SUCCESSFUL"}));
+
+    // Every path that an exporter may come to.
+    let json = captures["otel-js-http"].body.as_slice();
+    let bearer = format!("Bearer {INGEST}");
+    let of = |path: &str, media_type: &str, token: &str, body: &[u8]| {
+        app.send("POST", path, &[("Authorization", token), ("Content-Type", media_type)], body)
+    };
+    for path in
+        ["/v1/logs", "/otlp/v1/logs", "/opentelemetry/v1/logs", "/api/v2/otlp/v1/logs", "/e/abc/api/v2/otlp/v1/logs"]
+    {
+        of(path, "application/json", &bearer, json).expect(200);
+    }
+    assert_eq!(app.all_events("")[0]["deliveries"], 15);
+    let words = br#"{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":{"stringValue":"words"}}]}]}]}"#;
+    let partial = of("/v1/logs", "application/json", &bearer, words).expect(200).json();
+    assert_eq!(partial["partialSuccess"]["rejectedLogRecords"], "1");
+    assert_eq!(app.all_of("/v1/quarantine", "").len(), 1);
+    for (media_type, token, body, status, code) in [
+        ("application/json", "Bearer wrong", json, 401, 16),
+        ("application/json", &bearer, b"no JSON", 400, 3),
+        ("text/plain", &bearer, json, 415, 3),
+    ] {
+        assert_eq!(of("/v1/logs", media_type, token, body).expect(status).json()["code"], code);
+    }
+    let packed = of("/v1/logs", "application/x-protobuf", &bearer, b"no protobuf").expect(400);
+    assert_eq!(packed.header("content-type"), Some("application/x-protobuf"));
+    assert_eq!(packed.body[..2], [0x08, 3]);
+}
+
+#[test]
 fn fivetrans_webhooks_are_taken_in_either_case_of_the_signature() {
     let captures = load(&fixture("protocol"));
     let app = app();
