@@ -5,7 +5,7 @@
 //! every protocol whose bodies are streams of values, so that they agree on what a stream is.
 
 use super::{DecodeError, Decoded, Limits};
-use crate::model::{Record, RecordError};
+use crate::model::{Hints, Payload, Record, RecordError};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -272,6 +272,28 @@ impl<'b> Items<'b> {
             return Ok(());
         }
         Err(DecodeError::too_large(format!("more than {} records in one request; send smaller ones", self.records_max)))
+    }
+
+    /// Adds each line that is not blank as a record of its own; `hints` are what is known about all of them.
+    ///
+    /// # Errors
+    /// There are too many.
+    pub fn lines(&mut self, body: &'b [u8], hints: &Hints) -> Result<(), DecodeError> {
+        for (at, line) in lines(body, bom_len(body)) {
+            let kept = line.trim_ascii_end();
+            if !kept.is_empty() {
+                match std::str::from_utf8(kept) {
+                    Ok(text) => {
+                        self.record(Record { payload: Payload::Text(Cow::Borrowed(text)), hints: hints.clone() })?;
+                    }
+                    Err(error) => {
+                        let reason = format!("not UTF-8: byte {} of the line", error.valid_up_to());
+                        self.unreadable(reason, at..at + kept.len())?;
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The items added since `from`, for what is learned about them later.

@@ -220,6 +220,12 @@ impl<'h> Head<'h> {
         self.headers.get(name)
     }
 
+    /// The content type without its parameters.
+    #[must_use]
+    pub fn media_type(&self) -> Option<&'h str> {
+        self.header("content-type").and_then(|value| value.split(';').next()).map(str::trim)
+    }
+
     /// The first value of a query parameter, percent-decoded (`+` is a space).
     #[must_use]
     pub fn query_value(&self, name: &str) -> Option<Cow<'h, str>> {

@@ -31,7 +31,7 @@ pub const LOKI_JSON: Way = way(&loki::Loki, "/loki/api/v1/push", "application/js
 pub const LOKI_PROTO: Way = way(&loki::Loki, "/loki/api/v1/push", "application/x-protobuf");
 pub const LOKI_PACKED: Way = way(&loki::Loki, "/api/prom/push", "application/x-protobuf");
 
-pub const WAYS: [&Way; 8] = [&NATIVE, &WEBHOOK, &HEC_EVENT, &HEC_RAW, &HEC_ACK, &LOKI_JSON, &LOKI_PROTO, &LOKI_PACKED];
+pub const WAYS: &[&Way] = &[&NATIVE, &WEBHOOK, &HEC_EVENT, &HEC_RAW, &HEC_ACK, &LOKI_JSON, &LOKI_PROTO, &LOKI_PACKED];
 
 /// See the module.
 pub fn decoding_is_total(way: &Way, data: &[u8]) {
