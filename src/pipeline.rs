@@ -220,7 +220,7 @@ impl Pipeline {
         }
         let text = String::from_utf8(item.bytes).map_err(|_| ReplayError::StillUnreadable("not UTF-8".to_owned()))?;
         let destination =
-            (!matches!(item.token.as_str(), "default" | "webhook" | "import")).then_some(item.token.as_str());
+            (!matches!(item.token.as_str(), "default" | "webhook" | "import" | "oidc")).then_some(item.token.as_str());
         let mut work = Work::default();
         for (index, part) in parts(&text).into_iter().enumerate() {
             let record = Record { payload: Payload::Json(part.into()), hints: crate::model::Hints::default() };

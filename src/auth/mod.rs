@@ -6,9 +6,11 @@
 //! A right credential is never throttled, so one bad neighbour behind the same address harms nobody.
 //! This is the only room that opens a configured secret.
 
+mod identity;
 mod throttle;
 mod token;
 
+pub use identity::{IdentitySettings, Issuer};
 pub use token::{ConfiguredToken, DEFAULT_NAME, Kind, ParseKindError, digest, generate};
 
 use crate::{
@@ -27,6 +29,9 @@ use token::{Book, Found};
 
 /// The name of senders that sign instead of showing a token.
 pub const WEBHOOK_NAME: &str = "webhook";
+
+/// The name of senders that show an identity token.
+pub const IDENTITY_NAME: &str = "oidc";
 
 /// What a gate is made of.
 #[derive(Debug, Clone)]
@@ -60,6 +65,7 @@ pub struct Gate {
     /// Configured ingest tokens in clear: only with them can a signature be checked.
     keys: Vec<(Arc<str>, Secret)>,
     signature_skew_s: Option<u64>,
+    issuer: Option<Issuer>,
     throttle: Throttle,
 }
 
@@ -154,8 +160,15 @@ impl Gate {
             webhook,
             keys: signing_keys(&settings.tokens),
             signature_skew_s: settings.signature_skew_s,
+            issuer: None,
             throttle: Throttle::new(settings.auth_failures_per_minute),
         }
+    }
+
+    /// The same gate, but identity tokens of this issuer open it, too.
+    #[must_use]
+    pub fn with_issuer(self, issuer: Option<Issuer>) -> Self {
+        Self { issuer, ..self }
     }
 
     /// Takes the tokens of the store in place of those it had. The next request sees the new ones.
@@ -198,6 +211,19 @@ impl Gate {
                     return Err(self.refuse(AuthError::Skewed { off_by_s, off_by_s_max }, peer));
                 }
                 Ok(Admission::NeedsBody(Pending { proof: Proof::Signed(signed.clone()), peer }))
+            }
+            Credential::Identity { identity, now_us, .. } => {
+                let verdict = self.issuer.as_ref().map(|issuer| issuer.verify(identity, *now_us));
+                if verdict == Some(Ok(())) {
+                    return Ok(Admission::Granted(Sender { name: IDENTITY_NAME.into(), destination: None }));
+                }
+                match (self.search(credential.candidates(), &[Kind::Ingest]), verdict) {
+                    (Ok((name, _)), _) => Ok(Admission::Granted(Sender::named(name))),
+                    (Err(AuthError::Unknown | AuthError::Missing), Some(Err(why))) => {
+                        Err(self.refuse(AuthError::BadIdentity { why }, peer))
+                    }
+                    (Err(error), _) => Err(self.refuse(error, peer)),
+                }
             }
             shown => {
                 let (name, _) = self.find(shown.candidates(), &[Kind::Ingest], peer)?;
@@ -271,12 +297,24 @@ impl Gate {
         Arc::clone(&self.stored.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Compares each shown text with every known token, whatever the first comparisons said.
+    /// [`Gate::search`], and counts what it refuses.
     fn find<'t>(
         &self,
         shown: impl Iterator<Item = &'t str>,
         kinds: &[Kind],
         peer: Option<IpAddr>,
+    ) -> Result<(Arc<str>, [u8; 32]), AuthError> {
+        self.search(shown, kinds).map_err(|error| match error {
+            AuthError::Missing => error,
+            error => self.refuse(error, peer),
+        })
+    }
+
+    /// Compares each shown text with every known token, whatever the first comparisons said.
+    fn search<'t>(
+        &self,
+        shown: impl Iterator<Item = &'t str>,
+        kinds: &[Kind],
     ) -> Result<(Arc<str>, [u8; 32]), AuthError> {
         let stored = self.stored();
         let mut best = None;
@@ -292,15 +330,18 @@ impl Gate {
         let (best, best_sha256) = best.ok_or(AuthError::Missing)?;
         match best {
             Found::Yes(name) => Ok((name, best_sha256)),
-            Found::OtherKind => Err(self.refuse(AuthError::Forbidden, peer)),
-            Found::Revoked => Err(self.refuse(AuthError::Disabled, peer)),
-            Found::No => Err(self.refuse(AuthError::Unknown, peer)),
+            Found::OtherKind => Err(AuthError::Forbidden),
+            Found::Revoked => Err(AuthError::Disabled),
+            Found::No => Err(AuthError::Unknown),
         }
     }
 
     /// Counts a refusal; guesses past the rate become [`AuthError::Throttled`].
     fn refuse(&self, error: AuthError, peer: Option<IpAddr>) -> AuthError {
-        let guess = matches!(error, AuthError::Unknown | AuthError::UnknownKey | AuthError::BadSignature);
+        let guess = matches!(
+            error,
+            AuthError::Unknown | AuthError::UnknownKey | AuthError::BadSignature | AuthError::BadIdentity { .. }
+        );
         self.throttle.refused(error, guess, peer)
     }
 }

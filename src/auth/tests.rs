@@ -205,6 +205,34 @@ fn signed_requests_are_checked_with_the_configured_token_of_that_name() {
 }
 
 #[test]
+fn an_identity_or_a_token_beside_it_opens() {
+    let keys = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(keys.path(), include_str!("../../tests/fixtures/identity/jwks.json")).expect("a file is written");
+    let text = include_str!("../../tests/fixtures/identity/token.txt").trim();
+    let issuer = IdentitySettings {
+        issuer: "https://accounts.google.com".into(),
+        audience: "https://logs.example.com/v1/pubsub".into(),
+        email: "push@my-project.iam.gserviceaccount.com".into(),
+        keys: keys.path().into(),
+    };
+    let gate = Gate::new(&settings()).with_issuer(Some(Issuer::open(issuer).expect("keys")));
+    let shown = |identity, shown: Option<&'static str>| Credential::Identity {
+        identity,
+        now_us: 1_795_180_400_000_000,
+        token: shown.map(|text| Box::new(token(text))),
+    };
+    assert_eq!(gate.admit(&shown(text, None), peer(3)), granted("oidc", None));
+    assert_eq!(gate.admit(&shown("a.b.c", Some("in-named")), peer(3)), granted("warehouse", Some("warehouse")));
+    assert_eq!(gate.admit(&shown("in", None), peer(3)), granted("default", None), "a token may look like an identity");
+    let refused = Err(AuthError::BadIdentity { why: "its head cannot be read" });
+    assert_eq!(gate.admit(&shown("a.b.c", None), peer(3)), refused);
+    assert_eq!(gate.admit(&shown("a.b.c", Some("no such")), peer(3)), refused);
+    assert_eq!(gate.admit(&shown("a.b.c", Some("re")), peer(3)), Err(AuthError::Forbidden));
+    let without = Gate::new(&settings());
+    assert_eq!(without.admit(&shown(text, None), peer(3)), Err(AuthError::Unknown));
+}
+
+#[test]
 fn without_a_secret_a_webhook_needs_an_ingest_token() {
     let gate = Gate::new(&settings());
     let judge = |signature, shown: Option<&'static str>| {

@@ -130,6 +130,39 @@ fn skip_gap(text: &str, mut at: usize) -> usize {
     }
 }
 
+/// Reads a list (whose text is known to be well formed) element by element and hands each to `use_it` with its own text. An element
+/// that is no `T` becomes an unreadable item that says it was `expected`.
+///
+/// # Errors
+/// There are too many.
+pub fn each<'b, T: Deserialize<'b>>(
+    list: &'b RawValue,
+    body: &'b [u8],
+    items: &mut Items<'b>,
+    expected: &str,
+    mut use_it: impl FnMut(T, &'b str, &mut Items<'b>) -> Result<(), DecodeError>,
+) -> Result<(), DecodeError> {
+    let text = list.get();
+    let mut values = Values::new(text, 0);
+    // Neither walking nor skipping can fail.
+    while let Ok(Some(start)) = values.seek() {
+        match values.read::<T>() {
+            Ok(element) => use_it(element, &text[start..values.position()], items)?,
+            Err(error) => {
+                if values.read::<&RawValue>().is_err() {
+                    break;
+                }
+                let reason = match error.classify() {
+                    serde_json::error::Category::Data => format!("expected {expected}"),
+                    _ => not_json(&error),
+                };
+                items.unreadable(reason, range_in(body, &text[start..values.position()]))?;
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Lines with where they begin, their line feeds included.
 pub fn lines(body: &[u8], mut at: usize) -> impl Iterator<Item = (usize, &[u8])> {
     std::iter::from_fn(move || {

@@ -303,21 +303,31 @@ pub enum Credential<'h> {
     },
     /// A signature made with a token that is not shown.
     Signed(Signed),
+    /// A JSON Web Token of an identity issuer, or what looks like one, and the tokens beside it.
+    Identity {
+        /// The text of the token.
+        identity: &'h str,
+        /// [`Head::now_us`]: such tokens expire.
+        now_us: Micros,
+        /// A token beside it: `Token` or `Basic`.
+        token: Option<Box<Credential<'h>>>,
+    },
 }
 
 impl Credential<'_> {
     /// The texts that may be the token, in the order in which to try them; none is empty.
     pub fn candidates(&self) -> impl Iterator<Item = &str> {
-        let shown = match self {
-            Self::Webhook { token, .. } => token.as_deref(),
-            other => Some(other),
+        let (first, shown) = match self {
+            Self::Webhook { token, .. } => (None, token.as_deref()),
+            Self::Identity { identity, token, .. } => (Some(*identity), token.as_deref()),
+            other => (None, Some(other)),
         };
         let both = match shown {
             Some(Self::Token(token)) => [Some(token.as_ref()), None],
             Some(Self::Basic { user, password }) => [Some(password.as_str()), Some(user.as_str())],
-            Some(Self::Webhook { .. } | Self::Signed(_)) | None => [None, None],
+            Some(Self::Webhook { .. } | Self::Signed(_) | Self::Identity { .. }) | None => [None, None],
         };
-        both.into_iter().flatten().filter(|text| !text.is_empty())
+        first.into_iter().chain(both.into_iter().flatten()).filter(|text| !text.is_empty())
     }
 }
 
@@ -357,6 +367,12 @@ pub enum AuthError {
         off_by_s: u64,
         /// How far it may be, in seconds.
         off_by_s_max: u64,
+    },
+    /// An identity token that is not the configured account's, not for us, or no longer valid.
+    #[error("the identity token is refused: {why}")]
+    BadIdentity {
+        /// What is wrong with it.
+        why: &'static str,
     },
     /// Too many wrong credentials from this address.
     #[error("too many failed attempts; try again in {retry_after_s} s")]

@@ -115,6 +115,7 @@ fn fault(error: &IngestError) -> Reply {
             | AuthError::Unsigned
             | AuthError::BadSignature
             | AuthError::UnknownKey
+            | AuthError::BadIdentity { .. }
             | AuthError::Skewed { .. } => INVALID_AUTHORIZATION,
             AuthError::Unknown | AuthError::Forbidden => INVALID_TOKEN,
             AuthError::Disabled => TOKEN_DISABLED,
