@@ -54,7 +54,7 @@ fn framing(c: &mut Criterion) {
     let limits = Limits::default();
     let mut group = c.benchmark_group("framing");
     group.throughput(Throughput::Elements(EVENTS as u64));
-    let head = Head { method: "POST", path: "/v1/events", query: "", headers: &headers };
+    let head = Head::new("POST", "/v1/events", "", &headers);
     group.bench_function("native", |b| b.iter(|| Native.decode(&head, black_box(ndjson.as_bytes()), &limits)));
     let head = Head { path: "/services/collector/event", ..head };
     group.bench_function("splunk_hec", |b| b.iter(|| SplunkHec.decode(&head, black_box(hec.as_bytes()), &limits)));

@@ -184,7 +184,7 @@ impl Pipeline {
         let Work { events, quarantine, notes } = work;
         let reasons: Vec<(usize, String)> = quarantine.iter().map(|item| (item.index, item.reason.clone())).collect();
         let batch = Batch { delivery, events, quarantine, ack_channel };
-        Prepared { appended: self.store.append(batch), notes, reasons, refusal: decoded.refusal }
+        Prepared { appended: self.store.append(batch), notes, reasons, refusal: decoded.refusal, note: decoded.note }
     }
 
     /// Keeps a body of which nothing can be read. Gives its number in quarantine.
@@ -251,7 +251,7 @@ impl Pipeline {
         }
         let text = String::from_utf8(item.bytes).map_err(|_| ReplayError::StillUnreadable("not UTF-8".to_owned()))?;
         let destination =
-            (!matches!(item.token.as_str(), "default" | "webhook" | "import")).then_some(item.token.as_str());
+            (!matches!(item.token.as_str(), "default" | "webhook" | "import" | "oidc")).then_some(item.token.as_str());
         let mut work = Work::default();
         for (index, part) in parts(&text).into_iter().enumerate() {
             let record = Record { payload: Payload::Json(part.into()), hints: crate::model::Hints::default() };
@@ -275,6 +275,7 @@ pub struct Prepared {
     notes: Vec<Note>,
     reasons: Vec<(usize, String)>,
     refusal: Option<DecodeError>,
+    note: Option<String>,
 }
 
 impl std::fmt::Debug for Prepared {
@@ -290,7 +291,7 @@ impl Prepared {
     /// Nothing was taken, and why.
     pub async fn commit(self) -> Result<Receipt, IngestError> {
         let appended = self.appended.await.map_err(ingest_error)?;
-        Ok(receipt(&appended, self.notes, self.reasons, self.refusal))
+        Ok(Receipt { note: self.note, ..receipt(&appended, self.notes, self.reasons, self.refusal) })
     }
 }
 

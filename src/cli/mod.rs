@@ -67,7 +67,8 @@ enum Command {
     Check(check::CheckArgs),
     /// Load files: external log lines or tables of the Fivetran Platform Connector.
     #[command(
-        after_help = "Examples:\n  lifeline import log.csv.gz connection.csv audit_trail.csv\n  lifeline import --dry-run events.ndjson\n\n\
+        after_help = "Examples:\n  lifeline import log.csv.gz connection.csv audit_trail.csv\n  lifeline import --dry-run events.ndjson\n  \
+        lifeline import --follow '/var/log/fivetran/*.ndjson'\n\n\
         An import that was stopped goes on where it was when it is started again. Works beside a running server, too."
     )]
     Import(import::ImportArgs),

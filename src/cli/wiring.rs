@@ -4,8 +4,8 @@
 
 use super::CliError;
 use crate::{
-    auth::{ConfiguredToken, DEFAULT_NAME, Gate, GateSettings, Kind},
-    config::{Config, Secret},
+    auth::{ConfiguredToken, DEFAULT_NAME, Gate, GateSettings, IdentitySettings, Issuer, Kind},
+    config::{Config, PubsubIdentity, Secret},
     model::Micros,
     protocol::{Limits, PROTOCOLS},
     redact::Redactor,
@@ -90,6 +90,12 @@ pub fn block_on<T>(work: impl Future<Output = T>) -> Result<T, CliError> {
     Ok(server::block_on(work))
 }
 
+fn issuer(pubsub: PubsubIdentity) -> Result<Issuer, CliError> {
+    let PubsubIdentity { issuer, audience, email, keys } = pubsub;
+    Issuer::open(IdentitySettings { issuer, audience, email, keys })
+        .map_err(|why| CliError::Other(format!("pubsub_jwks: {why}")))
+}
+
 /// Runs the server until it is told to stop. `ready` is called once it listens. Closes the store.
 ///
 /// # Errors
@@ -104,7 +110,9 @@ pub async fn serve(
         tokens: tokens(&config),
         webhook_secrets: webhook_secret.into_iter().collect(),
         auth_failures_per_minute: config.bounds.auth_failures_per_minute,
-    });
+        signature_skew_s: config.credentials.signature_skew_s,
+    })
+    .with_issuer(config.credentials.pubsub.clone().map(issuer).transpose()?);
     gate.replace_stored(&opened.store.tokens()?);
     let names = opened.pipeline.understanding().schemas().names().into_iter().map(str::to_owned).collect::<Vec<_>>();
     let metrics = Metrics::new(&ServerContext::metric_labels(PROTOCOLS), names.iter().map(String::as_str));

@@ -25,7 +25,7 @@ struct Request {
 
 impl Request {
     fn head(&self) -> Head<'_> {
-        Head { method: &self.method, path: &self.path, query: &self.query, headers: &self.headers }
+        Head::new(&self.method, &self.path, &self.query, &self.headers)
     }
 
     fn from_http(bytes: &[u8]) -> Self {
@@ -185,6 +185,98 @@ fn loki_senders_are_understood() {
             ("tracing-loki-rust", None, &["2026-11-20T13:18:49.092264638Z info text 547 sync_end"]),
             ("winston-loki-json", Some("pass"), &["2026-11-20T13:14:18.560Z info text 332 sync_end"]),
             ("winston-loki-protobuf", Some("pass"), &["2026-11-20T13:14:16.056Z info text 332 sync_end"]),
+        ],
+    );
+}
+
+#[test]
+fn drains_are_understood() {
+    check(
+        &logplex::Logplex,
+        &[(
+            "synthetic-logplex",
+            Some("pass"),
+            &[
+                "2022-02-28T20:41:10Z info text 280 ?",
+                "2022-02-28T20:41:11Z info text 295 ?",
+                "2022-02-28T20:41:12Z debug text 295 ?",
+                "2022-02-28T20:41:14Z WARNING json 240 ?",
+            ],
+        )],
+    );
+}
+
+#[test]
+fn datadog_senders_are_understood() {
+    let key = Some("0123456789abcdef0123456789abcdef");
+    check(
+        &datadog::Datadog,
+        &[
+            ("datadog-api-client-py", key, &["- - json 491 sync_end", "- warn json 543 warning"]),
+            ("datadog-api-client-py-deflate", key, &["- - json 491 sync_end", "- warn json 543 warning"]),
+            ("datadog-api-client-py-gzip", key, &["- - json 491 sync_end", "- warn json 543 warning"]),
+            ("datadog-api-client-py-zstd1", key, &["- - json 491 sync_end", "- warn json 543 warning"]),
+            ("datadog-winston", key, &["- - json 351 sync_end"]),
+            ("synthetic-datadog-agent", key, &["2026-08-17T09:41:23.518Z info json 524 sync_end"]),
+            ("synthetic-datadog-empty", key, &[]),
+        ],
+    );
+}
+
+#[test]
+fn new_relic_senders_are_understood() {
+    let key = Some("eu01xx0000000000000000000000000000000000");
+    check(
+        &new_relic::NewRelic,
+        &[
+            ("newrelic-telemetry-sdk-node", key, &["2026-08-17T09:41:23.518Z INFO json 441 sync_end"]),
+            (
+                "newrelic-telemetry-sdk-py",
+                key,
+                &["2026-08-17T09:41:23.518Z INFO json 441 sync_end", "2026-08-17T09:41:20.001Z WARN json 485 warning"],
+            ),
+            (
+                "synthetic-newrelic-simple",
+                key,
+                &["2026-08-17T09:41:23.518Z - json 432 sync_end", "2026-08-17T09:41:23Z - json 54 ?"],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn dynatrace_senders_are_understood() {
+    let token = Some("dt0c01.EXAMPLE0000000000000000.0000000000000000000000000000000000000000000000000000000000000000");
+    check(
+        &dynatrace::Dynatrace,
+        &[
+            (
+                "synthetic-dynatrace-content",
+                token,
+                &["2026-08-17T09:41:23.518Z INFO json 571 sync_end", "2026-08-17T09:41:20.001Z warn json 623 warning"],
+            ),
+            ("synthetic-dynatrace-spread", token, &["2026-08-17T09:41:23.518Z INFO json 534 sync_end"]),
+            ("synthetic-dynatrace-text", token, &["- - json 315 sync_end"]),
+        ],
+    );
+}
+
+#[test]
+fn otlp_exporters_are_understood() {
+    let token = Some(TOKEN);
+    check(
+        &otlp::Otlp,
+        &[
+            ("otel-js-http", token, &["2026-08-17T09:41:23.518Z INFO json 315 sync_end"]),
+            ("otel-js-http-gzip", token, &["2026-08-17T09:41:23.518Z INFO json 315 sync_end"]),
+            ("otel-js-proto", token, &["2026-08-17T09:41:23.518Z INFO json 315 sync_end"]),
+            ("otel-js-proto-gzip", token, &["2026-08-17T09:41:23.518Z INFO json 315 sync_end"]),
+            ("otel-python-proto", token, &["2026-08-17T09:41:23.517999872Z INFO json 315 sync_end"]),
+            ("otel-python-proto-deflate", token, &["2026-08-17T09:41:23.517999872Z INFO json 315 sync_end"]),
+            ("otel-python-proto-gzip", token, &["2026-08-17T09:41:23.517999872Z INFO json 315 sync_end"]),
+            ("otel-rust-json", token, &["2026-08-17T09:41:23.518Z INFO text 333 sync_end"]),
+            ("otel-rust-proto", token, &["2026-08-17T09:41:23.518Z INFO text 333 sync_end"]),
+            ("otel-rust-proto-gzip", token, &["2026-08-17T09:41:23.518Z INFO text 333 sync_end"]),
         ],
     );
 }

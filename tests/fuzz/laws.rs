@@ -4,7 +4,8 @@
 
 use lifeline::body;
 use lifeline::protocol::{
-    DecodeError, Head, IngestError, Limits, Protocol, Receipt, fivetran_webhook, loki, native, splunk_hec,
+    DecodeError, Head, IngestError, Limits, Protocol, Receipt, datadog, dynatrace, fivetran_webhook, logplex, loki,
+    native, new_relic, otlp, splunk_hec,
 };
 
 /// Small, so that they are reached.
@@ -30,14 +31,37 @@ pub const LOKI_JSON: Way = way(&loki::Loki, "/loki/api/v1/push", "application/js
 /// Protobuf after unpacking: fuzzing gets nowhere through a checksum-free packer that rejects most of it.
 pub const LOKI_PROTO: Way = way(&loki::Loki, "/loki/api/v1/push", "application/x-protobuf");
 pub const LOKI_PACKED: Way = way(&loki::Loki, "/api/prom/push", "application/x-protobuf");
+pub const LOGPLEX: Way = way(&logplex::Logplex, "/v1/drains/logplex", "application/logplex-1");
+pub const DATADOG: Way = way(&datadog::Datadog, "/api/v2/logs", "application/json");
+pub const DATADOG_TEXT: Way = way(&datadog::Datadog, "/v1/input", "text/plain");
+pub const NEW_RELIC: Way = way(&new_relic::NewRelic, "/log/v1", "application/json");
+pub const DYNATRACE: Way = way(&dynatrace::Dynatrace, "/api/v2/logs/ingest", "application/json");
+pub const OTLP_JSON: Way = way(&otlp::Otlp, "/v1/logs", "application/json");
+pub const OTLP_PROTO: Way = way(&otlp::Otlp, "/v1/logs", "application/x-protobuf");
 
-pub const WAYS: [&Way; 8] = [&NATIVE, &WEBHOOK, &HEC_EVENT, &HEC_RAW, &HEC_ACK, &LOKI_JSON, &LOKI_PROTO, &LOKI_PACKED];
+pub const WAYS: &[&Way] = &[
+    &NATIVE,
+    &WEBHOOK,
+    &HEC_EVENT,
+    &HEC_RAW,
+    &HEC_ACK,
+    &LOKI_JSON,
+    &LOKI_PROTO,
+    &LOKI_PACKED,
+    &LOGPLEX,
+    &DATADOG,
+    &DATADOG_TEXT,
+    &NEW_RELIC,
+    &DYNATRACE,
+    &OTLP_JSON,
+    &OTLP_PROTO,
+];
 
 /// See the module.
 pub fn decoding_is_total(way: &Way, data: &[u8]) {
     let headers = vec![("Content-Type".to_owned(), way.content_type.to_owned())];
     let query = "channel=0aeeac95-ac74-4aa9-b30d-6c4c0ac581ba";
-    let head = Head { method: "POST", path: way.path, query, headers: &headers };
+    let head = Head::new("POST", way.path, query, &headers);
     let data = &data[..data.len().min(LIMITS.body_bytes_max)];
     let result = if way.path == HEC_ACK.path {
         way.protocol.ack_question(&head, data).map(|question| {

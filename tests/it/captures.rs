@@ -80,22 +80,37 @@ impl Capture {
         let mut headers: Vec<(&str, &str)> = self
             .headers
             .iter()
-            .filter(|(name, _)| !["host", "content-length"].contains(&name.to_ascii_lowercase().as_str()))
+            // The host is signed by some; the recorder undid chunks.
+            .filter(|(name, _)| !["content-length", "transfer-encoding"].contains(&name.to_ascii_lowercase().as_str()))
             .map(|(name, value)| (name.as_str(), value.as_str()))
             .collect();
         let shows = |name: &str| headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name));
         if !shows("authorization") && !shows("x-fivetran-signature-256") {
             headers.push(("Authorization", &bearer));
         }
-        // The recorder's path stands for whatever was typed into Fivetran's form.
-        let path = if self.path == "/fivetran/webhook" { "/v1/webhooks/fivetran" } else { &self.path };
+        // The recorder's path stands for whatever was typed into a form.
+        let path = match self.path.as_str() {
+            "/fivetran/webhook" => "/v1/webhooks/fivetran",
+            "/heroku/logs" => "/v1/drains/logplex",
+            own => own,
+        };
         app.send_bytes(&request(&self.method, path, &headers, &self.body))
     }
 }
 
-fn app() -> App {
+/// The credentials in the captures, as far as they are tokens.
+const TOKENS: &[(&str, &str)] = &[
+    ("hec", HEC_TOKEN),
     // `user:pass` is the Basic credential of the Loki captures.
-    Setup::default().env("LIFELINE_INGEST_TOKEN", &format!("{INGEST},hec={HEC_TOKEN},loki=pass")).spawn()
+    ("loki", "pass"),
+    ("datadog", "0123456789abcdef0123456789abcdef"),
+    ("newrelic", "eu01xx0000000000000000000000000000000000"),
+    ("dynatrace", "dt0c01.EXAMPLE0000000000000000.0000000000000000000000000000000000000000000000000000000000000000"),
+];
+
+fn app() -> App {
+    let tokens: String = TOKENS.iter().map(|(name, token)| format!(",{name}={token}")).collect();
+    Setup::default().env("LIFELINE_INGEST_TOKEN", &format!("{INGEST}{tokens}")).spawn()
 }
 
 /// Everything that is stored, by name and time.
@@ -115,10 +130,8 @@ fn check(app: &App, captures: &BTreeMap<String, Capture>, name: &str, status: u1
     let capture = captures.get(name).unwrap_or_else(|| panic!("no capture {name} among {:?}", captures.keys()));
     let answer = capture.replay(app);
     assert_eq!((answer.status, answer.text().as_str()), (status, body), "{name}");
-    if status == 200 {
+    if !body.is_empty() {
         assert_eq!(answer.header("content-type"), Some("application/json"), "{name}");
-    } else {
-        assert!(answer.body.is_empty(), "{name}");
     }
 }
 
@@ -188,6 +201,197 @@ fn every_loki_client_hears_no_content() {
     for event in app.all_events("") {
         assert_eq!(event["delivery"]["protocol"], "loki");
     }
+}
+
+#[test]
+fn a_drain_loses_nothing_and_its_frames_may_come_twice() {
+    let captures = load(&fixture("protocol"));
+    let app = app();
+    let kept = || app.all_events("").len() + app.all_of("/v1/quarantine", "").len();
+    check(&app, &captures, "synthetic-logplex", 200, "");
+    assert_eq!(kept(), 4, "three lines and a notice of lost ones");
+    let notice = &app.all_events("event=logplex_messages_dropped")[0];
+    assert_eq!((&notice["level"], &notice["created"]), (&json!("WARNING"), &json!("2022-02-28T20:41:14Z")));
+    assert_eq!(notice["data"]["messages"], 2);
+    // What is in quarantine still says when it was and who spoke.
+    for item in app.all_of("/v1/quarantine", "") {
+        let text = item.to_string();
+        assert!(text.contains("2022-02-28T20:41:1") && text.contains("herokuconnect"), "{text}");
+    }
+
+    // The same frame again, with another count: the notice is known.
+    let capture = &captures["synthetic-logplex"];
+    let event = r#"<190>1 2026-08-17T09:41:24+00:00 host app web.1 - {"event":"sync_end","created":"2026-08-17T09:41:23.518Z"}"#;
+    let body = [&capture.body[..], format!("\n{} {event}", event.len()).as_bytes()].concat();
+    let auth = ("Authorization", "Basic dXNlcjpwYXNz");
+    let headers = [auth, ("Logplex-Msg-Count", "99"), ("Content-Type", "application/logplex-1")];
+    let answer = app.send("POST", "/v1/drains/logplex", &headers, &body).expect(200);
+    assert_eq!((answer.body.len(), answer.header("content-length")), (0, Some("0")));
+    assert_eq!(app.all_events("event=logplex_messages_dropped")[0]["deliveries"], 2);
+    assert_eq!(app.all_events("event=sync_end")[0]["created"], SYNC_END);
+    assert!(app.log().contains("announced 99 messages"), "a wrong count is logged");
+    app.send("POST", "/v1/drains/logplex", &[], &body).expect(401);
+}
+
+/// Their levels, in the same order.
+fn levels(app: &App) -> Vec<String> {
+    app.all_events("order=asc").iter().map(|event| event["level"].as_str().unwrap_or_default().to_owned()).collect()
+}
+
+/// A success with a body.
+#[track_caller]
+fn accepted(app: &App, captures: &BTreeMap<String, Capture>, name: &str, status: u16, body: &Value) {
+    let answer = captures[name].replay(app).expect(status);
+    assert_eq!((answer.header("content-type"), &answer.json()), (Some("application/json"), body), "{name}");
+}
+
+#[test]
+fn every_datadog_client_hears_accepted() {
+    let captures = load(&fixture("protocol"));
+    let app = app();
+    for name in [
+        "datadog-api-client-py",
+        "datadog-api-client-py-gzip",
+        "datadog-api-client-py-deflate",
+        "datadog-api-client-py-zstd1",
+        "datadog-winston",
+        "synthetic-datadog-agent",
+        "synthetic-datadog-empty",
+    ] {
+        // The Python client fails on an empty body.
+        accepted(&app, &captures, name, 202, &json!({}));
+        assert_eq!(app.all_of("/v1/quarantine", ""), Vec::<Value>::new(), "{name}");
+    }
+    let expected = [("warning".to_owned(), WARNING.to_owned(), 4), ("sync_end".to_owned(), SYNC_END.to_owned(), 6)];
+    assert_eq!(stored(&app), expected);
+    assert_eq!(levels(&app), ["WARNING", "INFO"]);
+    assert_eq!(app.all_events("event=sync_end")[0]["delivery"], json!({"protocol": "datadog", "token": "datadog"}));
+
+    assert_eq!(app.send("GET", "/api/v1/validate", &[], b"").expect(200).json(), json!({"valid": true}));
+    let of = |path: &str, headers: &[(&str, &str)], body: &[u8]| {
+        let answer = app.send("POST", path, headers, body);
+        let status = answer.status.to_string();
+        assert_eq!(answer.json()["errors"][0]["status"], status.as_str(), "{}", answer.text());
+        answer.status
+    };
+    let key = ("DD-API-KEY", INGEST);
+    assert_eq!(of("/api/v2/logs", &[], b"{}"), 401);
+    assert_eq!(of("/api/v2/logs", &[("DD-API-KEY", "wrong")], b"{}"), 403);
+    assert_eq!(of("/v1/input/wrong", &[], b"{}"), 403);
+    assert_eq!(of("/api/v2/logs", &[key], b"no JSON"), 400);
+    assert_eq!(of("/api/v2/logs", &[key, ("Content-Encoding", "deflate")], b"\x78\x9c\x01"), 400);
+    assert_eq!(of("/api/v2/logs", &[key, ("Content-Encoding", "br")], b"{}"), 415);
+    assert!(!app.log().contains("/v1/input/wrong"), "keys in paths are not logged");
+}
+
+#[test]
+fn every_new_relic_client_hears_accepted() {
+    let captures = load(&fixture("protocol"));
+    let app = app();
+    for name in ["newrelic-telemetry-sdk-node", "newrelic-telemetry-sdk-py", "synthetic-newrelic-simple"] {
+        let answer = captures[name].replay(&app).expect(202);
+        assert_eq!(answer.header("content-type"), Some("application/json"), "{name}");
+        let id = answer.json()["requestId"].as_str().expect("a request id").to_owned();
+        assert_eq!(answer.header("x-request-id"), Some(id.as_str()), "{name}");
+        assert_eq!(id.len(), 36, "{name}");
+    }
+    let expected = [("warning".to_owned(), WARNING.to_owned(), 1), ("sync_end".to_owned(), SYNC_END.to_owned(), 3)];
+    assert_eq!(stored(&app), expected);
+    assert_eq!(levels(&app), ["WARNING", "INFO"]);
+    assert_eq!(app.all_of("/v1/quarantine", "").len(), 1, "a log that is no event");
+    let of = |headers: &[(&str, &str)], body: &[u8]| {
+        let answer = app.send("POST", "/log/v1", headers, body);
+        assert!(answer.json()["requestId"].is_string(), "{}", answer.text());
+        answer.status
+    };
+    assert_eq!(of(&[], b"{}"), 403);
+    assert_eq!(of(&[("Api-Key", "wrong")], b"{}"), 403);
+    assert_eq!(of(&[("Api-Key", INGEST)], b"no JSON"), 400);
+    assert_eq!(of(&[("Api-Key", INGEST), ("Content-Type", "application/gzip")], b"\x1f\x8b\x08\x00"), 400);
+    assert_eq!(app.all_of("/v1/quarantine", "").len(), 3, "what cannot be read is kept");
+}
+
+#[test]
+fn dynatraces_senders_hear_no_content() {
+    let captures = load(&fixture("protocol"));
+    let app = app();
+    for name in ["synthetic-dynatrace-content", "synthetic-dynatrace-spread", "synthetic-dynatrace-text"] {
+        check(&app, &captures, name, 204, "");
+        assert_eq!(app.all_of("/v1/quarantine", ""), Vec::<Value>::new(), "{name}");
+    }
+    let expected = [("warning".to_owned(), WARNING.to_owned(), 1), ("sync_end".to_owned(), SYNC_END.to_owned(), 3)];
+    assert_eq!(stored(&app), expected);
+    assert_eq!(levels(&app), ["WARNING", "INFO"]);
+    let token = format!("Api-Token {INGEST}");
+    let of = |token: &str, body: &[u8]| {
+        let headers = [("Authorization", token), ("Content-Type", "application/json")];
+        app.send("POST", "/api/v2/logs/ingest", &headers, body)
+    };
+    let partial =
+        of(&token, br#"[{"content":"plain words"},{"event":"info","created":"2026-08-17T09:41:23Z"}]"#).expect(200);
+    assert!(partial.json()["details"]["message"].as_str().is_some_and(|words| words.starts_with("1 log")));
+    for (token, body, status) in [("Api-Token wrong", "{}", 401), ("", "{}", 401), (&token, "no JSON", 400)] {
+        let answer = of(token, body.as_bytes()).expect(status);
+        assert_eq!(answer.json()["error"]["code"], status);
+    }
+}
+
+#[test]
+fn every_otlp_exporter_hears_its_own_encoding() {
+    let captures = load(&fixture("protocol"));
+    let app = app();
+    for (name, media_type, body) in [
+        ("otel-js-http", "application/json", "{}"),
+        ("otel-js-http-gzip", "application/json", "{}"),
+        ("otel-js-proto", "application/x-protobuf", ""),
+        ("otel-js-proto-gzip", "application/x-protobuf", ""),
+        ("otel-python-proto", "application/x-protobuf", ""),
+        ("otel-python-proto-gzip", "application/x-protobuf", ""),
+        ("otel-python-proto-deflate", "application/x-protobuf", ""),
+        ("otel-rust-json", "application/json", "{}"),
+        ("otel-rust-proto", "application/x-protobuf", ""),
+        ("otel-rust-proto-gzip", "application/x-protobuf", ""),
+    ] {
+        let answer = captures[name].replay(&app).expect(200);
+        assert_eq!((answer.header("content-type"), answer.text().as_str()), (Some(media_type), body), "{name}");
+        assert_eq!(app.all_of("/v1/quarantine", ""), Vec::<Value>::new(), "{name}");
+    }
+    assert_eq!(
+        stored(&app),
+        [("sync_end".to_owned(), SYNC_END.to_owned(), 10)],
+        "every exporter's record is the same event"
+    );
+    let event = &app.all_events("")[0];
+    assert_eq!(event["delivery"]["protocol"], "otlp");
+    assert_eq!((&event["level"], &event["connection_id"]), (&json!("INFO"), &json!("mystified_presenting")));
+    assert_eq!(event["data"], json!({"status": "SUCCESSFUL"}));
+
+    // Every path that an exporter may come to.
+    let json = captures["otel-js-http"].body.as_slice();
+    let bearer = format!("Bearer {INGEST}");
+    let of = |path: &str, media_type: &str, token: &str, body: &[u8]| {
+        app.send("POST", path, &[("Authorization", token), ("Content-Type", media_type)], body)
+    };
+    for path in
+        ["/v1/logs", "/otlp/v1/logs", "/opentelemetry/v1/logs", "/api/v2/otlp/v1/logs", "/e/abc/api/v2/otlp/v1/logs"]
+    {
+        of(path, "application/json", &bearer, json).expect(200);
+    }
+    assert_eq!(app.all_events("")[0]["deliveries"], 15);
+    let words = br#"{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"body":{"stringValue":"words"}}]}]}]}"#;
+    let partial = of("/v1/logs", "application/json", &bearer, words).expect(200).json();
+    assert_eq!(partial["partialSuccess"]["rejectedLogRecords"], "1");
+    assert_eq!(app.all_of("/v1/quarantine", "").len(), 1);
+    for (media_type, token, body, status, code) in [
+        ("application/json", "Bearer wrong", json, 401, 16),
+        ("application/json", &bearer, b"no JSON", 400, 3),
+        ("text/plain", &bearer, json, 415, 3),
+    ] {
+        assert_eq!(of("/v1/logs", media_type, token, body).expect(status).json()["code"], code);
+    }
+    let packed = of("/v1/logs", "application/x-protobuf", &bearer, b"no protobuf").expect(400);
+    assert_eq!(packed.header("content-type"), Some("application/x-protobuf"));
+    assert_eq!(packed.body[..2], [0x08, 3]);
 }
 
 #[test]

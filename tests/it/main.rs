@@ -17,6 +17,7 @@ mod decoders;
 mod disk;
 mod docs;
 mod durability;
+mod follow;
 mod guessing;
 mod hec_errors;
 mod hostile;

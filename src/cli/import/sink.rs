@@ -74,6 +74,11 @@ impl Sender {
         Self { sink, flying: VecDeque::new(), done: Tally::default(), durable_place: 0 }
     }
 
+    /// Whether a server does the work, which may go and come back.
+    pub const fn is_remote(&self) -> bool {
+        matches!(self.sink, Sink::Store(Access::Server(_)))
+    }
+
     /// Sends a batch; waits when too many are on their way.
     ///
     /// # Errors
@@ -207,6 +212,10 @@ async fn through_server(control: &Control, items: Vec<Item>) -> Result<Tally, Cl
         if matches!(answer.status, 429 | 503) {
             tokio::time::sleep(Duration::from_secs(1)).await;
             continue;
+        }
+        if answer.status == 400 {
+            // Not one line of it can be read; it is in quarantine as a whole.
+            return Ok(Tally { quarantined: items.len() as u64, ..Tally::default() });
         }
         let answer = answer.json()?;
         let count = |key: &str| answer[key].as_u64().unwrap_or(0);

@@ -222,7 +222,7 @@ fn csv_failed(path: &Path, error: &csv::Error) -> CliError {
 }
 
 /// A record of a JSON file: an event, or a row of a table as an object.
-fn json_content(framed: Framed, connections: &mut Connections) -> Content {
+pub(super) fn json_content(framed: Framed, connections: &mut Connections) -> Content {
     let bytes = match framed {
         Ok(bytes) => bytes,
         Err((bytes, reason)) => return Content::Unreadable { bytes, reason },

@@ -3,8 +3,7 @@
 use super::*;
 use crate::{
     protocol::{
-        AuthError, Credential, DecodeError, Decoded, Head, Health, IngestError, Limits, Protocol, Receipt, Reply,
-        Route, Serves,
+        AuthError, Credential, DecodeError, Decoded, Head, Health, IngestError, Limits, Protocol, Receipt, Reply, Route,
     },
     store::StoreError,
 };
@@ -18,7 +17,7 @@ impl Protocol for Faulty {
     }
 
     fn routes(&self) -> &'static [Route] {
-        &[Route { path: "/faulty", serves: Serves::Ingest }]
+        const { &[Route::ingest("/faulty")] }
     }
 
     fn credential<'h>(&self, _head: &Head<'h>) -> Result<Credential<'h>, AuthError> {
