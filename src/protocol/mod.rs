@@ -353,7 +353,7 @@ pub enum AuthError {
     #[error("the request is not signed")]
     Unsigned,
     /// The signature does not fit the bytes.
-    #[error("the signature does not fit the body")]
+    #[error("the signature does not fit the request")]
     BadSignature,
     /// A signature whose token is not known in clear.
     #[error(
