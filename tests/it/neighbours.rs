@@ -93,8 +93,8 @@ fn an_error_of_a_mapping_is_an_incident_until_its_rows_move_again() {
     let open = app.get_json(&format!("/v1/incidents?connection_id={ADD_ON}&open=true"));
     assert_eq!(open["data"][0]["reason"], error);
     let connection = app.get_json(&format!("/v1/connections/{ADD_ON}"));
-    assert_eq!(connection["connection"]["status"], "broken");
-    assert_eq!(connection["connection"]["mappings"][0]["back_off_until"], "2022-02-28T10:20:01.000Z");
+    assert_eq!(connection["status"], "broken");
+    assert_eq!(connection["mappings"][0]["back_off_until"], "2022-02-28T10:20:01.000001Z");
     drain(&app, &[line("10:25:00.000001", "Broker__c UPDATE ↓DATABASE 8 rows (0.15 secs)", "IDLE", "info")]);
     let (timeline, names) = stages(&app, ADD_ON);
     assert_eq!(names, ["broken", "recovered"]);
@@ -126,7 +126,7 @@ fn a_data_connection_breaks_and_is_monitored_again() {
         .to_string()
     };
     app.post_native(status("2026-07-07T10:00:00Z", "Error", Some(message))).expect(200);
-    assert_eq!(app.get_json("/v1/connections/dc-1")["connection"]["status"], "broken");
+    assert_eq!(app.get_json("/v1/connections/dc-1")["status"], "broken");
     app.post_native(status("2026-07-07T10:20:00Z", "Monitoring", None)).expect(200);
     let (timeline, names) = stages(&app, "dc-1");
     assert_eq!(names, ["broken", "recovered"]);

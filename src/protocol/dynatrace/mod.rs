@@ -108,6 +108,7 @@ fn hints(members: &Members<'_>) -> Hints {
         time: text(&TIMES).and_then(|text| time(&text)),
         level: text(&LEVELS).map(Cow::into_owned),
         destination: text(&[GROUP]).filter(|id| !id.is_empty()).map(Cow::into_owned),
+        ..Hints::default()
     }
 }
 

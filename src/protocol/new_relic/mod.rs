@@ -118,7 +118,7 @@ fn hints(members: &Members<'_>, common: &Hints) -> Hints {
         level(&json::members(attributes.get()).ok()?)
     };
     let level = level(members).or_else(in_attributes).or_else(|| common.level.clone());
-    Hints { time: time.or(common.time), level, destination: None }
+    Hints { time: time.or(common.time), level, ..Hints::default() }
 }
 
 fn level(members: &Members<'_>) -> Option<String> {

@@ -119,7 +119,7 @@ pub(super) fn hints(
     let time = [time_ns, observed_ns].into_iter().flatten().filter(|ns| *ns > 0).find_map(time);
     // A text that names no level of anybody's leaves the number to decide.
     let named = severity_text.filter(|text| Level::parse(text).is_some()).map(str::to_owned);
-    Hints { time, level: named.or_else(|| level(severity).map(str::to_owned)), destination: None }
+    Hints { time, level: named.or_else(|| level(severity).map(str::to_owned)), ..Hints::default() }
 }
 
 fn time(nanos: u64) -> Option<Timestamp> {

@@ -12,39 +12,48 @@ use crate::model::{Hints, Source, Timestamp};
 use message::Message;
 use serde_json::{Map, Value};
 
-/// What the router prints between the time and the line.
-const DYNO: &str = "app[herokuconnect]:";
+/// The process that writes them, as it stands in front of a line: `app[herokuconnect]:` where the router prints it, a field of the
+/// syslog header in a drain.
+const PROCESS: &str = "herokuconnect";
+
+/// Longest header in front of a line.
+const FRONT_BYTES_MAX: usize = 400;
 
 /// Members that only its lines have beside `event`.
 const SIGNATURE: &[&str] = &["addon_id", "object_type", "object_id", "object_name", "state", "app_name"];
 
 /// A line.
 pub(super) fn line(text: &str, hints: &Hints) -> Option<Reading> {
-    let (rest, printed) = match text.split_once(DYNO) {
-        Some((front, rest)) => (rest.trim_start(), Some(front.trim())),
-        None => (text, None),
+    let (front, rest) = match text.find("event=") {
+        Some(at) => text.split_at(at),
+        None => (text, ""),
     };
-    // RFC 5424 without structured data may put a dash in front.
-    let rest = rest.strip_prefix("- ").unwrap_or(rest);
-    if printed.is_none() && !(rest.starts_with("event=") && rest.contains(" addon_id=")) {
+    let named = front.len() < FRONT_BYTES_MAX && front.contains(PROCESS);
+    let bare = matches!(front.trim(), "" | "-") && rest.contains(" addon_id=");
+    if !named && !bare {
         return None;
+    }
+    if rest.is_empty() {
+        return Some(Reading::Damaged("a line of Heroku Connect without event=".to_owned()));
     }
     let pairs = match logfmt::pairs(rest) {
         Ok(pairs) => pairs,
         Err(why) => return Some(Reading::Damaged(format!("a line of Heroku Connect with {why}"))),
     };
     let get = |name: &str| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| value.as_str());
-    let Some(message) = get("event") else {
-        return printed.map(|_| Reading::Damaged("a line of Heroku Connect without event=".to_owned()));
+    let message = get("event").unwrap_or_default();
+    let Some(mut made) = event(message, &get) else {
+        return Some(Reading::Damaged("a line of Heroku Connect without addon_id=".to_owned()));
     };
-    let mut made = event(message, &get)?;
     for (key, value) in &pairs {
         let known = matches!(*key, "event" | "addon_id" | "app_name" | "level");
         if !known && !made.data.contains_key(*key) {
             made.put(key, value.as_str());
         }
     }
-    made.time = printed.and_then(|front| Timestamp::parse(front.split_whitespace().last()?).ok());
+    if hints.time.is_none() {
+        made.time = front.split_whitespace().find_map(|word| Timestamp::parse_calendar(word).ok());
+    }
     Some(Reading::Events(vec![made.record(text, hints)]))
 }
 

@@ -246,7 +246,8 @@ fn what_has_no_form_is_called_what_its_level_says() {
 #[test]
 fn a_line_is_found_behind_what_transports_put_in_front() {
     let line = RELOAD.lines().next().unwrap().split_once("]: ").unwrap().1;
-    for wrapped in [line.to_owned(), format!("- {line}"), json!({"message": line, "host": "x"}).to_string()] {
+    let framed = format!("<190>1 2022-02-28T20:41:10.000000+00:00 host app herokuconnect - {line}");
+    for wrapped in [line.to_owned(), format!("- {line}"), framed, json!({"message": line, "host": "x"}).to_string()] {
         let (event, _) = event(&wrapped);
         assert_eq!(event["event"], "heroku_connect_reload_started", "{wrapped}");
     }
@@ -261,6 +262,10 @@ fn a_damaged_line_says_what_is_wrong_and_strangers_are_left_alone() {
     assert_eq!(
         read(&text(r#"event="half addon_id=a state=IDLE"#)),
         Reading::Damaged("a line of Heroku Connect with a quote that is not closed".to_owned())
+    );
+    assert_eq!(
+        read(&text("<190>1 2022-02-28T20:41:10+00:00 host app herokuconnect - hello")),
+        Reading::Damaged("a line of Heroku Connect without event=".to_owned())
     );
     for stranger in ["", "hello", "event=x", r#"{"event":"sync_end"}"#, "event=start other=1", "{", "\u{0}\u{1}"] {
         assert_eq!(read(&text(stranger)), Reading::NotOurs, "{stranger}");
