@@ -319,3 +319,29 @@ fn captured_signatures_fit_the_bytes_that_decoding_gets() {
         mac.verify_slice(&hex::decode(signature).unwrap()).unwrap();
     }
 }
+
+/// Whether a captured signature fits its request, and how far its date is from when it was recorded.
+fn signed(protocol: &dyn Protocol, request: &Request, token: &str) -> (String, bool, u64) {
+    // 2026-11-20T13:14:05Z: all were recorded within two minutes of it.
+    let head = Head { now_us: 1_795_180_445_000_000, ..request.head() };
+    let Ok(Credential::Signed(signed)) = protocol.credential(&head) else { panic!("no signature") };
+    assert!(!signed.fits("another", &request.body));
+    assert!(!signed.fits(token, &request.body[1..]));
+    (signed.token_name().to_owned(), signed.fits(token, &request.body), signed.off_by_s())
+}
+
+#[test]
+fn azure_collectors_senders_are_understood_and_their_signatures_fit() {
+    let items: &[&str] = &["- - json 333 sync_end", "- - json 373 warning"];
+    let timed: &[&str] =
+        &["2026-08-17T09:41:23.518Z - json 333 sync_end", "2026-08-17T09:41:20.001Z - json 373 warning"];
+    let protocol = &azure_data_collector::AzureDataCollector;
+    check(
+        protocol,
+        &[("azure-data-collector-py", None, items), ("azure-log-analytics-data-collector-api-py", None, timed)],
+    );
+    for request in requests(protocol.name()).values() {
+        let workspace = "d9a8b7c6-1111-2222-3333-444455556666".to_owned();
+        assert_eq!(signed(protocol, request, &"0123456789abcdef".repeat(4)), (workspace, true, 114));
+    }
+}

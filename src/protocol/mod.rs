@@ -9,6 +9,7 @@
 use crate::model::{Micros, Record, RecordError};
 use std::{borrow::Cow, sync::Arc};
 
+pub mod azure_data_collector;
 #[cfg(test)]
 mod captures;
 mod credential;
@@ -40,6 +41,7 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &new_relic::NewRelic,
     &dynatrace::Dynatrace,
     &otlp::Otlp,
+    &azure_data_collector::AzureDataCollector,
 ];
 
 /// One wire format, both directions. Implementations hold no state and touch no network.

@@ -74,6 +74,20 @@ fn capture(name: &str, request_line: &str, headers: Vec<(String, String)>, body:
 }
 
 impl Capture {
+    /// The same with a header replaced.
+    fn with(&self, name: &str, value: &str) -> Self {
+        let mut headers: Vec<_> =
+            self.headers.iter().filter(|(known, _)| !known.eq_ignore_ascii_case(name)).cloned().collect();
+        headers.push((name.to_owned(), value.to_owned()));
+        let (name, method, path) = (self.name.clone(), self.method.clone(), self.path.clone());
+        Self { name, method, path, headers, body: self.body.clone() }
+    }
+
+    /// The same with another body.
+    fn with_body(&self, body: &[u8]) -> Self {
+        Self { body: body.to_vec(), ..self.with("x-unused", "") }
+    }
+
     /// Sends it as it came. A client that was recorded without a credential gets one.
     fn replay(&self, app: &App) -> Response {
         let bearer = format!("Bearer {INGEST}");
@@ -448,6 +462,90 @@ fn loki_clients_find_their_probes() {
     assert_eq!(ready.text().trim(), "ready");
     let info = app.send("GET", "/loki/api/v1/status/buildinfo", &[], b"").expect(200).json();
     assert!(info["version"].is_string(), "{info}");
+}
+
+/// The two events that every capture holds, after so many deliveries of each.
+fn twins(warnings: u64, sync_ends: u64) -> Vec<(String, String, u64)> {
+    let event = |name: &str, created: &str, deliveries| (name.to_owned(), created.to_owned(), deliveries);
+    vec![event("warning", WARNING, warnings), event("sync_end", SYNC_END, sync_ends)]
+}
+
+/// A server that knows these tokens by name and takes signatures as old as the captures.
+fn lenient(tokens: &[(&str, &str)]) -> App {
+    let tokens: String = tokens.iter().map(|(name, token)| format!(",{name}={token}")).collect();
+    let setup = Setup::default().env("LIFELINE_INGEST_TOKEN", &format!("{INGEST}{tokens}"));
+    setup.env("LIFELINE_SIGNATURE_SKEW_S", "3153600000").spawn()
+}
+
+const WORKSPACE: &str = "d9a8b7c6-1111-2222-3333-444455556666";
+const WORKSPACE_TOKEN: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+#[test]
+fn azures_collector_takes_what_is_signed_rightly() {
+    let captures = load(&fixture("protocol"));
+    let app = lenient(&[(WORKSPACE, WORKSPACE_TOKEN)]);
+    for name in ["azure-data-collector-py", "azure-log-analytics-data-collector-api-py"] {
+        check(&app, &captures, name, 200, "");
+    }
+    assert_eq!(stored(&app), twins(2, 2));
+    assert_eq!(app.all_of("/v1/quarantine", ""), Vec::<Value>::new());
+    let event = &app.all_events("event=sync_end")[0];
+    assert_eq!(event["delivery"], json!({"protocol": "azure_data_collector", "token": WORKSPACE}));
+    assert_eq!(event["level"], "INFO");
+
+    let good = &captures["azure-data-collector-py"];
+    let refused = |capture: &Capture| {
+        let answer = capture.replay(&app).expect(403);
+        assert_eq!(answer.json()["Error"], "InvalidAuthorization", "{}", answer.text());
+    };
+    refused(&good.with_body(&good.body[1..]));
+    refused(&good.with("x-ms-date", "Fri, 20 Nov 2026 13:16:00 GMT"));
+    refused(&good.with("x-ms-date", "yesterday"));
+    refused(&good.with("Authorization", &format!("SharedKey {WORKSPACE}:{}", STANDARD.encode([0; 32]))));
+    refused(&good.with("Authorization", "SharedKey other:ZxwHc8viEZGZlRPPLcHhGZBmiTbqqamL3Qas/Y6kXgE="));
+    refused(&good.with("Authorization", "Bearer nobody"));
+    let strict = Setup::default().env("LIFELINE_INGEST_TOKEN", &format!("{WORKSPACE}={WORKSPACE_TOKEN}")).spawn();
+    let answer = good.replay(&strict).expect(403).json();
+    assert!(answer["Message"].as_str().is_some_and(|text| text.contains("900 s are allowed")), "{answer}");
+    // A token of the store is a hash, and says so.
+    let made = strict.run(&["token", "create", "--kind", "ingest", "--name", "stored"]);
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let stored = good.with("Authorization", "SharedKey stored:ZxwHc8viEZGZlRPPLcHhGZBmiTbqqamL3Qas/Y6kXgE=");
+    let answer = stored.replay(&strict).expect(403).json();
+    assert!(answer["Message"].as_str().is_some_and(|text| text.contains("not with stored ones")), "{answer}");
+    assert_eq!(app.all_events("").len(), 2);
+
+    // Other ways in, and what else Azure refuses.
+    let bearer = good.with("Authorization", &format!("Bearer {INGEST}"));
+    bearer.replay(&app).expect(200);
+    let error = |capture: &Capture| capture.replay(&app).expect(400).json()["Error"].clone();
+    assert_eq!(error(&Capture { path: "/api/logs".into(), ..bearer.with("a", "b") }), "MissingApiVersion");
+    assert_eq!(
+        error(&Capture { path: "/api/logs?api-version=1".into(), ..bearer.with("a", "b") }),
+        "InvalidApiVersion"
+    );
+    assert_eq!(error(&bearer.with("Log-Type", "")), "MissingLogType");
+    assert_eq!(error(&bearer.with("Log-Type", "a b")), "InvalidLogType");
+    assert_eq!(error(&bearer.with_body(b"[{\"event\":")), "InvalidDataFormat");
+    app.assert_well();
+}
+
+#[test]
+fn azures_columns_are_the_event_itself() {
+    let app = app();
+    let send = |body: &str, header: (&str, &str)| {
+        let bearer = format!("Bearer {INGEST}");
+        let headers = [("Authorization", bearer.as_str()), ("Log-Type", "Fivetran_CL"), header];
+        app.send("POST", "/api/logs?api-version=2016-04-01", &headers, body.as_bytes()).expect(200)
+    };
+    let columns = r#"[{"event_s":"sync_end","created_t":"2026-08-17T09:41:23.518Z","connection_id_s":"a_b","sync_id_g":"3f6c1b52-0f6e-4a6c-9a7c-6c0a8f9d5e21","data_s":"{\"status\":\"SUCCESSFUL\"}"}]"#;
+    send(columns, ("x", "y"));
+    let plain = r#"{"event":"sync_end","created":"2026-08-17T09:41:23.518Z","connection_id":"a_b","sync_id":"3f6c1b52-0f6e-4a6c-9a7c-6c0a8f9d5e21","data":{"status":"SUCCESSFUL"}}"#;
+    assert_eq!(app.post_native(plain).expect(200).json()["duplicates"], 1);
+    let event = &app.all_events("")[0];
+    assert_eq!((&event["connection_id"], &event["data"]["status"]), (&json!("a_b"), &json!("SUCCESSFUL")));
+    send(r#"{"event":"info","connection_id":"timed","when":"2026-08-17T10:00:00Z"}"#, ("time-generated-field", "when"));
+    assert_eq!(app.all_events("connection_id=timed")[0]["created"], "2026-08-17T10:00:00Z");
 }
 
 /// Keeps the list above complete when captures are added.
