@@ -345,3 +345,11 @@ fn azure_collectors_senders_are_understood_and_their_signatures_fit() {
         assert_eq!(signed(protocol, request, &"0123456789abcdef".repeat(4)), (workspace, true, 114));
     }
 }
+
+#[test]
+fn azure_ingestion_senders_are_understood() {
+    check(
+        &azure_logs_ingestion::AzureLogsIngestion,
+        &[("azure-monitor-ingestion-py", Some("dummy-aad-token"), &["- - json 333 sync_end", "- - json 373 warning"])],
+    );
+}

@@ -10,6 +10,7 @@ use crate::model::{Micros, Record, RecordError};
 use std::{borrow::Cow, sync::Arc};
 
 pub mod azure_data_collector;
+pub mod azure_logs_ingestion;
 #[cfg(test)]
 mod captures;
 mod credential;
@@ -42,6 +43,7 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &dynatrace::Dynatrace,
     &otlp::Otlp,
     &azure_data_collector::AzureDataCollector,
+    &azure_logs_ingestion::AzureLogsIngestion,
 ];
 
 /// One wire format, both directions. Implementations hold no state and touch no network.

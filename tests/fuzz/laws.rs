@@ -4,8 +4,8 @@
 
 use lifeline::body;
 use lifeline::protocol::{
-    DecodeError, Head, IngestError, Limits, Protocol, Receipt, azure_data_collector, datadog, dynatrace,
-    fivetran_webhook, logplex, loki, native, new_relic, otlp, splunk_hec,
+    DecodeError, Head, IngestError, Limits, Protocol, Receipt, azure_data_collector, azure_logs_ingestion, datadog,
+    dynatrace, fivetran_webhook, logplex, loki, native, new_relic, otlp, splunk_hec,
 };
 
 /// Small, so that they are reached.
@@ -40,6 +40,11 @@ pub const OTLP_JSON: Way = way(&otlp::Otlp, "/v1/logs", "application/json");
 pub const OTLP_PROTO: Way = way(&otlp::Otlp, "/v1/logs", "application/x-protobuf");
 pub const AZURE_DATA_COLLECTOR: Way =
     way(&azure_data_collector::AzureDataCollector, azure_data_collector::PATH, "application/json");
+pub const AZURE_LOGS_INGESTION: Way = way(
+    &azure_logs_ingestion::AzureLogsIngestion,
+    "/dataCollectionRules/dcr-1/streams/Custom-L_CL",
+    "application/json",
+);
 
 pub const WAYS: &[&Way] = &[
     &NATIVE,
@@ -58,6 +63,7 @@ pub const WAYS: &[&Way] = &[
     &OTLP_JSON,
     &OTLP_PROTO,
     &AZURE_DATA_COLLECTOR,
+    &AZURE_LOGS_INGESTION,
 ];
 
 /// See the module.

@@ -548,6 +548,25 @@ fn azures_columns_are_the_event_itself() {
     assert_eq!(app.all_events("connection_id=timed")[0]["created"], "2026-08-17T10:00:00Z");
 }
 
+#[test]
+fn azures_ingestion_clients_hear_no_content() {
+    let captures = load(&fixture("protocol"));
+    let app = lenient(&[("azure", "dummy-aad-token")]);
+    check(&app, &captures, "azure-monitor-ingestion-py", 204, "");
+    assert_eq!(stored(&app), twins(1, 1));
+    let event = &app.all_events("event=warning")[0];
+    assert_eq!(event["delivery"], json!({"protocol": "azure_logs_ingestion", "token": "azure"}));
+    assert_eq!((&event["destination"], &event["level"]), (&json!("azure"), &json!("WARNING")));
+
+    let good = &captures["azure-monitor-ingestion-py"];
+    let refused = |capture: &Capture, status| capture.replay(&app).expect(status).json()["error"]["code"].clone();
+    assert_eq!(refused(&good.with("Authorization", "Bearer other"), 401), "InvalidToken");
+    assert_eq!(refused(&good.with_body(&good.body[..100]), 400), "InvalidPayload");
+    assert_eq!(refused(&good.with("Content-Encoding", "br"), 415), "UnsupportedContentEncoding");
+    assert_eq!(app.all_of("/v1/quarantine", "").len(), 1, "the torn body is kept");
+    app.assert_well();
+}
+
 /// Keeps the list above complete when captures are added.
 #[test]
 fn no_capture_of_these_protocols_is_left_out() {
