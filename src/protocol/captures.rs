@@ -353,3 +353,39 @@ fn azure_ingestion_senders_are_understood() {
         &[("azure-monitor-ingestion-py", Some("dummy-aad-token"), &["- - json 333 sync_end", "- - json 373 warning"])],
     );
 }
+
+#[test]
+fn cloudwatch_senders_are_understood_and_their_signatures_fit() {
+    let protocol = &cloudwatch_logs::CloudwatchLogs;
+    let nothing: &[&str] = &[];
+    check(
+        protocol,
+        &[
+            ("aws-sdk-js-v3-putlogevents", None, &["2026-08-17T09:41:23.518Z - text 315 sync_end"]),
+            ("boto3-createloggroup", None, nothing),
+            ("boto3-createlogstream", None, nothing),
+            ("boto3-describeloggroups", None, nothing),
+            ("boto3-describelogstreams", None, nothing),
+            (
+                "boto3-putlogevents",
+                None,
+                &["2026-08-17T09:41:20.001Z - text 370 warning", "2026-08-17T09:41:23.518Z - text 333 sync_end"],
+            ),
+            ("boto3-putlogevents-sessiontoken", None, &["2026-08-17T09:41:23.518Z - text 333 sync_end"]),
+            ("watchtower", None, nothing),
+            ("watchtower-2", None, nothing),
+            (
+                "watchtower-3",
+                None,
+                &["2026-11-20T13:12:11.795Z - text 333 sync_end", "2026-11-20T13:12:11.795Z - text 370 warning"],
+            ),
+            ("winston-cloudwatch", None, nothing),
+            ("winston-cloudwatch-2", None, nothing),
+            ("winston-cloudwatch-3", None, &["2026-11-20T13:15:07.345Z - text 421 sync_end"]),
+        ],
+    );
+    for (name, request) in requests(protocol.name()) {
+        let (key_id, fits, off_by_s) = signed(protocol, &request, "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
+        assert!(fits && key_id.ends_with("IAIOSFODNN7EXAMPLE") && off_by_s <= 120, "{name}");
+    }
+}

@@ -13,6 +13,7 @@ pub mod azure_data_collector;
 pub mod azure_logs_ingestion;
 #[cfg(test)]
 mod captures;
+pub mod cloudwatch_logs;
 mod credential;
 pub mod datadog;
 pub mod dynatrace;
@@ -44,6 +45,7 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &otlp::Otlp,
     &azure_data_collector::AzureDataCollector,
     &azure_logs_ingestion::AzureLogsIngestion,
+    &cloudwatch_logs::CloudwatchLogs,
 ];
 
 /// One wire format, both directions. Implementations hold no state and touch no network.

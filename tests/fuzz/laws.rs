@@ -4,8 +4,8 @@
 
 use lifeline::body;
 use lifeline::protocol::{
-    DecodeError, Head, IngestError, Limits, Protocol, Receipt, azure_data_collector, azure_logs_ingestion, datadog,
-    dynatrace, fivetran_webhook, logplex, loki, native, new_relic, otlp, splunk_hec,
+    DecodeError, Head, IngestError, Limits, Protocol, Receipt, azure_data_collector, azure_logs_ingestion,
+    cloudwatch_logs, datadog, dynatrace, fivetran_webhook, logplex, loki, native, new_relic, otlp, splunk_hec,
 };
 
 /// Small, so that they are reached.
@@ -45,6 +45,7 @@ pub const AZURE_LOGS_INGESTION: Way = way(
     "/dataCollectionRules/dcr-1/streams/Custom-L_CL",
     "application/json",
 );
+pub const CLOUDWATCH_LOGS: Way = way(&cloudwatch_logs::CloudwatchLogs, "/", "application/x-amz-json-1.1");
 
 pub const WAYS: &[&Way] = &[
     &NATIVE,
@@ -64,11 +65,17 @@ pub const WAYS: &[&Way] = &[
     &OTLP_PROTO,
     &AZURE_DATA_COLLECTOR,
     &AZURE_LOGS_INGESTION,
+    &CLOUDWATCH_LOGS,
 ];
 
 /// See the module.
 pub fn decoding_is_total(way: &Way, data: &[u8]) {
-    let headers = [("Content-Type", way.content_type), ("Log-Type", "L"), ("time-generated-field", "time")];
+    let headers = [
+        ("Content-Type", way.content_type),
+        ("Log-Type", "L"),
+        ("time-generated-field", "time"),
+        ("X-Amz-Target", "Logs_20140328.PutLogEvents"),
+    ];
     let headers: Vec<_> = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let query = "channel=0aeeac95-ac74-4aa9-b30d-6c4c0ac581ba&api-version=2016-04-01";
     let head = Head::new("POST", way.path, query, &headers);

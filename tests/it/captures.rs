@@ -567,6 +567,94 @@ fn azures_ingestion_clients_hear_no_content() {
     app.assert_well();
 }
 
+const AWS_KEY: &str = "AKIAIOSFODNN7EXAMPLE";
+const AWS_SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+
+#[test]
+fn cloudwatchs_clients_find_what_they_ask_for_and_hear_success() {
+    let captures = load(&fixture("protocol"));
+    let app = lenient(&[(AWS_KEY, AWS_SECRET)]);
+    for name in ["boto3-createloggroup", "boto3-createlogstream", "watchtower-2"] {
+        let answer = captures[name].replay(&app).expect(200);
+        assert_eq!(answer.text(), "", "{name}");
+    }
+    let digits = |value: &Value| value.as_str().is_some_and(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+    for (name, list, member, value) in [
+        ("boto3-describeloggroups", "logGroups", "logGroupName", "/fivetran"),
+        ("watchtower", "logGroups", "logGroupName", "/fivetran/logs"),
+        ("boto3-describelogstreams", "logStreams", "logStreamName", "salesforce"),
+        ("winston-cloudwatch-2", "logStreams", "logStreamName", "salesforce_prod"),
+    ] {
+        let answer = captures[name].replay(&app).expect(200).json();
+        assert_eq!(answer[list][0][member], value, "{name}: {answer}");
+        assert_eq!(answer[list].as_array().map(Vec::len), Some(1));
+        assert!(list == "logGroups" || digits(&answer[list][0]["uploadSequenceToken"]), "{answer}");
+    }
+    assert_eq!(captures["winston-cloudwatch"].replay(&app).expect(200).json(), json!({"logStreams": []}));
+    for name in ["boto3-putlogevents", "watchtower-3", "winston-cloudwatch-3", "aws-sdk-js-v3-putlogevents"] {
+        let answer = captures[name].replay(&app).expect(200);
+        assert_eq!(answer.header("content-type"), Some("application/x-amz-json-1.1"), "{name}");
+        assert!(answer.header("x-amzn-requestid").is_some_and(|id| id.len() == 36), "{name}");
+        assert!(digits(&answer.json()["nextSequenceToken"]), "{name}: {}", answer.text());
+    }
+    assert_eq!(stored(&app), twins(2, 4));
+    assert_eq!(app.all_of("/v1/quarantine", ""), Vec::<Value>::new());
+    for event in app.all_events("") {
+        assert_eq!(event["delivery"], json!({"protocol": "cloudwatch_logs", "token": AWS_KEY}));
+        assert_eq!(event["level"], if event["event"] == "warning" { "WARNING" } else { "INFO" });
+    }
+
+    // A session token is one more signed header; its key has another name.
+    let session = lenient(&[("ASIAIOSFODNN7EXAMPLE", AWS_SECRET)]);
+    captures["boto3-putlogevents-sessiontoken"].replay(&session).expect(200);
+    assert_eq!(session.all_events("")[0]["delivery"]["token"], "ASIAIOSFODNN7EXAMPLE");
+}
+
+#[test]
+fn cloudwatch_refuses_in_awss_words() {
+    let captures = load(&fixture("protocol"));
+    let app = lenient(&[(AWS_KEY, AWS_SECRET)]);
+    let good = &captures["boto3-putlogevents"];
+    let refused = |capture: &Capture| {
+        let answer = capture.replay(&app).expect(400);
+        assert!(answer.header("x-amzn-requestid").is_some());
+        answer.json()["__type"].clone()
+    };
+    let authorization = good.headers.iter().find(|(name, _)| name == "Authorization").expect("it is signed").1.clone();
+    assert_eq!(refused(&good.with_body(&good.body[1..])), "InvalidSignatureException");
+    assert_eq!(refused(&good.with("X-Amz-Date", "20261120T131212Z")), "InvalidSignatureException");
+    assert_eq!(refused(&good.with("Host", "127.0.0.1:18081")), "InvalidSignatureException");
+    assert_eq!(refused(&good.with("X-Amz-Target", "Logs_20140328.CreateLogGroup")), "InvalidSignatureException");
+    assert_eq!(refused(&good.with("X-Amz-Date", "20261121T131211Z")), "IncompleteSignatureException");
+    let other_key = authorization.replace(AWS_KEY, "AKIAOTHER");
+    assert_eq!(refused(&good.with("Authorization", &other_key)), "UnrecognizedClientException");
+    let unscoped = authorization.replace("/logs/", "/s3/");
+    assert_eq!(refused(&good.with("Authorization", &unscoped)), "IncompleteSignatureException");
+    assert_eq!(refused(&good.with("Authorization", "Bearer other")), "UnrecognizedClientException");
+    let strict = Setup::default().env("LIFELINE_INGEST_TOKEN", &format!("{AWS_KEY}={AWS_SECRET}")).spawn();
+    let old = good.replay(&strict).expect(400).json();
+    assert_eq!(old["__type"], "InvalidSignatureException");
+    assert!(old["message"].as_str().is_some_and(|text| text.contains("300 s are allowed")), "{old}");
+    assert_eq!(app.all_events("").len() + app.all_of("/v1/quarantine", "").len(), 0);
+
+    let bearer = good.with("Authorization", &format!("Bearer {INGEST}"));
+    for (target, body, name) in [
+        ("PutLogEvents", "{\"logEvents\":[", "SerializationException"),
+        ("PutLogEvents", "", "SerializationException"),
+        ("PutLogEvents", "{}", "InvalidParameterException"),
+        ("DeleteLogGroup", "{}", "UnknownOperationException"),
+    ] {
+        let capture = bearer.with("X-Amz-Target", &format!("Logs_20140328.{target}"));
+        assert_eq!(refused(&capture.with_body(body.as_bytes())), name, "{target} {body}");
+    }
+    let half = br#"{"logEvents":[{"timestamp":1,"message":5},{"timestamp":1,"message":"{\"event\":\"info\",\"created\":\"2026-08-17T09:41:23Z\"}"}]}"#;
+    bearer.with_body(half).replay(&app).expect(200);
+    assert_eq!(app.all_events("").len(), 1);
+    // Without the header, or with another service's, nothing is served at the path.
+    assert_eq!(bearer.with("X-Amz-Target", "Kinesis_20131202.PutRecord").replay(&app).status / 100, 4);
+    app.assert_well();
+}
+
 /// Keeps the list above complete when captures are added.
 #[test]
 fn no_capture_of_these_protocols_is_left_out() {
