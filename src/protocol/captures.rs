@@ -389,3 +389,19 @@ fn cloudwatch_senders_are_understood_and_their_signatures_fit() {
         assert!(fits && key_id.ends_with("IAIOSFODNN7EXAMPLE") && off_by_s <= 120, "{name}");
     }
 }
+
+#[test]
+fn firehose_deliveries_are_understood() {
+    let token = Some("secret123");
+    check(
+        &firehose::Firehose,
+        &[
+            (
+                "synthetic-firehose-cloudwatch",
+                token,
+                &["2026-08-17T09:41:20.001Z - text 370 warning", "2026-08-17T09:41:23.518Z - text 333 sync_end"],
+            ),
+            ("synthetic-firehose-plain", token, &["- - json 333 sync_end"]),
+        ],
+    );
+}

@@ -17,6 +17,7 @@ pub mod cloudwatch_logs;
 mod credential;
 pub mod datadog;
 pub mod dynatrace;
+pub mod firehose;
 pub mod fivetran_webhook;
 pub mod framing;
 pub mod logplex;
@@ -46,6 +47,7 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &azure_data_collector::AzureDataCollector,
     &azure_logs_ingestion::AzureLogsIngestion,
     &cloudwatch_logs::CloudwatchLogs,
+    &firehose::Firehose,
 ];
 
 /// One wire format, both directions. Implementations hold no state and touch no network.

@@ -5,7 +5,8 @@
 use lifeline::body;
 use lifeline::protocol::{
     DecodeError, Head, IngestError, Limits, Protocol, Receipt, azure_data_collector, azure_logs_ingestion,
-    cloudwatch_logs, datadog, dynatrace, fivetran_webhook, logplex, loki, native, new_relic, otlp, splunk_hec,
+    cloudwatch_logs, datadog, dynatrace, firehose, fivetran_webhook, logplex, loki, native, new_relic, otlp,
+    splunk_hec,
 };
 
 /// Small, so that they are reached.
@@ -46,6 +47,7 @@ pub const AZURE_LOGS_INGESTION: Way = way(
     "application/json",
 );
 pub const CLOUDWATCH_LOGS: Way = way(&cloudwatch_logs::CloudwatchLogs, "/", "application/x-amz-json-1.1");
+pub const FIREHOSE: Way = way(&firehose::Firehose, firehose::PATH, "application/json");
 
 pub const WAYS: &[&Way] = &[
     &NATIVE,
@@ -66,6 +68,7 @@ pub const WAYS: &[&Way] = &[
     &AZURE_DATA_COLLECTOR,
     &AZURE_LOGS_INGESTION,
     &CLOUDWATCH_LOGS,
+    &FIREHOSE,
 ];
 
 /// See the module.

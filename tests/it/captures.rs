@@ -106,6 +106,7 @@ impl Capture {
         let path = match self.path.as_str() {
             "/fivetran/webhook" => "/v1/webhooks/fivetran",
             "/heroku/logs" => "/v1/drains/logplex",
+            "/aws/firehose" => "/v1/firehose",
             own => own,
         };
         app.send_bytes(&request(&self.method, path, &headers, &self.body))
@@ -652,6 +653,57 @@ fn cloudwatch_refuses_in_awss_words() {
     assert_eq!(app.all_events("").len(), 1);
     // Without the header, or with another service's, nothing is served at the path.
     assert_eq!(bearer.with("X-Amz-Target", "Kinesis_20131202.PutRecord").replay(&app).status / 100, 4);
+    app.assert_well();
+}
+
+#[test]
+fn firehose_hears_its_own_request_id() {
+    let captures = load(&fixture("protocol"));
+    let app = lenient(&[("firehose", "secret123")]);
+    for (name, id) in [
+        ("synthetic-firehose-cloudwatch", "ed4acda5-034f-9f42-bba1-f29aea6d7d8f"),
+        ("synthetic-firehose-plain", "ed4acda5-034f-9f42-bba1-f29aea6d7d90"),
+        ("synthetic-firehose-cloudwatch", "ed4acda5-034f-9f42-bba1-f29aea6d7d8f"),
+    ] {
+        let answer = captures[name].replay(&app).expect(200);
+        assert_eq!(answer.header("content-type"), Some("application/json"));
+        assert_eq!(answer.header("content-encoding"), None);
+        assert_eq!(answer.header("content-length"), Some(answer.body.len().to_string().as_str()));
+        let body = answer.json();
+        assert_eq!(body["requestId"], id, "{body}");
+        assert!(body["timestamp"].as_u64().is_some_and(|ms| ms > 1_795_000_000_000), "{body}");
+    }
+    assert_eq!(stored(&app), twins(2, 3));
+    assert_eq!(app.all_of("/v1/quarantine", ""), Vec::<Value>::new());
+    assert_eq!(app.all_events("")[0]["delivery"], json!({"protocol": "firehose", "token": "firehose"}));
+
+    let good = &captures["synthetic-firehose-plain"];
+    let refused = |capture: &Capture, status| {
+        let body = capture.replay(&app).expect(status).json();
+        assert_eq!(body["requestId"], "ed4acda5-034f-9f42-bba1-f29aea6d7d90", "{body}");
+        assert!(body["timestamp"].is_u64() && body["errorMessage"].is_string(), "{body}");
+    };
+    refused(&good.with("X-Amz-Firehose-Access-Key", "other"), 401);
+    refused(&good.with_body(b"{\"records\":["), 400);
+    refused(&good.with_body(b"{}"), 400);
+    refused(&good.with("Content-Encoding", "br"), 400);
+    refused(&good.with_body(b""), 400);
+    let packed = |text: &[u8]| json!({"data": STANDARD.encode(crate::samples::gzip(text))});
+    let records = |records: Vec<Value>| json!({"requestId": "x", "records": records}).to_string();
+    let bomb = records(vec![packed(&vec![b' '; 40 << 20])]);
+    refused(&good.with_body(bomb.as_bytes()), 413);
+    let shared = records(vec![packed(&vec![b' '; 10 << 20]); 2]);
+    refused(&good.with_body(shared.as_bytes()), 413);
+
+    // One torn record costs itself.
+    let event = br#"{"event":"info","created":"2026-08-17T09:41:23Z"}"#;
+    let whole = crate::samples::gzip(event);
+    let torn = json!({"data": STANDARD.encode(&whole[..whole.len() - 5])});
+    let before = app.all_of("/v1/quarantine", "").len();
+    let capture = good.with_body(records(vec![torn, json!({"data": "?"}), packed(event)]).as_bytes());
+    capture.replay(&app).expect(200);
+    assert_eq!(app.all_of("/v1/quarantine", "").len(), before + 2);
+    assert_eq!(app.all_events("event=info").len(), 1);
     app.assert_well();
 }
 
