@@ -405,3 +405,15 @@ fn firehose_deliveries_are_understood() {
         ],
     );
 }
+
+#[test]
+fn google_logging_senders_are_understood() {
+    check(
+        &google_entries_write::GoogleEntriesWrite,
+        &[
+            ("google-cloud-logging-node", Some("dummy"), &["2026-11-20T13:14:29.921999931Z INFO json 315 sync_end"]),
+            ("google-cloud-logging-py-http", None, &["- INFO json 333 sync_end"]),
+            ("google-cloud-logging-py-http-batch", None, &["- WARNING text 370 warning", "- INFO json 333 sync_end"]),
+        ],
+    );
+}

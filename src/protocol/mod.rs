@@ -20,6 +20,7 @@ pub mod dynatrace;
 pub mod firehose;
 pub mod fivetran_webhook;
 pub mod framing;
+pub mod google_entries_write;
 pub mod logplex;
 pub mod loki;
 pub mod native;
@@ -48,6 +49,7 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &azure_logs_ingestion::AzureLogsIngestion,
     &cloudwatch_logs::CloudwatchLogs,
     &firehose::Firehose,
+    &google_entries_write::GoogleEntriesWrite,
 ];
 
 /// One wire format, both directions. Implementations hold no state and touch no network.

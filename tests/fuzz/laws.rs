@@ -5,8 +5,8 @@
 use lifeline::body;
 use lifeline::protocol::{
     DecodeError, Head, IngestError, Limits, Protocol, Receipt, azure_data_collector, azure_logs_ingestion,
-    cloudwatch_logs, datadog, dynatrace, firehose, fivetran_webhook, logplex, loki, native, new_relic, otlp,
-    splunk_hec,
+    cloudwatch_logs, datadog, dynatrace, firehose, fivetran_webhook, google_entries_write, logplex, loki, native,
+    new_relic, otlp, splunk_hec,
 };
 
 /// Small, so that they are reached.
@@ -48,6 +48,8 @@ pub const AZURE_LOGS_INGESTION: Way = way(
 );
 pub const CLOUDWATCH_LOGS: Way = way(&cloudwatch_logs::CloudwatchLogs, "/", "application/x-amz-json-1.1");
 pub const FIREHOSE: Way = way(&firehose::Firehose, firehose::PATH, "application/json");
+pub const GOOGLE_ENTRIES_WRITE: Way =
+    way(&google_entries_write::GoogleEntriesWrite, google_entries_write::PATH, "application/json");
 
 pub const WAYS: &[&Way] = &[
     &NATIVE,
@@ -69,6 +71,7 @@ pub const WAYS: &[&Way] = &[
     &AZURE_LOGS_INGESTION,
     &CLOUDWATCH_LOGS,
     &FIREHOSE,
+    &GOOGLE_ENTRIES_WRITE,
 ];
 
 /// See the module.

@@ -707,6 +707,37 @@ fn firehose_hears_its_own_request_id() {
     app.assert_well();
 }
 
+#[test]
+fn googles_logging_clients_hear_an_empty_object() {
+    let captures = load(&fixture("protocol"));
+    let app = lenient(&[("google", "dummy")]);
+    for name in ["google-cloud-logging-node", "google-cloud-logging-py-http", "google-cloud-logging-py-http-batch"] {
+        check(&app, &captures, name, 200, "{}");
+        assert_eq!(app.all_of("/v1/quarantine", ""), Vec::<Value>::new(), "{name}");
+    }
+    assert_eq!(stored(&app), twins(1, 3));
+    let good = &captures["google-cloud-logging-py-http-batch"];
+    for path in ["/v2/entries%3Awrite", "/v2/entries%3awrite?alt=json"] {
+        let capture = Capture { path: path.into(), ..good.with("a", "b") };
+        assert_eq!(capture.replay(&app).expect(200).text(), "{}", "{path}");
+    }
+    assert_eq!(stored(&app), twins(3, 5));
+    assert_eq!(app.all_events("event=warning")[0]["delivery"]["protocol"], "google_entries_write");
+
+    let refused = |capture: &Capture, code: u16, status: &str| {
+        let body = capture.replay(&app).expect(code).json();
+        assert_eq!((&body["error"]["code"], &body["error"]["status"]), (&json!(code), &json!(status)), "{body}");
+    };
+    refused(&good.with("Authorization", "Bearer other"), 401, "UNAUTHENTICATED");
+    refused(&good.with("Authorization", &format!("Bearer {}", crate::app::READ)), 403, "PERMISSION_DENIED");
+    refused(&good.with_body(b"{\"entries\":["), 400, "INVALID_ARGUMENT");
+    refused(&good.with_body(b"{\"entries\":{}}"), 400, "INVALID_ARGUMENT");
+    let leveled = br#"{"entries":[{"severity":500,"textPayload":"{\"event\":\"info\",\"created\":\"2026-08-17T09:41:23Z\"}"},7]}"#;
+    good.with_body(leveled).replay(&app).expect(200);
+    assert_eq!(app.all_events("event=info")[0]["level"], "SEVERE");
+    app.assert_well();
+}
+
 /// Keeps the list above complete when captures are added.
 #[test]
 fn no_capture_of_these_protocols_is_left_out() {
