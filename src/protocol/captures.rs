@@ -417,3 +417,10 @@ fn google_logging_senders_are_understood() {
         ],
     );
 }
+
+#[test]
+fn pubsub_pushes_are_understood() {
+    let identity = Some("HEADER.PAYLOAD.SIGNATURE");
+    let expected: &[&str] = &["2026-08-17T09:41:23.518Z INFO json 315 sync_end"];
+    check(&pubsub_push::PubsubPush, &[("synthetic-pubsub-push", identity, expected)]);
+}

@@ -28,6 +28,7 @@ pub mod new_relic;
 pub mod otlp;
 pub mod problem;
 mod protobuf;
+pub mod pubsub_push;
 mod signature;
 pub mod splunk_hec;
 
@@ -50,6 +51,7 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &cloudwatch_logs::CloudwatchLogs,
     &firehose::Firehose,
     &google_entries_write::GoogleEntriesWrite,
+    &pubsub_push::PubsubPush,
 ];
 
 /// One wire format, both directions. Implementations hold no state and touch no network.

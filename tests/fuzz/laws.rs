@@ -6,7 +6,7 @@ use lifeline::body;
 use lifeline::protocol::{
     DecodeError, Head, IngestError, Limits, Protocol, Receipt, azure_data_collector, azure_logs_ingestion,
     cloudwatch_logs, datadog, dynatrace, firehose, fivetran_webhook, google_entries_write, logplex, loki, native,
-    new_relic, otlp, splunk_hec,
+    new_relic, otlp, pubsub_push, splunk_hec,
 };
 
 /// Small, so that they are reached.
@@ -50,6 +50,7 @@ pub const CLOUDWATCH_LOGS: Way = way(&cloudwatch_logs::CloudwatchLogs, "/", "app
 pub const FIREHOSE: Way = way(&firehose::Firehose, firehose::PATH, "application/json");
 pub const GOOGLE_ENTRIES_WRITE: Way =
     way(&google_entries_write::GoogleEntriesWrite, google_entries_write::PATH, "application/json");
+pub const PUBSUB_PUSH: Way = way(&pubsub_push::PubsubPush, pubsub_push::PATH, "application/json");
 
 pub const WAYS: &[&Way] = &[
     &NATIVE,
@@ -72,6 +73,7 @@ pub const WAYS: &[&Way] = &[
     &CLOUDWATCH_LOGS,
     &FIREHOSE,
     &GOOGLE_ENTRIES_WRITE,
+    &PUBSUB_PUSH,
 ];
 
 /// See the module.

@@ -107,6 +107,7 @@ impl Capture {
             "/fivetran/webhook" => "/v1/webhooks/fivetran",
             "/heroku/logs" => "/v1/drains/logplex",
             "/aws/firehose" => "/v1/firehose",
+            "/google/pubsub?token=shared-secret" => "/v1/pubsub?token=shared-secret",
             own => own,
         };
         app.send_bytes(&request(&self.method, path, &headers, &self.body))
@@ -736,6 +737,62 @@ fn googles_logging_clients_hear_an_empty_object() {
     good.with_body(leveled).replay(&app).expect(200);
     assert_eq!(app.all_events("event=info")[0]["level"], "SEVERE");
     app.assert_well();
+}
+
+#[test]
+fn pubsub_is_let_in_by_a_token_in_its_address() {
+    let captures = load(&fixture("protocol"));
+    let app = lenient(&[("pubsub", "shared-secret")]);
+    check(&app, &captures, "synthetic-pubsub-push", 204, "");
+    check(&app, &captures, "synthetic-pubsub-push", 204, "");
+    assert_eq!(stored(&app), [("sync_end".to_owned(), SYNC_END.to_owned(), 2)]);
+    let event = &app.all_events("")[0];
+    assert_eq!((&event["delivery"]["protocol"], &event["level"]), (&json!("pubsub_push"), &json!("INFO")));
+
+    // What cannot be read would come back for a week.
+    let good = &captures["synthetic-pubsub-push"];
+    let torn: [&[u8]; 5] =
+        [b"{\"message\":{\"data\":\"", br#"{"message":{"data":"?","messageId":"1"}}"#, b"hello", b"[7]", b"\xff"];
+    for body in torn {
+        assert_eq!(good.with_body(body).replay(&app).expect(204).text(), "");
+    }
+    good.with("Content-Encoding", "gzip").replay(&app).expect(204);
+    assert_eq!(app.all_of("/v1/quarantine", "").len(), 6);
+    good.with_body(b"").replay(&app).expect(204);
+    assert_eq!(app.all_of("/v1/quarantine", "").len(), 6);
+    let elsewhere = |query: &str| Capture { path: format!("/v1/pubsub{query}"), ..good.with("a", "b") };
+    elsewhere("").replay(&app).expect(401);
+    elsewhere("?token=other").replay(&app).expect(401);
+    app.assert_well();
+}
+
+#[test]
+fn pubsub_is_let_in_by_the_identity_of_its_account() {
+    let captures = load(&fixture("protocol"));
+    let keys = fixture("identity").join("jwks.json");
+    let token = std::fs::read_to_string(fixture("identity").join("token.txt")).expect("a token");
+    let setup = |email: &str| {
+        Setup::default()
+            .env("LIFELINE_PUBSUB_AUDIENCE", "https://logs.example.com/v1/pubsub")
+            .env("LIFELINE_PUBSUB_EMAIL", email)
+            .env("LIFELINE_PUBSUB_JWKS", keys.to_str().expect("a path in UTF-8"))
+    };
+    let app = setup("push@my-project.iam.gserviceaccount.com").spawn();
+    let push = Capture { path: "/v1/pubsub".into(), ..captures["synthetic-pubsub-push"].with("a", "b") };
+    let shown = push.with("Authorization", &format!("Bearer {}", token.trim()));
+    shown.replay(&app).expect(204);
+    assert_eq!(app.all_events("")[0]["delivery"], json!({"protocol": "pubsub_push", "token": "oidc"}));
+    push.replay(&app).expect(401);
+    let (start, _) = token.rsplit_once('.').expect("three parts");
+    push.with("Authorization", &format!("Bearer {start}.AAAA")).replay(&app).expect(401);
+    push.with("Authorization", &format!("Bearer {INGEST}")).replay(&app).expect(204);
+    // The identity opens nothing else.
+    assert_eq!(app.with_token(token.trim(), "POST", "/v1/events", b"{}").status, 401);
+    assert_eq!(app.with_token(token.trim(), "GET", "/v1/events", b"").status, 401);
+    assert!(!app.log().contains(token.trim()));
+    let other = setup("other@my-project.iam.gserviceaccount.com").spawn();
+    let refused = shown.replay(&other).expect(401).json();
+    assert!(refused["detail"].as_str().is_some_and(|text| text.contains("another account")), "{refused}");
 }
 
 /// Keeps the list above complete when captures are added.
