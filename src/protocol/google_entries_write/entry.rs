@@ -52,7 +52,7 @@ pub fn record<'b>(entry: &Entry<'b>, defaults: Option<&'b RawValue>, whole: &'b 
     };
     let time = [entry.timestamp, entry.receive_timestamp].into_iter().flatten().find_map(time);
     let level = entry.severity.and_then(severity).or_else(|| labelled(entry.labels)).or_else(|| labelled(defaults));
-    Some(Record { payload, hints: Hints { time, level, destination: None } })
+    Some(Record { payload, hints: Hints { time, level, ..Hints::default() } })
 }
 
 fn is_diagnostic(payload: &RawValue) -> bool {
