@@ -1,5 +1,6 @@
 //! One entry of the catalogue, as its file writes it and as answers show it.
 
+use super::symptom::Symptom;
 use crate::model::Source;
 use serde::{Deserialize, Serialize};
 
@@ -148,7 +149,7 @@ pub(super) enum Scope {
     Broad,
 }
 
-/// What a test says of an entry: a text, or the parts of a symptom.
+/// What an entry must fit, or must not: a text, or the parts of a symptom.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(untagged)]
 pub(super) enum RawExample {
@@ -162,6 +163,26 @@ pub(super) enum RawExample {
         level: Option<String>,
         text: Option<String>,
     },
+}
+
+impl RawExample {
+    /// As a symptom that this system reports.
+    pub fn symptom(&self, source: Source) -> Symptom<'_> {
+        let cow = |text: &'_ Option<String>| text.clone().map(Into::into);
+        match self {
+            Self::Text(text) => Symptom { source: Some(source), ..Symptom::of_text(text) },
+            Self::Parts { event, status, task_type, r#type, code, level, text } => Symptom {
+                source: Some(source),
+                event: cow(event),
+                status: cow(status),
+                task_type: cow(task_type),
+                kind: cow(r#type),
+                code: cow(code),
+                level: cow(level),
+                text: cow(text),
+            },
+        }
+    }
 }
 
 /// An entry as its file writes it.

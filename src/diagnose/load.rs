@@ -3,9 +3,10 @@
 //! In: TOML files. Out: a [`Catalog`]. Refused: with file, entry and field. Bounded: files, entries, lengths and the automaton's size.
 
 use super::{
-    entry::{Entry, RawEntry, RawFile},
+    entry::{Entry, RawEntry, RawExample, RawFile},
     matching::Matcher,
 };
+use crate::model::Source;
 use include_dir::{Dir, include_dir};
 use regex::bytes::{RegexBuilder, RegexSet, RegexSetBuilder};
 use serde_json::Value;
@@ -119,6 +120,12 @@ impl Catalog {
         &self.entries
     }
 
+    /// The place of an entry of this catalogue.
+    #[must_use]
+    pub fn place(&self, entry: &Entry) -> usize {
+        self.entries.iter().position(|other| other.code == entry.code).unwrap_or_default()
+    }
+
     fn of(built_in: Vec<Read>, own: Vec<Read>) -> Result<Self, CatalogError> {
         let replaced: BTreeSet<String> =
             own.iter().flat_map(|read| read.file.entry.iter().map(|entry| entry.code.to_ascii_lowercase())).collect();
@@ -127,6 +134,7 @@ impl Catalog {
             builder.add(read, |code| !replaced.contains(&code.to_ascii_lowercase()))?;
         }
         let count = builder.entries.len();
+        let promises = promises(&own);
         for read in own {
             builder.add(read, |_| true)?;
         }
@@ -142,7 +150,55 @@ impl Catalog {
                 field: "match.text".to_owned(),
                 reason: format!("the patterns together are too large: {error}"),
             })?;
-        Ok(Self { entries: builder.entries, matchers: builder.matchers, set, built_in: count })
+        let catalog = Self { entries: builder.entries, matchers: builder.matchers, set, built_in: count };
+        promises.into_iter().try_for_each(|promise| promise.keep(&catalog))?;
+        Ok(catalog)
+    }
+}
+
+/// What a user's entry says of itself: that it fits an example, or does not fit a near miss.
+struct Promise {
+    file: String,
+    code: String,
+    field: &'static str,
+    system: Source,
+    example: RawExample,
+}
+
+fn promises(own: &[Read]) -> Vec<Promise> {
+    let mut promises = Vec::new();
+    for read in own {
+        for entry in &read.file.entry {
+            for (field, examples) in [("examples", &entry.examples), ("near_misses", &entry.near_misses)] {
+                promises.extend(examples.iter().map(|example| Promise {
+                    file: read.name.clone(),
+                    code: entry.code.clone(),
+                    field,
+                    system: read.file.system,
+                    example: example.clone(),
+                }));
+            }
+        }
+    }
+    promises
+}
+
+impl Promise {
+    fn keep(self, catalog: &Catalog) -> Result<(), CatalogError> {
+        let found = catalog.diagnose(&self.example.symptom(self.system));
+        let fits = found.iter().any(|found| found.entry.code == self.code);
+        let reason = match (self.field, fits) {
+            ("examples", false) => "none of the matchers fits",
+            ("near_misses", true) => "a matcher fits",
+            _ => return Ok(()),
+        };
+        let example: String = format!("{:?}", self.example).chars().take(200).collect();
+        Err(CatalogError::Entry {
+            file: self.file,
+            entry: self.code,
+            field: self.field.to_owned(),
+            reason: format!("{reason} {example}"),
+        })
     }
 }
 
@@ -235,6 +291,7 @@ fn fail(name: &str, why: &str) -> RawFile {
 }
 
 /// The built-in files, each with its text.
+#[cfg(test)]
 pub(super) fn built_in_texts() -> Vec<(String, &'static str)> {
     BUILT_IN
         .files()

@@ -2,7 +2,7 @@
 
 use super::{
     Catalog, Symptom, Who,
-    entry::{RawExample, RawFile},
+    entry::RawFile,
     load::{built_in_texts, check},
 };
 use crate::model::Source;
@@ -17,23 +17,6 @@ fn files() -> Vec<(String, RawFile)> {
         .collect()
 }
 
-fn symptom(source: Source, example: &RawExample) -> Symptom<'_> {
-    let cow = |text: &Option<String>| text.clone().map(Into::into);
-    match example {
-        RawExample::Text(text) => Symptom { source: Some(source), ..Symptom::of_text(text) },
-        RawExample::Parts { event, status, task_type, r#type, code, level, text } => Symptom {
-            source: Some(source),
-            event: cow(event),
-            status: cow(status),
-            task_type: cow(task_type),
-            kind: cow(r#type),
-            code: cow(code),
-            level: cow(level),
-            text: cow(text),
-        },
-    }
-}
-
 #[test]
 fn every_example_is_found_first_and_no_near_miss_at_all() {
     let catalog = Catalog::builtin();
@@ -41,14 +24,14 @@ fn every_example_is_found_first_and_no_near_miss_at_all() {
     for (name, file) in files() {
         for entry in &file.entry {
             for example in &entry.examples {
-                let found = catalog.diagnose(&symptom(file.system, example));
+                let found = catalog.diagnose(&example.symptom(file.system));
                 let first = found.first().map_or("nothing", |found| &found.entry.code);
                 if first != entry.code {
                     wrong.push(format!("{name}: {} finds {first} for {example:?}", entry.code));
                 }
             }
             for near in &entry.near_misses {
-                let found = catalog.diagnose(&symptom(file.system, near));
+                let found = catalog.diagnose(&near.symptom(file.system));
                 if found.iter().any(|found| found.entry.code == entry.code) {
                     wrong.push(format!("{name}: {} is found for its near miss {near:?}", entry.code));
                 }
