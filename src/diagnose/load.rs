@@ -8,6 +8,7 @@ use super::{
 };
 use crate::model::Source;
 use include_dir::{Dir, include_dir};
+use jsonschema::error::ValidationErrorKind;
 use regex::bytes::{RegexBuilder, RegexSet, RegexSetBuilder};
 use serde_json::Value;
 use std::{
@@ -24,6 +25,8 @@ static SCHEMA: &str = include_str!("../../schemas/diagnosis/v1.json");
 const FILE_BYTES_MAX: u64 = 1 << 20;
 /// Most files of a user.
 const FILES_MAX: usize = 200;
+/// Most breaches of the schema that are looked at before one is named.
+const ERRORS_MAX: usize = 50;
 /// Most entries in all.
 const ENTRIES_MAX: usize = 4_000;
 /// Longest pattern, in bytes.
@@ -341,8 +344,21 @@ pub(super) fn check(name: &str, text: &str) -> Result<RawFile, CatalogError> {
         .offline()
         .build(&schema)
         .map_err(|error| not_toml(format!("the schema cannot be used: {error}")))?;
-    if let Some(error) = validator.iter_errors(&value).next() {
-        return Err(breach(name, &value, error.instance_path().as_str(), &error.to_string()));
+    let mut errors: Vec<_> = validator.iter_errors(&value).take(ERRORS_MAX).collect();
+    // A misspelt field is also a missing one; the misspelling tells more.
+    errors.sort_by_key(|error| !matches!(error.kind(), ValidationErrorKind::AdditionalProperties { .. }));
+    if let Some(error) = errors.first() {
+        let mut pointer = error.instance_path().as_str().to_owned();
+        match error.kind() {
+            ValidationErrorKind::AdditionalProperties { unexpected } => {
+                pointer.push_str(&format!("/{}", unexpected.first().map_or("", String::as_str)));
+            }
+            ValidationErrorKind::Required { property } => {
+                pointer.push_str(&format!("/{}", property.as_str().unwrap_or_default()));
+            }
+            _ => {}
+        }
+        return Err(breach(name, &value, &pointer, &error.to_string()));
     }
     serde_json::from_value(value.clone()).map_err(|error| breach(name, &value, "", &error.to_string()))
 }

@@ -136,6 +136,8 @@ pub struct Match<'c> {
     /// Whether it says something about this problem, rather than about any problem with this status.
     #[serde(skip)]
     pub telling: bool,
+    #[serde(skip)]
+    height: Height,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -189,6 +191,7 @@ impl Catalog {
                     matched: matched.collect(),
                     entry,
                     telling: rank.height > Height::Any,
+                    height: rank.height,
                 }
             })
             .collect()
@@ -213,7 +216,11 @@ impl Catalog {
             Symptom { kind: Some(code.clone()), ..base.clone() },
             Symptom { event: Some(code), ..base },
         ];
-        tries.iter().map(|symptom| self.diagnose(symptom)).find(|found| !found.is_empty()).unwrap_or_default()
+        let mut found: Vec<_> = tries.iter().map(|symptom| self.diagnose(symptom)).collect();
+        // A part of a word is no code. The reading that tells most; of equal ones the first.
+        found.iter_mut().for_each(|found| found.retain(|found| found.height != Height::Broad));
+        found.sort_by_key(|found| Reverse(found.first().map(|first| first.height)));
+        found.into_iter().next().unwrap_or_default()
     }
 }
 
