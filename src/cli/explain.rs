@@ -179,10 +179,12 @@ mod tests {
     fn an_explanation_says_why_who_what_and_how_long() {
         let catalog = Catalog::builtin();
         let text = words(&find(&catalog, "ENTITY_IS_LOCKED", Symptom::default()), None, &SCREEN);
-        for part in ["salesforce_backup.entity_is_locked", "why  ", "whoever looks after the source", "1. ", "how long"] {
+        for part in ["salesforce_backup.entity_is_locked", "why  ", "whoever looks after the source", "1. ", "how long"]
+        {
             assert!(text.contains(part), "{part} is missing in\n{text}");
         }
-        let text = words(&find(&catalog, "FATAL: too many connections for role \"x\"", Symptom::default()), None, &SCREEN);
+        let text =
+            words(&find(&catalog, "FATAL: too many connections for role \"x\"", Symptom::default()), None, &SCREEN);
         assert!(text.contains("postgres.too_many_connections"), "{text}");
         assert!(text.lines().all(|line| width(line) <= 110), "{text}");
         let text = words(&[], Some("Moon phase <n>"), &SCREEN);

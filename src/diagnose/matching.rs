@@ -50,7 +50,9 @@ fn word_fits(pattern: &str, word: &str) -> bool {
 }
 
 fn holds(wanted: Option<&Words>, found: Option<&str>) -> bool {
-    wanted.is_none_or(|words| found.is_some_and(|found| words.as_slice().iter().any(|word| word_fits(word, found.trim()))))
+    wanted.is_none_or(|words| {
+        found.is_some_and(|found| words.as_slice().iter().any(|word| word_fits(word, found.trim())))
+    })
 }
 
 /// A matcher ready for use.

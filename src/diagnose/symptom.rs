@@ -135,7 +135,10 @@ fn result_texts<'v>(result: &'v Value, parts: &mut Vec<&'v str>) {
 /// A text in one line: runs of blanks and control characters are one blank, curly quotes are straight, length is bounded.
 pub(super) fn one_line(text: &str) -> Cow<'_, str> {
     let (head, tail) = bounds(text);
-    if tail.is_empty() && !head.contains(|c: char| c.is_control() || matches!(c, '“' | '”' | '‘' | '’')) && !head.contains("  ") {
+    if tail.is_empty()
+        && !head.contains(|c: char| c.is_control() || matches!(c, '“' | '”' | '‘' | '’'))
+        && !head.contains("  ")
+    {
         return Cow::Borrowed(head);
     }
     let mut line = String::with_capacity(head.len() + tail.len() + 5);

@@ -110,5 +110,9 @@ fn a_text_that_names_the_cause_comes_before_the_task_and_the_task_before_the_sta
     );
     assert_eq!(found[0].matched, ["text"]);
     let vague = Symptom { text: Some("Timed out".into()), ..symptom };
-    assert_eq!(catalog.diagnose(&vague)[0].entry.code, "fivetran.task.reconnect", "a broad text stands behind the task");
+    assert_eq!(
+        catalog.diagnose(&vague)[0].entry.code,
+        "fivetran.task.reconnect",
+        "a broad text stands behind the task"
+    );
 }

@@ -3,8 +3,8 @@
 //! In: what the store gives back. Out: views that serialise with the members of the contract, in its order. Members
 //! that only some events have (`original_event`, `created_from`, `conflicts`, `extra`) appear only there.
 
-use crate::model::{Conflict, CreatedFrom, Micros, QuarantinedItem, StoredEvent, Timestamp, Violation};
 use crate::diagnose::Diagnosis;
+use crate::model::{Conflict, CreatedFrom, Micros, QuarantinedItem, StoredEvent, Timestamp, Violation};
 use base64::Engine;
 use serde::Serialize;
 use serde_json::{Map, Value};

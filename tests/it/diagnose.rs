@@ -46,10 +46,7 @@ const HEROKU_ERRORS: [(&str, &str); 31] = [
         "(psycopg2.IntegrityError) duplicate key value violates unique constraint “lead_idx_rpm_account_id__c”",
         "heroku_connect.database.duplicate_key",
     ),
-    (
-        "duplicate key value violates unique constraint \"contact_idx_sfid\"",
-        "heroku_connect.database.duplicate_sfid",
-    ),
+    ("duplicate key value violates unique constraint \"contact_idx_sfid\"", "heroku_connect.database.duplicate_sfid"),
     (
         "Error during sync: (psycopg2.IntegrityError) update or delete on table “mycustomobject__c” violates foreign key constraint…",
         "heroku_connect.database.foreign_key",
@@ -76,31 +73,19 @@ const HEROKU_ERRORS: [(&str, &str); 31] = [
     ("DB is Missing Connect Metadata [DatabaseValidationFailed]", "heroku_connect.database.metadata_missing"),
     ("Expired Transition Aborted by Health_Check", "heroku_connect.worker.hung"),
     ("Expired transition aborted by sweep", "heroku_connect.worker.hung"),
-    (
-        "Query_Wait_Timeout: Server Closed the Connection Unexpectedly",
-        "heroku_connect.database.query_wait_timeout",
-    ),
+    ("Query_Wait_Timeout: Server Closed the Connection Unexpectedly", "heroku_connect.database.query_wait_timeout"),
     (
         "Streaming Error: 403::Organization Total Events Daily Limit Exceeded",
         "heroku_connect.salesforce.streaming_limit",
     ),
     ("Function get_xmlbinary() Does Not Exist", "heroku_connect.database.get_xmlbinary"),
-    (
-        "Too Many Polling Errors. Polling will be Disabled for Up to 15 minute(s)",
-        "heroku_connect.backoff.polling",
-    ),
+    ("Too Many Polling Errors. Polling will be Disabled for Up to 15 minute(s)", "heroku_connect.backoff.polling"),
     (
         "Too Many Bulk Errors, Bulk Usage will be Disabled for up to 12 hour(s) for this mapping",
         "heroku_connect.backoff.bulk",
     ),
-    (
-        "Too many sync errors. Sync operations may be disabled for up to 15 minute(s)",
-        "heroku_connect.backoff.sync",
-    ),
-    (
-        "SERVER_UNAVAILABLE: Request Timed out waiting for Connection",
-        "heroku_connect.salesforce.server_unavailable",
-    ),
+    ("Too many sync errors. Sync operations may be disabled for up to 15 minute(s)", "heroku_connect.backoff.sync"),
+    ("SERVER_UNAVAILABLE: Request Timed out waiting for Connection", "heroku_connect.salesforce.server_unavailable"),
     (
         "Server Raised Fault: 'OPERATION_TOO_LARGE: exceeded 100000 distinct who/what’s’",
         "heroku_connect.salesforce.operation_too_large",
@@ -255,7 +240,8 @@ fn statuses_reasons_and_tasks_of_fivetran_are_explained() {
     }
     let quota = asked(&app, "event=sync_end&status=RESCHEDULED&text=API+quota+reached&source=fivetran");
     assert_eq!(first(&quota), "fivetran.api.quota");
-    let codes: Vec<&str> = quota["data"].as_array().expect("a list").iter().filter_map(|m| m["code"].as_str()).collect();
+    let codes: Vec<&str> =
+        quota["data"].as_array().expect("a list").iter().filter_map(|m| m["code"].as_str()).collect();
     assert!(codes.contains(&"fivetran.status.rescheduled"), "the status is said too: {codes:?}");
 }
 
@@ -292,12 +278,19 @@ fn ago(minutes: i64) -> String {
 fn incidents_syncs_and_events_carry_their_diagnosis() {
     let app = App::spawn();
     let sync = "2a1b3c4d-0000-4000-8000-000000000001";
-    let failed = json!({"status": "FAILURE_WITH_TASK", "taskType": "reconnect", "reason": "The token is no longer good"});
+    let failed =
+        json!({"status": "FAILURE_WITH_TASK", "taskType": "reconnect", "reason": "The token is no longer good"});
     let lines = [
         event("sync_start", &ago(9), "otter", Some(sync), Value::Null),
         event("sync_end", &ago(8), "otter", Some(sync), failed),
         event("sync_start", &ago(7), "heron", Some("b"), Value::Null),
-        event("warning", &ago(6), "heron", Some("b"), json!({"type": "skip_table", "table": "a", "reason": "No change"})),
+        event(
+            "warning",
+            &ago(6),
+            "heron",
+            Some("b"),
+            json!({"type": "skip_table", "table": "a", "reason": "No change"}),
+        ),
         event("sync_end", &ago(5), "heron", Some("b"), json!({"status": "SUCCESSFUL"})),
         event("sync_start", &ago(4), "heron", Some("c"), Value::Null),
         event("sync_end", &ago(3), "heron", Some("c"), json!({"status": "SUCCESSFUL"})),
@@ -340,7 +333,8 @@ fn incidents_syncs_and_events_carry_their_diagnosis() {
 #[test]
 fn the_same_unknown_error_is_seen_once_with_a_count() {
     let app = App::spawn();
-    let odd = |nth: i64| json!({"type": "moon", "message": format!("Moon phase {nth} of 'c{nth}' at m{nth}.example.com")});
+    let odd =
+        |nth: i64| json!({"type": "moon", "message": format!("Moon phase {nth} of 'c{nth}' at m{nth}.example.com")});
     let mut lines: Vec<String> =
         (0..40).map(|nth| event("error", &ago(nth + 1), &format!("c{}", nth % 3), None, odd(nth))).collect();
     lines.push(event("warning", &ago(1), "c9", None, json!({"type": "tide", "message": "High tide"})));
@@ -377,7 +371,9 @@ fn errors_are_explained_on_the_command_line() {
         assert!(text.contains(part), "{part} is missing in\n{text}");
     }
     assert!(out(&explain(&["FATAL:", "too", "many", "connections", "for", "role"])).contains("postgres"));
-    for (code, title) in [("ENTITY_IS_LOCKED", "approval"), ("reconnect", "sign in"), ("fivetran.network.dns", "resolved")] {
+    for (code, title) in
+        [("ENTITY_IS_LOCKED", "approval"), ("reconnect", "sign in"), ("fivetran.network.dns", "resolved")]
+    {
         let text = out(&explain(&[code]));
         assert!(text.contains(title), "{code}: {text}");
     }
@@ -511,7 +507,8 @@ fn the_page_lists_every_entry() {
     let rows: Vec<String> = entries.as_array().expect("a list").iter().map(row).collect();
     let missing: Vec<&String> = rows.iter().filter(|row| !page.contains(row.as_str())).collect();
     assert!(missing.is_empty(), "docs/diagnosis.md lacks {missing:#?}");
-    let listed = page.lines().filter(|line| line.starts_with("| `") && line.matches('.').count() > 0 && line.ends_with("` |"));
+    let listed =
+        page.lines().filter(|line| line.starts_with("| `") && line.matches('.').count() > 0 && line.ends_with("` |"));
     assert_eq!(listed.count(), rows.len(), "docs/diagnosis.md lists an entry that is not there");
 }
 

@@ -39,7 +39,9 @@ pub fn lines(timeline: &Timeline, screen: &Screen) -> Vec<String> {
         let diagnosis = &incident["diagnosis"];
         if let (Some(title), Some(code)) = (text(diagnosis, "title"), text(diagnosis, "code")) {
             add("means", Tone::Plain, &inert(title));
-            for (at, step) in diagnosis["fix"].as_array().into_iter().flatten().filter_map(Value::as_str).take(3).enumerate() {
+            for (at, step) in
+                diagnosis["fix"].as_array().into_iter().flatten().filter_map(Value::as_str).take(3).enumerate()
+            {
                 add(if at == 0 { "steps" } else { "" }, Tone::Plain, &inert(&format!("{}. {step}", at + 1)));
             }
             add("more", Tone::Quiet, &format!("lifeline explain {}", inert(code)));

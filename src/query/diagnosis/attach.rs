@@ -166,7 +166,8 @@ impl Diagnoser {
         };
         let by_end = self.first(&end);
         if by_end.as_ref().is_none_or(|found| !found.telling) {
-            let telling = of("error").find_map(|message| self.first(&message.symptom(source)).filter(|found| found.telling));
+            let telling =
+                of("error").find_map(|message| self.first(&message.symptom(source)).filter(|found| found.telling));
             if let Some(found) = telling {
                 return Some(&self.texts[self.catalog.place(found.entry)]);
             }
@@ -220,10 +221,12 @@ mod tests {
     fn syncs_are_diagnosed_by_their_end_then_their_errors_then_their_warnings() {
         let quiet = json!({"status": "SUCCESSFUL", "warnings": 0, "errors": 0, "messages": []});
         check(StageKind::Sync, Some("SUCCESSFUL"), quiet, None);
-        let failed = json!({"status": "FAILURE", "reason": "connect timed out", "warnings": 0, "errors": 0, "messages": []});
+        let failed =
+            json!({"status": "FAILURE", "reason": "connect timed out", "warnings": 0, "errors": 0, "messages": []});
         check(StageKind::Sync, Some("FAILURE"), failed, Some("fivetran.network.connect_timeout"));
         let messages = json!([{"level": "error", "type": null, "text": "Connection reset by peer", "table": null}]);
-        let vague = json!({"status": "FAILURE", "reason": "it broke", "warnings": 0, "errors": 1, "messages": messages});
+        let vague =
+            json!({"status": "FAILURE", "reason": "it broke", "warnings": 0, "errors": 1, "messages": messages});
         check(StageKind::Sync, Some("FAILURE"), vague, Some("fivetran.network.reset"));
         let nothing = json!({"status": "FAILURE", "reason": null, "warnings": 0, "errors": 0, "messages": []});
         check(StageKind::Sync, Some("FAILURE"), nothing, Some("fivetran.status.failure"));
@@ -242,7 +245,12 @@ mod tests {
         let paused = json!({"reason": "Connector is paused because trial period has ended"});
         check(StageKind::Paused, None, paused, Some("fivetran.reason.paused_trial_ended"));
         check(StageKind::Paused, None, json!({"reason": null}), None);
-        check(StageKind::ResyncTriggered, None, json!({"cause": "STRATEGY", "table": "a"}), Some("fivetran.resync.strategy"));
+        check(
+            StageKind::ResyncTriggered,
+            None,
+            json!({"cause": "STRATEGY", "table": "a"}),
+            Some("fivetran.resync.strategy"),
+        );
         check(StageKind::ResyncTriggered, None, json!({"table": "a"}), None);
         let broken = json!({"reason": "x", "task_type": "update_service_account"});
         check(StageKind::Broken, None, broken, Some("fivetran.task.update_service_account"));
@@ -256,7 +264,8 @@ mod tests {
             anchor: EventKey { created_us: 1, hash: 1 },
             resolved_us: None,
             failures: 1,
-            body: r#"{"id":"a","reason":"Your credentials have expired.","task_type":"reconnect","diagnosis":null}"#.into(),
+            body: r#"{"id":"a","reason":"Your credentials have expired.","task_type":"reconnect","diagnosis":null}"#
+                .into(),
         };
         let text = diagnoser.incident(Some(Source::Fivetran), &incident.body);
         assert_eq!(code(&text).as_deref(), Some("fivetran.task.reconnect"));
