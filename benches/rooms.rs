@@ -4,12 +4,14 @@
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use lifeline::{
+    diagnose::{Symptom, template},
     envelope, identity, json,
-    lifecycle::{Fact, Labels},
-    model::{Delivery, Hints, NewEvent, Payload, Record},
+    lifecycle::{Fact, Labels, Stage, StageKind},
+    model::{Delivery, EventKey, Hints, NewEvent, Payload, Record, Source},
     normalize::{Normalized, normalize},
     pipeline::Pipeline,
     protocol::{Head, Limits, Protocol, native::Native, splunk_hec::SplunkHec},
+    query::diagnosis::Diagnoser,
     redact::Redactor,
     simulate::{SimOptions, Simulator, write_json},
     store::{
@@ -182,5 +184,40 @@ fn storing(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(rooms, framing, understanding, lifecycle, whole, storing);
+fn diagnosing(c: &mut Criterion) {
+    let diagnoser = Diagnoser::builtin();
+    let catalog = diagnoser.catalog();
+    let known = "java.lang.RuntimeException: FATAL: too many connections for role \"hxwraqld\"";
+    let unknown = "Moon phase 17 of 'orders' at moon.example.com is not supported";
+    let long = "could not unable to failed the connection 17 ".repeat(400);
+    let mut group = c.benchmark_group("diagnose");
+    for (name, text) in [("known", known), ("unknown", unknown), ("16 KiB", long.as_str())] {
+        group.bench_function(name, |b| b.iter(|| catalog.diagnose(&Symptom::of_text(black_box(text)))));
+    }
+    group.bench_function("template", |b| b.iter(|| template(black_box(unknown))));
+    let failed: Vec<Stage> = (0..10_000).map(failed_sync).collect();
+    group.bench_function("10,000 failed syncs", |b| {
+        b.iter(|| failed.iter().map(|stage| diagnoser.stage(Source::Fivetran, stage).len()).sum::<usize>());
+    });
+    group.finish();
+}
+
+/// A sync that failed for one of a hundred reasons.
+fn failed_sync(nth: i64) -> Stage {
+    let reason = format!("Connection to db-{}.example.com:5432 refused", nth % 100);
+    let tables = vec![serde_json::json!({"schema": "public", "table": "orders", "records_read": 24, "rows": {}}); 10];
+    let body = serde_json::json!({"stage": "sync", "status": "FAILURE", "reason": reason, "task_type": null, "tables": tables,
+        "warnings": 0, "errors": 0, "messages": []});
+    Stage {
+        anchor: EventKey { created_us: nth, hash: nth },
+        kind: StageKind::Sync,
+        until_us: None,
+        sync_id: None,
+        status: Some("FAILURE".to_owned()),
+        schema_change: false,
+        body: body.to_string(),
+    }
+}
+
+criterion_group!(rooms, framing, understanding, lifecycle, whole, storing, diagnosing);
 criterion_main!(rooms);

@@ -9,7 +9,7 @@
 //! 4. [`normalize`] gives every spelling of an event one form, [`redact`] removes secrets, [`validate`] compares
 //!    it with `schemas/`, [`identity`] names it by its content.
 //! 5. [`store`] commits the batch with an fsync, and only then does the protocol answer.
-//! 6. [`query`] reads back what was kept; [`export`] writes it for other programs.
+//! 6. [`query`] reads back what was kept and says with [`diagnose`] what errors mean; [`export`] writes it for other programs.
 //!
 //! [`pipeline`] is the only file that knows this order.
 
@@ -18,6 +18,7 @@ pub mod auth;
 pub mod body;
 pub mod cli;
 pub mod config;
+pub mod diagnose;
 pub mod envelope;
 pub mod export;
 pub mod identity;

@@ -13,6 +13,7 @@ mod connections;
 mod control;
 mod doctor;
 mod error;
+mod explain;
 mod export;
 mod flags;
 mod healthcheck;
@@ -90,6 +91,12 @@ enum Command {
         lifeline timeline brave_otter --as-of 2026-07-07T16:35:00Z\n\nExit code 1 when there is no such connection."
     )]
     Timeline(timeline::TimelineArgs),
+    /// What an error text or a code means, whose move it is and what to do.
+    #[command(
+        after_help = "Examples:\n  lifeline explain 'FATAL: too many connections for role \"fivetran\"'\n  lifeline explain ENTITY_IS_LOCKED\n  \
+        lifeline explain - < error.txt\n\nNeeds no server. Exit code 1 when nothing is known."
+    )]
+    Explain(explain::ExplainArgs),
     /// Write lives or events to a file that other programs read.
     #[command(subcommand, after_help = "Example: lifeline export timeline --all --format csv -o syncs.csv")]
     Export(export::ExportCommand),
@@ -137,6 +144,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Token(command) => token::run(&command),
         Command::Connections(args) => connections::run(&args),
         Command::Timeline(args) => timeline::run(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Export(command) => export::run(&command),
         Command::Rebuild(args) => rebuild::run(&args),
         Command::Quarantine(command) => quarantine::run(&command),

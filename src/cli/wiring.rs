@@ -6,8 +6,10 @@ use super::CliError;
 use crate::{
     auth::{ConfiguredToken, DEFAULT_NAME, Gate, GateSettings, IdentitySettings, Issuer, Kind},
     config::{Config, PubsubIdentity, Secret},
+    diagnose::Catalog,
     model::Micros,
     protocol::{Limits, PROTOCOLS},
+    query::diagnosis::Diagnoser,
     redact::Redactor,
     server::{self, Listen, ServerContext, ServerSettings, TlsFiles},
     store::{
@@ -34,6 +36,8 @@ pub struct Opened {
     pub store: SharedStore,
     /// The way into it.
     pub pipeline: Arc<Pipeline>,
+    /// What errors mean.
+    pub diagnoser: Arc<Diagnoser>,
 }
 
 /// A token of that kind that nobody can guess.
@@ -58,6 +62,7 @@ pub fn understanding(schemas_dir: Option<&Path>) -> Result<Understanding, CliErr
 pub async fn open(config: &Config) -> Result<Opened, CliError> {
     let schemas =
         Schemas::load(config.storage.schemas_dir.as_deref()).map_err(|error| CliError::Other(error.to_string()))?;
+    let diagnoser = Arc::new(Diagnoser::new(catalog(config)?));
     let options = SqliteOptions {
         queue_batches_max: config.bounds.queue_batches_max,
         ballast_bytes: config.storage.ballast_bytes,
@@ -69,7 +74,15 @@ pub async fn open(config: &Config) -> Result<Opened, CliError> {
         crate::store::open(&config.storage.data_dir, options).map_err(|error| CliError::Other(error.to_string()))?;
     let redactor = Redactor::new(redaction_key(&store).await?);
     let pipeline = Pipeline::new(Arc::clone(&store), Arc::new(schemas), Arc::new(redactor));
-    Ok(Opened { store, pipeline: Arc::new(pipeline) })
+    Ok(Opened { store, pipeline: Arc::new(pipeline), diagnoser })
+}
+
+/// The catalogue of errors, with the user's own entries.
+///
+/// # Errors
+/// One of them cannot be used.
+pub fn catalog(config: &Config) -> Result<Arc<Catalog>, CliError> {
+    Catalog::load(config.storage.diagnosis_dir.as_deref()).map_err(|error| CliError::Other(error.to_string()))
 }
 
 /// The key of this store's masks, made when there is none.
@@ -126,7 +139,8 @@ pub async fn serve(
         hec_query_token: config.network.hec_query_token,
         ..ServerSettings::default()
     };
-    let context = ServerContext::new(opened.pipeline, Arc::new(gate), Arc::new(metrics), settings);
+    let mut context = ServerContext::new(opened.pipeline, Arc::new(gate), Arc::new(metrics), settings);
+    context.diagnoser = opened.diagnoser;
     let listen = Listen {
         address: config.network.listen,
         tls: config.network.tls.clone().map(|tls| TlsFiles { cert: tls.cert, key: tls.key }),

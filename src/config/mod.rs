@@ -53,6 +53,8 @@ pub struct Storage {
     pub data_dir: PathBuf,
     /// The user's own schemas.
     pub schemas_dir: Option<PathBuf>,
+    /// The user's own explanations of errors.
+    pub diagnosis_dir: Option<PathBuf>,
     /// Whether checkpoints are the server's business; another program's otherwise.
     pub wal_autocheckpoint: bool,
     /// Bytes of the file that is given up on a full disk; 0 for none.
@@ -220,6 +222,7 @@ impl Reader<'_> {
         let storage = Storage {
             data_dir: self.get("data_dir", path)?,
             schemas_dir: self.get("schemas_dir", path),
+            diagnosis_dir: self.get("diagnosis_dir", path),
             wal_autocheckpoint: self.get("wal_autocheckpoint", value::boolean)?,
             ballast_bytes: self.number("ballast_bytes", value::bytes_or_off)?,
             fold: self.get("fold", value::boolean)?,

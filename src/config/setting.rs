@@ -144,6 +144,7 @@ pub static SETTINGS: &[Setting] = &[
     setting(STORAGE, "data_dir", Kind::Path, Some("lifeline-data"), "Directory of lifeline.db and everything else."),
     setting(STORAGE, "store", Kind::Store, Some("sqlite"), "Where events are kept: sqlite, in the data directory."),
     setting(STORAGE, "schemas_dir", Kind::Path, None, "Directory of your own event schemas; they extend or override the built-in ones."),
+    setting(STORAGE, "diagnosis_dir", Kind::Path, None, "Directory of your own explanations of errors (TOML); they extend or override the built-in ones."),
     setting(STORAGE, "wal_autocheckpoint", Kind::Bool, Some("on"),
         "Whether the write-ahead log is folded into the database by the server; off leaves that to another program, such as Litestream."),
     setting(STORAGE, "ballast_bytes", Kind::BytesOrOff, Some("32MiB"),

@@ -5,6 +5,7 @@
 //! ([`BadParameter`]). Knows nothing of HTTP.
 
 mod cursor;
+pub mod diagnosis;
 mod filter;
 pub mod lives;
 mod page;

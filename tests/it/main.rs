@@ -14,6 +14,7 @@ mod sse;
 mod captures;
 mod commands;
 mod decoders;
+mod diagnose;
 mod disk;
 mod docs;
 mod durability;

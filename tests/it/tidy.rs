@@ -25,11 +25,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("identity", &["model", "json", "redact"]),
     ("lifecycle", &["model", "json"]),
     ("audit", &["model", "json"]),
+    ("diagnose", &["model", "json"]),
     // The fold runs inside the commit, so that a query after an acknowledgement sees the event.
     ("store", &["model", "json", "lifecycle", "audit"]),
     ("simulate", &["model", "json"]),
     ("config", &["model"]),
-    ("query", &["model", "json", "lifecycle", "audit", "store"]),
+    ("query", &["model", "json", "lifecycle", "audit", "diagnose", "store"]),
     ("export", &["model", "json", "lifecycle", "audit", "store", "query"]),
     (
         "pipeline",

@@ -3,6 +3,7 @@
 //! In: a path and a method. Out: JSON, a stream of events, metrics, a page. Refused: readers without a token that allows
 //! it, and parameters that are not exactly right.
 
+mod diagnose;
 mod docs;
 mod events;
 mod lives;
@@ -34,6 +35,8 @@ pub(super) enum Api {
     Metrics,
     Document,
     Docs(String),
+    Diagnose,
+    Unknown,
     Events,
     Event(String),
     Stream,
@@ -63,6 +66,8 @@ impl Api {
             ("metrics", None, ..) => Self::Metrics,
             ("openapi.json", None, ..) => Self::Document,
             ("docs", file, None, None) => Self::Docs(file.unwrap_or_default().to_owned()),
+            ("v1", Some("diagnose"), None, _) => Self::Diagnose,
+            ("v1", Some("diagnose"), Some("unknown"), None) => Self::Unknown,
             ("v1", Some("events"), None, _) => Self::Events,
             ("v1", Some("events"), Some("stream"), None) => Self::Stream,
             ("v1", Some("events"), Some(id), None) => Self::Event(named(id)),
@@ -103,6 +108,8 @@ impl Api {
             Self::Metrics => operations::metrics(state, door, req).await,
             Self::Document => docs::openapi(req),
             Self::Docs(file) => docs::page(file, req),
+            Self::Diagnose => diagnose::ask(state, door, req).await,
+            Self::Unknown => diagnose::unknown(state, door, req).await,
             Self::Events => events::list(state, door, req).await,
             Self::Event(id) => events::one(state, door, req, id).await,
             Self::Stream => stream::open(state, door, req).await,

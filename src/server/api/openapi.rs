@@ -3,7 +3,7 @@
 //!
 //! Out: the JSON of the document. Filters, errors and credentials, which many routes share, are added in one place.
 
-use super::{docs, events, lives, operations, quarantine, rebuild, stream, tokens};
+use super::{diagnose, docs, events, lives, operations, quarantine, rebuild, stream, tokens};
 use crate::{
     lifecycle,
     model::{Family, Level, Source, Status},
@@ -55,6 +55,8 @@ use utoipa::{
         lives::incidents,
         lives::transformations,
         lives::stats,
+        diagnose::ask,
+        diagnose::unknown,
         quarantine::list,
         quarantine::one,
         quarantine::replay,
@@ -135,7 +137,8 @@ struct Words;
 
 impl Modify for Words {
     fn modify(&self, document: &mut openapi::OpenApi) {
-        let words: [(&str, &str, Vec<&str>); 8] = [
+        let words: [(&str, &str, Vec<&str>); 9] = [
+            ("/v1/diagnose", "source", Source::ALL.map(Source::as_str).to_vec()),
             ("/v1/connections", "status", lifecycle::Status::ALL.map(lifecycle::Status::as_str).to_vec()),
             ("/v1/connections", "health", lifecycle::Health::ALL.map(lifecycle::Health::as_str).to_vec()),
             ("/v1/connections", "source", Source::ALL.map(Source::as_str).to_vec()),
