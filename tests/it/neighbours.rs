@@ -92,6 +92,10 @@ fn an_error_of_a_mapping_is_an_incident_until_its_rows_move_again() {
     );
     let open = app.get_json(&format!("/v1/incidents?connection_id={ADD_ON}&open=true"));
     assert_eq!(open["data"][0]["reason"], error);
+    assert!(
+        open["data"][0]["diagnosis"]["code"].as_str().is_some_and(|code| code.starts_with("heroku_connect.")),
+        "{open}"
+    );
     let connection = app.get_json(&format!("/v1/connections/{ADD_ON}"));
     assert_eq!(connection["status"], "broken");
     assert_eq!(connection["mappings"][0]["back_off_until"], "2022-02-28T10:20:01.000001Z");
@@ -110,9 +114,16 @@ fn a_report_of_a_backup_is_a_sync_with_its_objects() {
     app.post_native(report.to_string()).expect(200);
     let (timeline, names) = stages(&app, "00D000");
     assert_eq!(names, ["sync", "broken"]);
-    assert_eq!(timeline["stages"][0]["reason"], "of 2 objects 1 not visible");
-    assert_eq!(timeline["incidents"][0]["reason"], "of 2 objects 1 not visible");
-    assert_eq!(app.all_events("source=salesforce_backup").len(), 4);
+    assert_eq!(timeline["stages"][0]["reason"], "of 2 objects 1 not visible: NOT_VISIBLE");
+    assert_eq!(timeline["incidents"][0]["reason"], "of 2 objects 1 not visible: NOT_VISIBLE");
+    let code = timeline["incidents"][0]["diagnosis"]["code"].as_str().unwrap_or_default();
+    assert!(code.starts_with("salesforce_backup.not_visible"), "{code}");
+    let events = app.all_events("source=salesforce_backup");
+    assert_eq!(events.len(), 4);
+    let hidden =
+        events.iter().find(|event| event["data"]["object_status"] == "NOT_VISIBLE").expect("the hidden object");
+    let one = app.get_json(&format!("/v1/events/{}", hidden["id"].as_str().expect("an id")));
+    assert_eq!(one["diagnosis"]["code"], timeline["incidents"][0]["diagnosis"]["code"]);
 }
 
 #[test]
@@ -127,6 +138,11 @@ fn a_data_connection_breaks_and_is_monitored_again() {
     };
     app.post_native(status("2026-07-07T10:00:00Z", "Error", Some(message))).expect(200);
     assert_eq!(app.get_json("/v1/connections/dc-1")["status"], "broken");
+    let incident = app.get_json("/v1/incidents?connection_id=dc-1");
+    assert!(
+        incident["data"][0]["diagnosis"]["code"].as_str().is_some_and(|code| code.starts_with("code42.")),
+        "{incident}"
+    );
     app.post_native(status("2026-07-07T10:20:00Z", "Monitoring", None)).expect(200);
     let (timeline, names) = stages(&app, "dc-1");
     assert_eq!(names, ["broken", "recovered"]);

@@ -197,16 +197,21 @@ fn a_backup_job_is_a_sync_and_its_objects_are_tables() {
     };
     let facts = [
         job(0, "job_started", json!({"job_type": "BACKUP"})),
-        job(9, "object", json!({"object": "Account", "status": "SUCCESS", "records": 1_204})),
-        job(9, "object", json!({"object": "Contact", "status": "UNABLE_TO_LOCK_ROW"})),
-        job(9, "job_finished", json!({"status": "COMPLETED_WITH_ERRORS", "objects": 2, "objects_with_errors": 1})),
+        job(9, "object", json!({"object": "Account", "object_status": "SUCCESS", "records": 1_204})),
+        job(9, "object", json!({"object": "Contact", "object_status": "UNABLE_TO_LOCK_ROW"})),
+        job(
+            9,
+            "job_finished",
+            json!({"status": "COMPLETED_WITH_ERRORS", "objects": 2, "objects_with_errors": 1,
+            "object_statuses": ["UNABLE_TO_LOCK_ROW"]}),
+        ),
     ];
     let (summary, out) = fold(&facts);
     let (stages, incidents) = rows(&out);
     assert_eq!((summary.status.as_str(), incidents.len()), ("broken", 1));
     let sync = &stages[0];
     assert_eq!((&sync["sync_id"], &sync["status"]), (&json!("run-7"), &json!("COMPLETED_WITH_ERRORS")));
-    assert_eq!(sync["reason"], "of 2 objects 1 with errors");
+    assert_eq!(sync["reason"], "of 2 objects 1 with errors: UNABLE_TO_LOCK_ROW");
     assert_eq!(sync["tables"][0]["records_read"], 1_204);
     assert_eq!(sync["errors"], 1);
     assert_eq!(sync["duration_ms"], 9_000);

@@ -5,8 +5,11 @@
 
 use super::{
     super::{Action, Channel, Edit, Ending, Happening, Message, Moved, News, Signal, TableName},
-    values::{LONG_TEXT_CHARS_MAX, Members, TEXT_CHARS_MAX},
+    values::{LONG_TEXT_CHARS_MAX, Members, TEXT_CHARS_MAX, cut},
 };
+
+/// Status codes that the reason of a failed job names.
+const CODES_MAX: usize = 10;
 
 /// Most objects of one line.
 const OBJECTS_MAX: usize = 200;
@@ -110,7 +113,7 @@ fn moved(data: Members<'_>) -> Option<Moved> {
 
 fn backup_object(data: Members<'_>) -> Signal {
     let table = TableName { schema: None, table: data.text(&["object"]).unwrap_or_default() };
-    let status = data.text(&["status"]);
+    let status = data.text(&["object_status"]);
     match status.as_deref() {
         Some("SUCCESS" | "SUCCESSFUL" | "COMPLETED") => Signal::Processed(Box::new(table), data.count(&["records"])),
         _ => {
@@ -126,12 +129,16 @@ fn backup_end(data: Members<'_>) -> Ending {
     let status = data.text(&["status"]);
     let failed = data.count(&["objects_with_errors"]);
     let hidden = data.count(&["objects_not_visible"]);
+    let codes = data.list(&["object_statuses"]).iter().filter_map(serde_json::Value::as_str).take(CODES_MAX);
+    let codes = codes.map(|code| cut(code, 100)).collect::<Vec<_>>().join(", ");
+    let codes = if codes.is_empty() { codes } else { format!(": {codes}") };
     let reason = data.said(&["message"], TEXT_CHARS_MAX).or_else(|| {
         let said = |n: u64, what: &str| (n > 0).then(|| format!("{n} {what}"));
         let parts: Vec<String> =
             [said(failed, "with errors"), said(hidden, "not visible")].into_iter().flatten().collect();
-        (!parts.is_empty())
-            .then(|| format!("of {} objects {}", data.count(&["objects"]), parts.join(" and ")).into_boxed_str())
+        (!parts.is_empty()).then(|| {
+            format!("of {} objects {}{}", data.count(&["objects"]), parts.join(" and "), codes).into_boxed_str()
+        })
     });
     let status = status.map(|status| match &*status {
         "COMPLETED" => "SUCCESSFUL".into(),

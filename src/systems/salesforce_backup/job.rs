@@ -6,6 +6,9 @@ use super::{
 };
 use crate::model::{Hints, Record, Source, Timestamp};
 
+/// Most status codes that the end of a job names.
+const CODES_MAX: usize = 10;
+
 /// A backup or a restore.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Job {
@@ -139,7 +142,7 @@ impl Job {
             made.time = self.finish.or(self.start);
             made.level = Some(object.level().to_owned());
             made.put("object", object.name.as_str());
-            made.put("status", object.status.as_str());
+            made.put("object_status", object.status.as_str());
             made.put_some("records", object.records);
             made.put_some("message", object.message.as_deref());
             records.push(made.record(&object.original, hints));
@@ -177,6 +180,13 @@ impl Job {
             made.put("objects", self.objects.len() + self.objects_left_out);
             made.put("objects_with_errors", failed);
             made.put("objects_not_visible", hidden);
+            let mut codes: Vec<&str> = Vec::new();
+            for object in self.objects.iter().filter(|object| object.level() != "INFO") {
+                if codes.len() < CODES_MAX && !codes.contains(&object.status.as_str()) {
+                    codes.push(&object.status);
+                }
+            }
+            made.put_some("object_statuses", (!codes.is_empty()).then_some(codes));
         }
         made.put_some("message", self.message.as_deref());
         made

@@ -33,7 +33,7 @@ fn a_report_becomes_the_events_of_its_job() {
     let start = Some("2026-07-07T01:00:00Z".to_owned());
     let finish = Some("2026-07-07T01:20:00Z".to_owned());
     let level = |level: &str| Some(level.to_owned());
-    let object = |name: &str, status: &str| json!({"job_type": "BACKUP", "object": name, "status": status});
+    let object = |name: &str, status: &str| json!({"job_type": "BACKUP", "object": name, "object_status": status});
     let mut account = object("Account", "SUCCESS");
     account["records"] = json!(1204);
     let mut contact = object("Contact", "UNABLE_TO_LOCK_ROW");
@@ -55,7 +55,7 @@ fn a_report_becomes_the_events_of_its_job() {
                 finish,
                 level("WARNING"),
                 json!({"job_type": "BACKUP", "status": "COMPLETED_WITH_ERRORS", "objects": 3, "objects_with_errors": 1,
-                "objects_not_visible": 1})
+                "objects_not_visible": 1, "object_statuses": ["NOT_VISIBLE", "UNABLE_TO_LOCK_ROW"]})
             ),
         ]
     );
