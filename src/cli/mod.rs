@@ -5,6 +5,7 @@
 //! the pipeline's construction go through `wiring` alone.
 
 mod access;
+mod audit;
 mod backup;
 mod banner;
 mod check;
