@@ -6,11 +6,26 @@
 //! written anew, so that a verifier can hash the bytes of the line.
 
 use super::{Ends, Writer};
-use crate::store::{
-    StoreError,
-    trail::{Hash, Pruned, Record},
+use crate::{
+    audit::{self, Tail},
+    query::render::millis,
+    store::{
+        StoreError,
+        trail::{Hash, Pruned, Record},
+    },
 };
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// What the file ends with.
+#[derive(Serialize)]
+struct Last<'l> {
+    manifest: &'l str,
+    checkpoint: &'l str,
+    public_key: &'l str,
+    after: Vec<String>,
+    pruned: Vec<PrunedView>,
+}
 
 /// How lines stand together.
 #[derive(Debug)]
@@ -55,52 +70,103 @@ impl Writer for Lines {
         } else {
             out.push(b'{');
         }
-        let mut member = |name: &str, value: &Value, last: bool| {
-            // Writing to memory cannot fail.
-            out.extend_from_slice(format!("\"{name}\":{value}{}", if last { "}\n" } else { "," }).as_bytes());
+        let last = Last {
+            manifest: &manifest,
+            checkpoint: &ends.plan.checkpoint,
+            public_key: &ends.plan.public_key,
+            after: ends.after.iter().map(hex::encode).collect(),
+            pruned: ends.pruned.iter().map(PrunedView::from).collect(),
         };
-        member("manifest", &manifest.into(), false);
-        member("checkpoint", &ends.plan.checkpoint.as_str().into(), false);
-        member("public_key", &ends.plan.public_key.as_str().into(), false);
-        member("after", &ends.after.iter().map(hex::encode).collect::<Vec<_>>().into(), false);
-        member("pruned", &ends.pruned.iter().map(pruned).collect::<Vec<_>>().into(), true);
+        // Texts and numbers: nothing that JSON could refuse.
+        let text = serde_json::to_string(&last).unwrap_or_default();
+        out.extend_from_slice(text.strip_prefix('{').unwrap_or_default().as_bytes());
+        out.push(b'\n');
         Ok(())
     }
 }
 
 /// A range whose bodies are gone, as answers and exports show it.
-#[must_use]
-pub fn pruned(range: &Pruned) -> Value {
-    let at = crate::query::render::millis(range.at);
-    json!({"first": range.first, "last": range.last, "at": at, "reason": range.reason})
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = PrunedRange)]
+pub struct PrunedView {
+    /// First number.
+    first: u64,
+    /// Last number.
+    last: u64,
+    /// When.
+    #[schema(format = DateTime)]
+    at: String,
+    /// Why.
+    #[schema(example = "retention 400 days")]
+    reason: String,
+}
+
+impl From<&Pruned> for PrunedView {
+    fn from(range: &Pruned) -> Self {
+        Self { first: range.first, last: range.last, at: millis(range.at), reason: range.reason.clone() }
+    }
 }
 
 /// The canonical text, its hash, and what was left out before it.
 fn line(record: &Record, body: &str, before: &[Hash], out: &mut Vec<u8>) -> Result<(), StoreError> {
-    answer(record, body, out)?;
-    if !before.is_empty() {
-        out.extend_from_slice(b",\"before\":[");
-        for (at, hash) in before.iter().enumerate() {
-            out.extend_from_slice(if at > 0 { b",\"" } else { b"\"" });
-            out.extend_from_slice(hex::encode(hash).as_bytes());
-            out.push(b'"');
-        }
-        out.push(b']');
+    if !(body.starts_with("{\"seq\":") && body.ends_with('}')) {
+        return Err(StoreError::Damaged(format!("audit record {} is no record", record.seq)));
     }
-    out.push(b'}');
+    out.extend_from_slice(audit::line(body, &record.leaf, Tail::Before(before)).as_bytes());
     Ok(())
 }
 
-/// The canonical text with its hash, still open at the end.
-///
-/// # Errors
-/// The text does not end as a record does: the store is damaged.
-pub fn answer(record: &Record, body: &str, out: &mut Vec<u8>) -> Result<(), StoreError> {
-    let open = body.strip_suffix('}').filter(|open| open.starts_with("{\"seq\":"));
-    let open = open.ok_or_else(|| StoreError::Damaged(format!("audit record {} is no record", record.seq)))?;
-    out.extend_from_slice(open.as_bytes());
-    out.extend_from_slice(b",\"leaf_hash\":\"");
-    out.extend_from_slice(hex::encode(record.leaf).as_bytes());
-    out.push(b'"');
-    Ok(())
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{row::tests::*, tests::plan},
+        *,
+    };
+    use serde_json::Value;
+
+    fn written(mut lines: Lines) -> String {
+        let plan = plan();
+        let mut out = Vec::new();
+        lines.begin(&mut out).expect("begun");
+        lines.record(&record(2, ""), &pause(2), &[[1; 32]], &mut out).expect("a record");
+        lines.record(&record(3, ""), &pause(3), &[], &mut out).expect("a record");
+        let mut ends = Ends::of(&plan);
+        ends.after.push([2; 32]);
+        ends.pruned.push(Pruned { log: plan.log, first: 1, last: 1, at: 0, reason: "retention \"x\"".into() });
+        lines.end(&ends, &mut out).expect("an end");
+        String::from_utf8(out).expect("text")
+    }
+
+    const PRUNED: &str = r#"[{"first":1,"last":1,"at":"1970-01-01T00:00:00.000Z","reason":"retention \"x\""}]"#;
+
+    #[test]
+    fn a_line_is_the_record_as_it_was_hashed_and_what_proves_it() {
+        let text = written(Lines::Ndjson);
+        let lines: Vec<&str> = text.split('\n').collect();
+        assert_eq!(lines.len(), 4, "{text}");
+        let hash = |byte: u8| hex::encode([byte; 32]);
+        let open = |seq: u64| pause(seq).strip_suffix('}').map(str::to_owned).expect("an object");
+        assert_eq!(lines[0], format!(r#"{},"leaf_hash":"{}","before":["{}"]}}"#, open(2), hash(2), hash(1)));
+        assert_eq!(lines[1], format!(r#"{},"leaf_hash":"{}"}}"#, open(3), hash(3)));
+        assert!(lines[2].starts_with(r#"{"manifest":"lifeline audit manifest v1\n{\"origin\""#), "{}", lines[2]);
+        assert!(lines[2].ends_with(&format!(r#","after":["{}"],"pruned":{PRUNED}}}"#, hash(2))), "{}", lines[2]);
+        let end: Value = serde_json::from_str(lines[2]).expect("JSON");
+        assert_eq!(end["checkpoint"], "a checkpoint\n");
+    }
+
+    #[test]
+    fn a_document_holds_the_same() {
+        let value: Value = serde_json::from_str(&written(Lines::Json(false))).expect("JSON");
+        assert_eq!(value["data"].as_array().map(Vec::len), Some(2));
+        assert_eq!(value["data"][0]["before"][0], hex::encode([1; 32]));
+        assert_eq!((&value["public_key"], &value["pruned"][0]["last"]), (&"a key".into(), &1.into()));
+    }
+
+    #[test]
+    fn a_text_that_is_no_record_is_damage() {
+        for text in ["", "{}", "[]", "{\"seq\":1"] {
+            let error = line(&record(9, ""), text, &[], &mut Vec::new()).expect_err("damage").to_string();
+            assert!(error.contains("audit record 9"), "{error}");
+        }
+    }
 }

@@ -3,8 +3,8 @@
 //! In: what is known at the end of a file. Out: the note. Nothing in it comes from a clock: `made_at` is the time of the checkpoint, so
 //! that the same export has the same manifest.
 
-use super::Ends;
-use crate::{query::render::millis, store::trail::RecordFilter};
+use super::{Ends, PrunedView};
+use crate::store::trail::RecordFilter;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -25,7 +25,8 @@ struct Manifest<'m> {
     first_seq: Option<u64>,
     last_seq: Option<u64>,
     sha256: String,
-    made_at: String,
+    pruned: Vec<PrunedView>,
+    made_at: &'m str,
     product: &'m str,
     key_id: &'m str,
     #[serde(skip_serializing_if = "Map::is_empty")]
@@ -68,7 +69,8 @@ impl Ends<'_> {
             first_seq: self.first_seq,
             last_seq: self.last_seq,
             sha256: hex::encode(self.sha256),
-            made_at: millis(plan.at),
+            pruned: self.pruned.iter().map(PrunedView::from).collect(),
+            made_at: &plan.made_at,
             product: concat!("lifeline ", env!("CARGO_PKG_VERSION")),
             key_id: &plan.key_id,
             files: self.files.iter().map(|(name, hash)| ((*name).to_owned(), hex::encode(hash).into())).collect(),
@@ -104,7 +106,7 @@ mod tests {
             concat!(
                 r#"{{"origin":"lifeline/0123456789ab/trail","log":"trail","format":"ndjson","filter":{{"actor":"who"}},"#,
                 r#""from":"2025-07-07T16:34:20.536752Z","to":null,"tree_size":7,"root_hash":"{}","records":2,"first_seq":3,"#,
-                r#""last_seq":5,"sha256":"{}","made_at":"2025-07-07T16:34:20.536Z","product":"{}","key_id":"01020304"}}"#
+                r#""last_seq":5,"sha256":"{}","pruned":[],"made_at":"2025-07-07T16:34:20.536Z","product":"{}","key_id":"01020304"}}"#
             ),
             root, zeros, product
         );

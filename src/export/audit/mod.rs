@@ -14,13 +14,12 @@ mod row;
 mod zip;
 
 pub use csv::COLUMNS;
-pub use lines::{answer as answer_line, pruned as pruned_json};
+pub use lines::PrunedView;
 pub use manifest::filter as filter_json;
 pub use ocsf::VERSION as OCSF_VERSION;
 
 use crate::{
     audit::Log,
-    model::Micros,
     store::{
         Order, StoreError, Trail,
         trail::{Hash, NodeId, Pruned, Record, RecordFilter, RecordQuery},
@@ -104,8 +103,8 @@ pub struct Plan {
     pub size: u64,
     /// Root of the tree under the checkpoint.
     pub root: Hash,
-    /// When the checkpoint was signed, microseconds.
-    pub at: Micros,
+    /// When the checkpoint was signed, as it says.
+    pub made_at: String,
     /// The log's origin.
     pub origin: String,
     /// The signed checkpoint.
@@ -208,6 +207,7 @@ pub struct Export {
     records: u64,
     first_seq: Option<u64>,
     last_seq: Option<u64>,
+    pruned: Vec<Pruned>,
     sha256: Sha256,
     bytes: u64,
 }
@@ -232,6 +232,7 @@ impl Export {
             records: 0,
             first_seq: None,
             last_seq: None,
+            pruned: Vec::new(),
             sha256: Sha256::new(),
             bytes: 0,
         })
@@ -294,12 +295,12 @@ impl Export {
 
     fn end(&mut self, trail: &dyn Trail, out: &mut Vec<u8>) -> Result<(), StoreError> {
         let ids = if self.writer.wants_gaps() { cover(self.leaf, self.plan.size) } else { Vec::new() };
-        let mut pruned = trail.pruned(self.plan.log)?;
-        pruned.retain(|range| range.first <= self.plan.size);
+        self.pruned = trail.pruned(self.plan.log)?;
+        self.pruned.retain(|range| range.first <= self.plan.size);
         let ends = Ends {
             plan: &self.plan,
             after: trail.nodes(self.plan.log, &ids)?,
-            pruned,
+            pruned: self.pruned.clone(),
             records: self.records,
             first_seq: self.first_seq,
             last_seq: self.last_seq,
@@ -345,7 +346,7 @@ impl Export {
         let ends = Ends {
             plan: &self.plan,
             after: Vec::new(),
-            pruned: Vec::new(),
+            pruned: self.pruned.clone(),
             records: self.records,
             first_seq: self.first_seq,
             last_seq: self.last_seq,
@@ -383,7 +384,7 @@ pub(crate) mod tests {
             format: Format::Ndjson,
             size: 7,
             root: [9; 32],
-            at: 1_751_906_060_536_000,
+            made_at: "2025-07-07T16:34:20.536Z".into(),
             origin: "lifeline/0123456789ab/trail".into(),
             checkpoint: "a checkpoint\n".into(),
             public_key: "a key".into(),

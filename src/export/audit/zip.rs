@@ -1,7 +1,7 @@
 //! Everything that an auditor needs, in one file.
 //!
 //! In: all records, twice (once for each form). Out: a ZIP, written from front to back: explanations, keys and the verifier first, then
-//! `records.ndjson`, `records.csv`, and last the manifest that binds them. The times in it are those of the checkpoint, so that the same
+//! `records.ndjson`, `records.csv`, last the manifest that binds them, and as the archive's comment a seal over all of its bytes. The times in it are those of the checkpoint, so that the same
 //! export has the same bytes.
 
 use super::{Ends, Plan, Writer, csv::Csv, lines::Lines, parquet::Sink};
@@ -36,6 +36,8 @@ pub(super) struct Bundle {
     text: Vec<u8>,
     sha256: Sha256,
     files: Vec<(&'static str, Hash)>,
+    /// Of every byte of the archive so far.
+    archive: Sha256,
 }
 
 impl Bundle {
@@ -49,13 +51,14 @@ impl Bundle {
             text: Vec::new(),
             sha256: Sha256::new(),
             files: Vec::new(),
+            archive: Sha256::new(),
         })
     }
 
     fn start(&mut self, name: &'static str, large: bool) -> Result<(), StoreError> {
         let options = SimpleFileOptions::default()
             .compression_method(CompressionMethod::Deflated)
-            .last_modified_time(stamp(self.plan.at))
+            .last_modified_time(stamp(&self.plan.made_at))
             .unix_permissions(0o644)
             .large_file(large);
         self.sha256 = Sha256::new();
@@ -83,6 +86,33 @@ impl Bundle {
         Ok(())
     }
 
+    /// Ends the archive with the seal: a signed note over every byte before it, as the archive's comment.
+    fn seal(&mut self, out: &mut Vec<u8>) -> Result<(), StoreError> {
+        // A seal has the same length whatever it seals, so that a blank one holds its place while the rest is written.
+        let blank = self.sealed(&[0; 32]).len();
+        let Some(mut zip) = self.zip.take() else { return Ok(()) };
+        zip.set_comment("x".repeat(blank)).map_err(failed)?;
+        zip.finish().map_err(failed)?;
+        let mut last = Vec::new();
+        self.drain(&mut last, blank);
+        let seal = self.sealed(&self.archive.clone().finalize().into());
+        out.append(&mut last);
+        out.extend_from_slice(seal.as_bytes());
+        Ok(())
+    }
+
+    fn sealed(&self, hash: &Hash) -> String {
+        (self.plan.sign)(&format!("lifeline audit bundle v1\n{}\n", hex::encode(hash)))
+    }
+
+    /// Moves what was written behind `out` but for some last bytes, which are thrown away.
+    fn drain(&mut self, out: &mut Vec<u8>, but: usize) {
+        let from = out.len();
+        self.sink.drain(out);
+        out.truncate(out.len().saturating_sub(but).max(from));
+        self.archive.update(&out[from..]);
+    }
+
     fn form(&self) -> Box<dyn Writer> {
         match self.pass {
             Pass::Csv => Box::new(Csv),
@@ -95,7 +125,7 @@ impl Bundle {
         README
             .replace("{origin}", &self.plan.origin)
             .replace("{size}", &self.plan.size.to_string())
-            .replace("{made_at}", &crate::query::render::millis(self.plan.at))
+            .replace("{made_at}", &self.plan.made_at)
             .replace("{filter}", if filter == "{}" { "none: every record of the log" } else { &filter })
             .replace("{key_id}", &self.plan.key_id)
             .replace("{version}", env!("CARGO_PKG_VERSION"))
@@ -123,7 +153,7 @@ impl Writer for Bundle {
         self.form().begin(&mut text)?;
         self.text = text;
         self.write()?;
-        self.sink.drain(out);
+        self.drain(out, 0);
         Ok(())
     }
 
@@ -137,7 +167,7 @@ impl Writer for Bundle {
         written?;
         if self.text.len() >= 64 << 10 {
             self.write()?;
-            self.sink.drain(out);
+            self.drain(out, 0);
         }
         Ok(())
     }
@@ -168,13 +198,18 @@ impl Writer for Bundle {
             let ndjson =
                 self.files.iter().find(|(name, _)| *name == "records.ndjson").map_or([0; 32], |(_, hash)| *hash);
             let files = self.files.clone();
-            let whole = Ends { plan: ends.plan, after: Vec::new(), pruned: Vec::new(), sha256: ndjson, files, ..*ends };
+            let whole = Ends {
+                plan: ends.plan,
+                after: Vec::new(),
+                pruned: ends.pruned.clone(),
+                sha256: ndjson,
+                files,
+                ..*ends
+            };
             self.whole("manifest.txt", &whole.manifest())?;
-            if let Some(zip) = self.zip.take() {
-                zip.finish().map_err(failed)?;
-            }
+            return self.seal(out);
         }
-        self.sink.drain(out);
+        self.drain(out, 0);
         Ok(())
     }
 
@@ -184,8 +219,7 @@ impl Writer for Bundle {
 }
 
 /// The time of the checkpoint as ZIP writes times: without zone, even seconds, from 1980 on.
-fn stamp(at: crate::model::Micros) -> DateTime {
-    let text = crate::query::render::millis(at);
+fn stamp(text: &str) -> DateTime {
     let part = |from: usize, to: usize| text.get(from..to).and_then(|part| part.parse::<u16>().ok()).unwrap_or(0);
     let small = |from, to| part(from, to) as u8;
     DateTime::from_date_and_time(part(0, 4), small(5, 7), small(8, 10), small(11, 13), small(14, 16), small(17, 19))
