@@ -18,6 +18,7 @@ pub mod lives;
 pub mod sqlite;
 mod text;
 pub mod trail;
+pub mod verify;
 
 pub use lives::Lives;
 pub use sqlite::{OpenError, SqliteOptions};
@@ -318,6 +319,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Questions about connections' lives.
     fn lives(&self) -> &dyn lives::Lives;
+
+    /// Questions about audit logs.
+    fn trail(&self) -> &dyn Trail;
 
     /// How it is doing. Cheap.
     fn stats(&self) -> StoreStats;
