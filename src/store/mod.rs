@@ -15,6 +15,8 @@ pub mod contract;
 #[cfg(test)]
 pub mod faulty;
 pub mod lives;
+#[cfg(test)]
+pub mod memory_trail;
 pub mod sqlite;
 mod text;
 pub mod trail;

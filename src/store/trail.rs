@@ -10,10 +10,8 @@ use crate::{
     model::{EventId, Micros},
 };
 
-pub use super::verify::{Checks, Claim, Finding, Flaw, Seen, Slice, Verified};
-
-/// A node of the tree.
-pub type Hash = [u8; 32];
+pub use super::verify::{Checks, Claim, Finding, Flaw, Identify, Seen, Slice, Verified};
+pub use crate::audit::tree::{Hash, NodeId};
 
 /// Which records are wanted. Every field narrows.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -81,15 +79,6 @@ pub struct RecordPage {
     pub records: Vec<Record>,
     /// The number behind which the next page begins; `None` at the end. A page may be short and still have a next one.
     pub next: Option<u64>,
-}
-
-/// A subtree that is full: `2^level` leaves from leaf `index << level` on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct NodeId {
-    /// 0 for a leaf.
-    pub level: u8,
-    /// Counted from the left among those of its level.
-    pub index: u64,
 }
 
 /// A signed checkpoint as it was kept.

@@ -39,7 +39,11 @@ pub struct Checks<'c> {
 impl fmt::Debug for Checks<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { events, identify, claims } = self;
-        f.debug_struct("Checks").field("events", events).field("identify", &identify.is_some()).field("claims", claims).finish()
+        f.debug_struct("Checks")
+            .field("events", events)
+            .field("identify", &identify.is_some())
+            .field("claims", claims)
+            .finish()
     }
 }
 
@@ -127,9 +131,14 @@ impl fmt::Display for Finding {
             }
             Flaw::Head { size } => write!(f, "{log}: the checkpoint of {size} records has another root"),
             Flaw::Note { size } => write!(f, "{log}: the checkpoint of {size} records is not signed by a known key"),
-            Flaw::Claim { size } => write!(f, "{log}: the checkpoint from elsewhere of {size} records has another root"),
+            Flaw::Claim { size } => {
+                write!(f, "{log}: the checkpoint from elsewhere of {size} records has another root")
+            }
             Flaw::Cut { size, found } => {
-                write!(f, "{log}: a checkpoint knows of {size} records, the log has {found}: it was cut, or an older copy restored")
+                write!(
+                    f,
+                    "{log}: a checkpoint knows of {size} records, the log has {found}: it was cut, or an older copy restored"
+                )
             }
             Flaw::Identity(key) => write!(f, "event {}: its content gives another id", crate::model::EventId(*key)),
             Flaw::Unreadable(key) => write!(f, "event {}: cannot be read", crate::model::EventId(*key)),

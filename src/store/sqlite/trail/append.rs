@@ -21,8 +21,8 @@ const INSERT: &str = "INSERT INTO audit
     (log, seq, at, event_created, event_hash, actor, method, action, use_case, event, ptype, pid, stype, sid, twin, channel,
     rules, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18) ON CONFLICT DO NOTHING";
 /// Most records near in time that are looked at for a twin.
-const NEAR_MAX: i64 = 64;
-const NEAR: &str = "SELECT seq, at, channel FROM audit
+pub const NEAR_MAX: i64 = 64;
+pub const NEAR: &str = "SELECT seq, at, channel FROM audit
     WHERE twin = ?1 AND at BETWEEN ?2 AND ?3 AND channel <> ?4 ORDER BY at LIMIT ?5";
 
 /// The records of what a batch has stored. `outcomes`: of every row.

@@ -154,7 +154,8 @@ impl<'q> Matcher<'q> {
     fn new(db: &'q Connection, query: &'q RecordQuery) -> Result<Self, ReadError> {
         let filter = &query.filter;
         let text = filter.q.as_deref().filter(|text| !text.is_empty()).map(TextSearch::new).transpose()?;
-        let any = text.is_none() && RecordFilter { q: None, from: None, to: None, ..filter.clone() } == RecordFilter::default();
+        let any = text.is_none()
+            && RecordFilter { q: None, from: None, to: None, ..filter.clone() } == RecordFilter::default();
         Ok(Self { db, log: query.log, filter, text, any })
     }
 
@@ -187,7 +188,8 @@ impl<'q> Matcher<'q> {
             })
         };
         let RecordFilter { actor, action, event, use_case, method, resource_type, resource_id, .. } = self.filter;
-        let resource = |kind: usize, id: usize| Ok::<_, rusqlite::Error>(is(kind, resource_type)? && is(id, resource_id)?);
+        let resource =
+            |kind: usize, id: usize| Ok::<_, rusqlite::Error>(is(kind, resource_type)? && is(id, resource_id)?);
         Ok(is(0, actor)?
             && is(1, method)?
             && is(2, action)?

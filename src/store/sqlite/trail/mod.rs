@@ -18,7 +18,13 @@ pub use edge::Edges;
 pub use fill::start;
 pub use prepare::Prepared;
 
-use super::{Shared, SqliteStore, fault::WriteError, tokens, writer::{Counters, Job, now_us}};
+use super::{
+    Shared, SqliteStore,
+    fault::WriteError,
+    reader::ReadError,
+    tokens,
+    writer::{Counters, Job, now_us},
+};
 use crate::{
     audit::{
         Draft, Log,
@@ -120,7 +126,24 @@ fn head(log: Log, row: &Row<'_>) -> rusqlite::Result<Head> {
     Ok(Head { log, size: row.get::<_, i64>(0)? as u64, at: row.get(1)?, note: row.get(2)? })
 }
 
-const HEADS: &str = "SELECT size, at, note FROM audit_head WHERE log = ?1 AND size <= ?2 ORDER BY size DESC, id DESC LIMIT ?3";
+/// Every key that ever signed, the first one first.
+fn keys(db: &Connection) -> Result<Vec<SigningKey>, ReadError> {
+    let mut statement = db.prepare_cached("SELECT public, at, trail, access FROM audit_key ORDER BY id")?;
+    let keys = statement.query_map([], |row| {
+        Ok(SigningKey {
+            public: row.get(0)?,
+            at: row.get(1)?,
+            trail: row.get::<_, i64>(2)? as u64,
+            access: row.get::<_, i64>(3)? as u64,
+        })
+    })?;
+    Ok(keys.collect::<Result<_, _>>()?)
+}
+
+const HEADS_BETWEEN: &str =
+    "SELECT size, at, note FROM audit_head WHERE log = ?1 AND size BETWEEN ?2 AND ?3 ORDER BY size, id";
+const HEADS: &str =
+    "SELECT size, at, note FROM audit_head WHERE log = ?1 AND size <= ?2 ORDER BY size DESC, id DESC LIMIT ?3";
 
 impl SqliteStore {
     fn work(&self, work: Work) -> StoreFuture<Answer> {
@@ -219,18 +242,7 @@ impl Trail for SqliteStore {
     }
 
     fn keys(&self) -> Result<Vec<SigningKey>, StoreError> {
-        self.shared.readers.ask(|db| {
-            let mut statement = db.prepare_cached("SELECT public, at, trail, access FROM audit_key ORDER BY id")?;
-            let keys = statement.query_map([], |row| {
-                Ok(SigningKey {
-                    public: row.get(0)?,
-                    at: row.get(1)?,
-                    trail: row.get::<_, i64>(2)? as u64,
-                    access: row.get::<_, i64>(3)? as u64,
-                })
-            })?;
-            Ok(keys.collect::<Result<_, _>>()?)
-        })
+        self.shared.readers.ask(keys)
     }
 
     fn keep_key(&self, key: SigningKey) -> StoreFuture<()> {
@@ -252,11 +264,7 @@ impl Trail for SqliteStore {
         verify::slice(&self.shared, log, from, n, check, found)
     }
 
-    fn verify(
-        &self,
-        check: &Checks<'_>,
-        see: &mut dyn FnMut(Seen) -> ControlFlow<()>,
-    ) -> Result<Verified, StoreError> {
+    fn verify(&self, check: &Checks<'_>, see: &mut dyn FnMut(Seen) -> ControlFlow<()>) -> Result<Verified, StoreError> {
         verify::all(&self.shared, check, see)
     }
 }

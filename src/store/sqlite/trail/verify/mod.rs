@@ -208,7 +208,7 @@ impl Look<'_> {
             }
         };
         let mut told = Vec::new();
-        let keys = record::keys(self.db)?;
+        let keys = super::keys(self.db)?;
         let mut statement = self.db.prepare_cached(HEADS_BETWEEN)?;
         let mut rows = statement.query([number(self.log), low as i64, done as i64])?;
         while let Some(row) = rows.next()? {

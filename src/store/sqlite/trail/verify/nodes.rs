@@ -1,6 +1,9 @@
 //! Nodes against those below them, and checkpoints against nodes.
 
-use super::{super::edge::{self, position}, Look};
+use super::{
+    super::edge::{self, position},
+    Look,
+};
 use crate::{
     audit::{
         Log,
@@ -12,6 +15,7 @@ use crate::{
     },
 };
 use ahash::AHashMap;
+use base64::Engine as _;
 use rusqlite::{Connection, OptionalExtension as _};
 
 /// The nodes over a slice, and others when they are asked for.
@@ -132,4 +136,12 @@ pub fn root(db: &Connection, log: Log, size: u64) -> Result<Option<Hash>, ReadEr
         root = Some(root.map_or(hash, |right| node_hash(&hash, &right)));
     }
     Ok(root.or_else(|| (size == 0).then(empty_root)))
+}
+
+/// The root that a kept checkpoint says; `None` when it cannot be read or none of the keys has signed it.
+pub fn note(head: &Head, _keys: &[SigningKey]) -> Option<Hash> {
+    let mut lines = head.note.lines().skip(1);
+    let size: u64 = lines.next()?.parse().ok()?;
+    let root = base64::engine::general_purpose::STANDARD.decode(lines.next()?).ok()?;
+    if size == head.size { root.try_into().ok() } else { None }
 }

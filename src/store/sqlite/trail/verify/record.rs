@@ -5,16 +5,12 @@ use super::super::{
     prepare::{Prepared, RULES},
 };
 use crate::{
-    audit::{Entry, TWIN_US, canonical, tree::{Hash, leaf_hash}},
-    model::{EventId, EventKey, Micros},
-    store::{
-        sqlite::{
-            names::Names,
-            reader::ReadError,
-            row,
-        },
-        trail::SigningKey,
+    audit::{
+        Entry, TWIN_US, canonical,
+        tree::{Hash, leaf_hash},
     },
+    model::{EventId, EventKey, Micros},
+    store::sqlite::{names::Names, reader::ReadError, row},
 };
 use rusqlite::{Connection, Rows, params};
 
@@ -112,7 +108,8 @@ impl Row {
         let Some(record) = Prepared::of(&stored.event, key) else { return Ok(true) };
         let twin = record.twin();
         let channel = twin.map(|_| record.draft.channel.as_str());
-        let seq = body.strip_prefix("{\"seq\":").and_then(|rest| rest.split(',').next()).and_then(|seq| seq.parse().ok());
+        let seq =
+            body.strip_prefix("{\"seq\":").and_then(|rest| rest.split(',').next()).and_then(|seq| seq.parse().ok());
         let same = seq.is_some_and(|seq| canonical(seq, &record.body) == *body);
         Ok(!same || self.twin != twin || self.channel.as_deref() != channel)
     }
@@ -183,9 +180,4 @@ impl<'r> Records<'r> {
             }
         }
     }
-}
-
-/// Every key that ever signed.
-pub fn keys(db: &Connection) -> Result<Vec<SigningKey>, ReadError> {
-    super::super::keys(db)
 }
