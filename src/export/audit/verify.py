@@ -224,7 +224,8 @@ def check(path, keys=()):
         raise Bad('it cannot be read: %s: %s' % (type(error).__name__, error)) from error
     return '%d of %d records of %s, signed %s; %s' % (
         manifest['records'], manifest['tree_size'], key.name, manifest['made_at'],
-        'key as given' if keys else 'key not pinned, fingerprint ' + hashlib.sha256(key.public).hexdigest())
+        'key as given' if keys else 'key not pinned, fingerprint ' + '-'.join(
+            re.findall('....', hashlib.sha256(key.text.encode()).hexdigest()[:32])))
 
 
 def main(words):

@@ -5,12 +5,12 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use lifeline::{
     audit::{Actor, ActorKind, Change, Draft, Log, Resource, tree},
     export::audit::{Export, Format, Plan, cover},
-    model::{Delivery, EventKey, NewEvent, Payload, Record, Timestamp},
+    model::{Delivery, NewEvent, Payload, Record, Timestamp},
     pipeline::Understanding,
     redact::Redactor,
     store::{
-        self, Batch, Order, SharedStore, SqliteOptions,
-        trail::{PruneRequest, RecordFilter, RecordQuery},
+        self, Batch, SharedStore, SqliteOptions,
+        trail::{PruneRequest, RecordFilter},
     },
     validate::Schemas,
 };

@@ -121,11 +121,14 @@ pub fn mutate(kind: &str, rng: &mut Rng, file: &[u8], older: &[u8], other: &Sign
         "the end of an older export" => {
             let tail = lines(older);
             let tail = *tail.last()?;
-            (tail != all[records]).then_some(())?;
-            bytes([&all[..records].concat(), tail].concat())
+            let out = [&all[..records].concat(), tail].concat();
+            // Without records of its own it is the older one.
+            (tail != all[records] && out != older).then_some(())?;
+            bytes(out)
         }
         "the checkpoint of an older export" => {
             let old: Value = serde_json::from_slice(lines(older).last()?).expect("the last line is JSON");
+            (old["checkpoint"].as_str().is_some_and(|old| !file.windows(88).any(|part| old.as_bytes().ends_with(part)))).then_some(())?;
             edit_end(file, |end| {
                 end["checkpoint"] = old["checkpoint"].clone();
                 Some(())
@@ -186,7 +189,7 @@ pub fn mutate(kind: &str, rng: &mut Rng, file: &[u8], older: &[u8], other: &Sign
         }
         "something behind the end" => {
             let extra: [&[u8]; 4] = [b"\n", b" ", b"{}\n", all[0]];
-            bytes([file, rng.pick(&extra)].concat())
+            bytes([file, extra[rng.below(4)]].concat())
         }
         "another key given" => {
             Some(Mutated { bytes: file.to_vec(), key: Some(other.vkey(&origin(file))), needs_key: true })
