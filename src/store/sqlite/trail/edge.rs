@@ -28,11 +28,11 @@ pub fn stored(db: &Connection, log: Log, node: NodeId) -> rusqlite::Result<Optio
         .optional()
 }
 
+const LAST: &str = "SELECT pos FROM audit_node WHERE log = ?1 AND pos % 2 = 0 ORDER BY pos DESC LIMIT 1";
+
 /// Records under the last commit.
 pub fn size(db: &Connection, log: Log) -> rusqlite::Result<u64> {
-    let last: Option<i64> = db
-        .prepare_cached("SELECT max(pos) FROM audit_node WHERE log = ?1")?
-        .query_row([number(log)], |row| row.get(0))?;
+    let last: Option<i64> = db.prepare_cached(LAST)?.query_row([number(log)], |row| row.get(0)).optional()?;
     Ok(last.map_or(0, |last| last as u64 / 2 + 1))
 }
 
@@ -149,3 +149,6 @@ impl Edges {
         }
     }
 }
+
+#[cfg(test)]
+pub const SQL_AND_PLAN: &[(&str, &str)] = &[(LAST, "SEARCH audit_node USING PRIMARY KEY (log=?)")];

@@ -273,5 +273,10 @@ impl Trail for SqliteStore {
 #[cfg(test)]
 pub fn sql_and_plan() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
     const HEADS_PLAN: &[(&str, &str)] = &[(HEADS, "SEARCH audit_head USING INDEX audit_head_size (log=? AND size<?)")];
-    append::SQL_AND_PLAN.iter().chain(list::SQL_AND_PLAN).chain(fill::SQL_AND_PLAN).chain(HEADS_PLAN)
+    append::SQL_AND_PLAN
+        .iter()
+        .chain(edge::SQL_AND_PLAN)
+        .chain(list::SQL_AND_PLAN)
+        .chain(fill::SQL_AND_PLAN)
+        .chain(HEADS_PLAN)
 }

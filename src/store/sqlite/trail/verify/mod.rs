@@ -174,6 +174,13 @@ impl Look<'_> {
         if last_row > self.size {
             self.tell(last_row, Flaw::Stray);
         }
+        let behind: Option<i64> = self
+            .db
+            .prepare_cached("SELECT min(pos) FROM audit_node WHERE log = ?1 AND pos > ?2")?
+            .query_row([number(self.log), self.size as i64 * 2 - 1], |row| row.get(0))?;
+        if let Some(pos) = behind {
+            self.tell(self.size, Flaw::Node(nodes::at(pos)));
+        }
         let odd: Option<i64> = self
             .db
             .prepare_cached("SELECT max(last) FROM audit_pruned WHERE log = ?1")?

@@ -45,9 +45,8 @@ impl Nodes {
     /// Tells of nodes that no tree of this size has.
     pub fn strays(&self, look: &mut Look<'_>) {
         for pos in self.known.keys() {
-            let level = pos.trailing_ones();
-            let node = NodeId { level: level as u8, index: *pos as u64 >> (level + 1) };
-            if (node.index + 1) << node.level > look.size {
+            let node = at(*pos);
+            if node.level >= 48 || (node.index + 1) << node.level > look.size {
                 look.tell(look.size, Flaw::Node(node));
             }
         }
@@ -113,6 +112,14 @@ impl Nodes {
             _ => Flaw::TextOrLeaf,
         })
     }
+}
+
+/// The node that stands at a position.
+pub const fn at(pos: i64) -> NodeId {
+    let level = (pos as u64).trailing_ones();
+    // One bit more than a word has is no position of any tree.
+    let index = if level >= 63 { 0 } else { pos as u64 >> (level + 1) };
+    NodeId { level: level as u8, index }
 }
 
 fn odd(error: rusqlite::Error) -> rusqlite::Result<Option<Hash>> {
