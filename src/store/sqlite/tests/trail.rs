@@ -2,14 +2,18 @@
 
 use super::*;
 use crate::{
-    audit::{Draft, Log, tree},
+    audit::{
+        Draft, Log,
+        note::{self, Checkpoint, SigningKey},
+        tree,
+    },
     identity,
     model::EventId,
     store::{
         Outcome,
         contract::trail::{all, assert_tree, deed, every, naive_root, named, own},
         sqlite::{DATABASE, writer::Job},
-        trail::{Checks, Claim, Hash, Head, NodeId, PruneRequest, RecordQuery, Seen},
+        trail::{self, Checks, Claim, Hash, Head, NodeId, PruneRequest, RecordQuery, Seen},
     },
 };
 use proptest::{collection::vec, prelude::*};
@@ -244,16 +248,18 @@ fn what_is_pruned_still_verifies() {
     sound(&store);
 }
 
-/// A checkpoint of the log as it stands.
+/// A checkpoint of the log as it stands, signed.
 fn keep_head(store: &SharedStore, log: Log) {
     let leaves: Vec<Hash> = every(store, all(log)).iter().map(|it| it.leaf).collect();
-    let note = note(leaves.len() as u64, naive_root(&leaves));
-    wait(store.trail().keep_head(Head { log, size: leaves.len() as u64, at: 1, note })).unwrap();
-}
-
-fn note(size: u64, root: Hash) -> String {
-    use base64::Engine as _;
-    format!("lifeline/x/trail\n{size}\n{}\n", base64::engine::general_purpose::STANDARD.encode(root))
+    let origin = format!("lifeline/{}/{}", hex::encode(&store.trail().store_id().unwrap()[..6]), log.as_str());
+    let key = SigningKey::from_seed(&origin, [9; 32]).unwrap();
+    let public = trail::SigningKey { public: *key.public().bytes(), at: 0, trail: 0, access: 0 };
+    wait(store.trail().keep_key(public)).unwrap();
+    let size = leaves.len() as u64;
+    let checkpoint =
+        Checkpoint { origin, size, root: naive_root(&leaves), time: None, previous: None, others: Vec::new() };
+    let note = note::sign(&checkpoint.text(), &[&key]).unwrap();
+    wait(store.trail().keep_head(Head { log, size, at: 1, note })).unwrap();
 }
 
 /// A store with both logs, twins, checkpoints and a pruned range.
@@ -589,7 +595,7 @@ fn heads_keys_and_the_store_s_name_are_kept() {
     assert_eq!(store.trail().heads(Log::Trail, None, 2).unwrap(), [head(9, 4), head(3, 3)]);
     assert_eq!(store.trail().heads(Log::Trail, Some(8), 9).unwrap(), [head(3, 3), head(3, 2), head(0, 1)]);
     assert_eq!(store.trail().heads(Log::Access, None, 9).unwrap(), []);
-    let key = |n: u8| crate::store::trail::SigningKey { public: [n; 32], at: 5, trail: 7, access: 9 };
+    let key = |n: u8| trail::SigningKey { public: [n; 32], at: 5, trail: 7, access: 9 };
     for key in [key(2), key(1), key(2)] {
         wait(store.trail().keep_key(key)).unwrap();
     }
