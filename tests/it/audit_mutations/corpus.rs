@@ -120,6 +120,18 @@ impl Corpus {
         self.runtime.block_on(self.store.trail().prune(request)).expect("pruned");
     }
 
+    /// Retention removes what was done in the trail before a moment.
+    pub fn prune_to(&self, before: i64) {
+        let request =
+            PruneRequest { trail_before: Some(before), access_before: None, reason: "retention 400 days".to_owned() };
+        self.runtime.block_on(self.store.trail().prune(request)).expect("pruned");
+    }
+
+    /// A copy of the store in an empty directory.
+    pub fn copy(&self, to: &Path) {
+        self.store.backup(&to.join("lifeline.db"), &mut |_, _| {}).expect("copied");
+    }
+
     pub fn size(&self, log: Log) -> u64 {
         self.store.trail().size(log).expect("a size")
     }

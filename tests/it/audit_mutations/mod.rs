@@ -6,13 +6,17 @@
 
 mod bundles;
 mod corpus;
+mod database;
 mod lines;
 mod python;
 mod rng;
 mod sign;
 
 use corpus::{Corpus, Genuine};
-use lifeline::export::audit::Format;
+use lifeline::{
+    audit::note::VerifyingKey,
+    export::audit::{Format, verify_file},
+};
 use lines::Mutated;
 use python::Python;
 use rng::Rng;
@@ -49,13 +53,22 @@ impl Judges {
     /// What both say; they have to agree.
     fn judge(&mut self, bytes: &[u8], key: Option<&str>) -> Result<String, String> {
         fs::write(&self.file, bytes).expect("a file");
-        return self.python.as_mut().unwrap().check(&self.file, key);
+        let ours = ours(&self.file, key);
+        if let Some(python) = &mut self.python {
+            let theirs = python.check(&self.file, key);
+            if ours.is_ok() != theirs.is_ok() {
+                let kept = std::env::temp_dir().join("lifeline-audit-disputed");
+                let _ = fs::copy(&self.file, &kept);
+                panic!("the verifiers disagree about {}\nours: {ours:?}\npython: {theirs:?}", kept.display());
+            }
+        }
+        ours
     }
 }
 
 fn ours(file: &Path, key: Option<&str>) -> Result<String, String> {
-    let keys: Vec<String> = key.map(str::to_owned).into_iter().collect();
-    { let _ = (file, keys); Ok(String::new()) }
+    let keys: Vec<VerifyingKey> = key.map(|key| VerifyingKey::parse(key).expect("a key")).into_iter().collect();
+    verify_file(file, &keys).map(|report| report.sentence()).map_err(|wrong| wrong.to_string())
 }
 
 /// A growing store, and with each step some exports of it.
