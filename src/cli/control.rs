@@ -94,9 +94,10 @@ impl Control {
             .map_err(|error| failed(&error))?;
         let response: Response<Incoming> = sender.send_request(request).await.map_err(|error| failed(&error))?;
         let (head, body) = response.into_parts();
-        let headers = head.headers.iter().filter_map(|(name, value)| {
-            Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned()))
-        });
+        let headers = head
+            .headers
+            .iter()
+            .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())));
         Ok(OpenAnswer { status: head.status.as_u16(), headers: headers.collect(), body, _driver: driver })
     }
 

@@ -129,7 +129,8 @@ pub fn table(records: &[Value], screen: &Screen) -> String {
         let head = format!("{:8}  {}", row.time, fit_right(&row.seq, seq));
         let what = screen.paint(row.tone, &fit(&row.what, what));
         let change = if below { String::new() } else { cut(&row.change, left) };
-        let line = format!("{}  {}  {what}  {}", screen.paint(Tone::Quiet, &head), fit(&row.who, who), fit(&row.to, to));
+        let line =
+            format!("{}  {}  {what}  {}", screen.paint(Tone::Quiet, &head), fit(&row.who, who), fit(&row.to, to));
         let line = if change.is_empty() { line } else { format!("{line}  {change}") };
         out.push_str(line.trim_end());
         out.push('\n');

@@ -110,9 +110,10 @@ fn bundle(file: &File, keys: &[VerifyingKey]) -> Result<Report, Wrong> {
     if hashes.remove(MANIFEST).is_none() {
         return Err(Wrong::Bundle(format!("{MANIFEST} is missing")));
     }
-    let manifest = Manifest::parse(&opened(&manifest, &report.key, MANIFEST)?)
-        .map_err(|error| Wrong::Note(MANIFEST, error))?;
-    let names: BTreeSet<&str> = hashes.keys().map(String::as_str).chain(manifest.files.keys().map(String::as_str)).collect();
+    let manifest =
+        Manifest::parse(&opened(&manifest, &report.key, MANIFEST)?).map_err(|error| Wrong::Note(MANIFEST, error))?;
+    let names: BTreeSet<&str> =
+        hashes.keys().map(String::as_str).chain(manifest.files.keys().map(String::as_str)).collect();
     for name in names {
         let (found, told) = (hashes.get(name), manifest.files.get(name).and_then(|hash| hash.as_str()));
         match (found, told) {
@@ -155,7 +156,11 @@ fn seal(file: &File, comment: &[u8], key: &VerifyingKey) -> Result<(), Wrong> {
 fn opened(note: &str, key: &VerifyingKey, what: &'static str) -> Result<String, Wrong> {
     let note = Note::parse(note).map_err(|error| Wrong::Note(what, error))?;
     note.verify(key).map_err(|error| Wrong::Note(what, error))?;
-    if note.signatures.len() == 1 { Ok(note.text) } else { Err(Wrong::Bundle(format!("{what} has more than one signature"))) }
+    if note.signatures.len() == 1 {
+        Ok(note.text)
+    } else {
+        Err(Wrong::Bundle(format!("{what} has more than one signature")))
+    }
 }
 
 /// Hashes what is read.

@@ -299,6 +299,7 @@ impl Export {
         let ids = if self.writer.wants_gaps() { cover(self.leaf, self.plan.size) } else { Vec::new() };
         self.pruned = trail.pruned(self.plan.log)?;
         self.pruned.retain(|range| range.first <= self.plan.size);
+        self.pruned.iter_mut().for_each(|range| range.last = range.last.min(self.plan.size));
         let ends = Ends {
             plan: &self.plan,
             after: trail.nodes(self.plan.log, &ids)?,

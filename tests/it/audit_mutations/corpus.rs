@@ -63,7 +63,9 @@ impl Corpus {
             store: store::open(dir, options).expect("an empty directory is opened"),
             signer: Signer::new(7),
             understanding: Understanding::new(Arc::new(Schemas::builtin()), Arc::new(Redactor::new([7; 32]))),
-            examples: examples.filter(|event: &Value| event["data"]["userId"].is_string() || event["data"]["actor"].is_string()).collect(),
+            examples: examples
+                .filter(|event: &Value| event["data"]["userId"].is_string() || event["data"]["actor"].is_string())
+                .collect(),
             runtime: tokio::runtime::Builder::new_current_thread().build().expect("a runtime"),
             made: 0,
         }
@@ -86,7 +88,8 @@ impl Corpus {
         if data["newValues"].is_object() && rng.below(3) == 0 {
             data["newValues"][(*rng.pick(HOSTILE)).to_owned()] = json!({"note": rng.pick(HOSTILE), "n": self.made});
         }
-        let record = Record { payload: Payload::Json(event.to_string().into()), hints: lifeline::model::Hints::default() };
+        let record =
+            Record { payload: Payload::Json(event.to_string().into()), hints: lifeline::model::Hints::default() };
         self.understanding.understand(&record, None, at).expect("an event")
     }
 
@@ -137,8 +140,9 @@ impl Corpus {
     }
 
     /// Name of a log in checkpoints.
-    pub fn origin(log: Log) -> String {
-        format!("lifeline/0123456789ab/{}", log.as_str())
+    pub fn origin(&self, log: Log) -> String {
+        let id = self.store.trail().store_id().expect("an id");
+        format!("lifeline/{}/{}", hex::encode(&id[..6]), log.as_str())
     }
 
     /// The root of so many records, folded from the nodes that the store gives.
@@ -151,7 +155,7 @@ impl Corpus {
 
     /// A signed checkpoint.
     pub fn checkpoint(&self, log: Log, size: u64) -> String {
-        let origin = Self::origin(log);
+        let origin = self.origin(log);
         let root = STANDARD.encode(self.root(log, size));
         let previous = if size > 3 {
             format!("previous {} {}\n", size - 2, STANDARD.encode(self.root(log, size - 2)))
@@ -184,7 +188,7 @@ impl Corpus {
 
     /// The export, made as the server makes it.
     pub fn export(&self, log: Log, format: Format, filter: RecordFilter) -> Genuine {
-        let (size, origin) = (self.size(log), Self::origin(log));
+        let (size, origin) = (self.size(log), self.origin(log));
         let key = self.signer.vkey(&origin);
         let (name, signer) = (origin.clone(), Signer::new(7));
         let plan = Plan {

@@ -61,10 +61,9 @@ fn base(rng: &mut Rng) -> Base {
     let (now, older) = (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
     let mut corpus = Corpus::open(now.path());
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    let trail = |log| Corpus::origin(log);
     let public = {
         use base64::Engine as _;
-        let key = corpus.signer.vkey(&trail(Log::Trail));
+        let key = corpus.signer.vkey(&corpus.origin(Log::Trail));
         let bytes = base64::engine::general_purpose::STANDARD.decode(key.splitn(3, '+').nth(2).expect("a key"));
         bytes.expect("base64")[1..].try_into().expect("32 bytes")
     };
@@ -134,8 +133,10 @@ fn mutate(rng: &mut Rng, kind: &str, db: &Connection) -> rusqlite::Result<usize>
         let sql = "SELECT log, pos, hash FROM audit_node WHERE pos & 1 = ?1 ORDER BY random() LIMIT 1";
         db.query_row(sql, [odd], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()
     };
-    let body = |rowid: i64| db.query_row("SELECT body FROM audit WHERE rowid = ?1", [rowid], |row| row.get::<_, String>(0));
-    let set_body = |rowid: i64, body: &str| db.execute("UPDATE audit SET body = ?2 WHERE rowid = ?1", params![rowid, body]);
+    let body =
+        |rowid: i64| db.query_row("SELECT body FROM audit WHERE rowid = ?1", [rowid], |row| row.get::<_, String>(0));
+    let set_body =
+        |rowid: i64, body: &str| db.execute("UPDATE audit SET body = ?2 WHERE rowid = ?1", params![rowid, body]);
     match kind {
         "a character of a body" => {
             let Some(rowid) = record()? else { return Ok(0) };
@@ -192,7 +193,8 @@ fn mutate(rng: &mut Rng, kind: &str, db: &Connection) -> rusqlite::Result<usize>
         }
         "a record doubled" => {
             let Some(rowid) = any("SELECT rowid FROM audit WHERE body IS NOT NULL")? else { return Ok(0) };
-            let columns = "log, seq, at, actor, method, action, use_case, event, ptype, pid, stype, sid, twin, channel, body";
+            let columns =
+                "log, seq, at, actor, method, action, use_case, event, ptype, pid, stype, sid, twin, channel, body";
             db.execute(&format!("INSERT INTO audit ({columns}) SELECT {columns} FROM audit WHERE rowid = ?1"), [rowid])
         }
         "a record of the other log" => {
@@ -208,7 +210,10 @@ fn mutate(rng: &mut Rng, kind: &str, db: &Connection) -> rusqlite::Result<usize>
         }
         "another time" => {
             let Some(rowid) = record()? else { return Ok(0) };
-            db.execute("UPDATE audit SET at = at + ?2 WHERE rowid = ?1", params![rowid, 1 + rng.below(1_000_000) as i64])
+            db.execute(
+                "UPDATE audit SET at = at + ?2 WHERE rowid = ?1",
+                params![rowid, 1 + rng.below(1_000_000) as i64],
+            )
         }
         "a character of a checkpoint" => {
             let Some(id) = any("SELECT id FROM audit_head")? else { return Ok(0) };
@@ -226,7 +231,8 @@ fn mutate(rng: &mut Rng, kind: &str, db: &Connection) -> rusqlite::Result<usize>
         "a removed range forgotten" => db.execute("DELETE FROM audit_pruned WHERE log = ?1", [number(Log::Trail)]),
         "a removed range invented" => {
             let seq = any("SELECT seq FROM audit WHERE body IS NOT NULL AND log = 1")?;
-            let sql = "INSERT OR IGNORE INTO audit_pruned (log, first, last, at, reason) VALUES (1, ?1, ?1, 0, 'retention')";
+            let sql =
+                "INSERT OR IGNORE INTO audit_pruned (log, first, last, at, reason) VALUES (1, ?1, ?1, 0, 'retention')";
             db.execute(sql, [seq])
         }
         "a link between twins deleted" => {
@@ -256,8 +262,7 @@ fn mutate(rng: &mut Rng, kind: &str, db: &Connection) -> rusqlite::Result<usize>
                 }
             }
             db.execute("DELETE FROM audit_twin WHERE ?1 = 1 AND (seq > ?2 OR twin > ?2)", [log, left])?;
-            db.execute("DELETE FROM audit_pruned WHERE log = ?1 AND last > ?2", [log, left])
-                .map(|_| 1)
+            db.execute("DELETE FROM audit_pruned WHERE log = ?1 AND last > ?2", [log, left]).map(|_| 1)
         }
         other => panic!("{other} is no mutation of a database"),
     }

@@ -80,7 +80,8 @@ fn edit_note(file: &[u8], note: &str, edit: impl FnOnce(&str) -> Option<String>)
 
 /// Another digit in a text.
 fn other_digit(rng: &mut Rng, text: &str, within: std::ops::Range<usize>) -> Option<String> {
-    let places: Vec<usize> = text[within.clone()].match_indices(|c: char| c.is_ascii_digit()).map(|(at, _)| at).collect();
+    let places: Vec<usize> =
+        text[within.clone()].match_indices(|c: char| c.is_ascii_digit()).map(|(at, _)| at).collect();
     (!places.is_empty()).then_some(())?;
     let at = within.start + rng.pick(&places);
     let digit = (text.as_bytes()[at] - b'0' + 1 + rng.below(9) as u8) % 10;
@@ -128,7 +129,10 @@ pub fn mutate(kind: &str, rng: &mut Rng, file: &[u8], older: &[u8], other: &Sign
         }
         "the checkpoint of an older export" => {
             let old: Value = serde_json::from_slice(lines(older).last()?).expect("the last line is JSON");
-            (old["checkpoint"].as_str().is_some_and(|old| !file.windows(88).any(|part| old.as_bytes().ends_with(part)))).then_some(())?;
+            (old["checkpoint"]
+                .as_str()
+                .is_some_and(|old| !file.windows(88).any(|part| old.as_bytes().ends_with(part))))
+            .then_some(())?;
             edit_end(file, |end| {
                 end["checkpoint"] = old["checkpoint"].clone();
                 Some(())
@@ -150,7 +154,8 @@ pub fn mutate(kind: &str, rng: &mut Rng, file: &[u8], older: &[u8], other: &Sign
             let behind = line.rfind(",\"leaf_hash\":\"").expect("a hash");
             let from = line.find(",\"id\"").expect("an id");
             let text = other_digit(rng, line, from..behind)?;
-            let hash = hex::encode(Sha256::new().chain_update([0]).chain_update(&text[..behind]).chain_update("}").finalize());
+            let hash =
+                hex::encode(Sha256::new().chain_update([0]).chain_update(&text[..behind]).chain_update("}").finalize());
             let start = behind + ",\"leaf_hash\":\"".len();
             let line = format!("{}{hash}{}", &text[..start], &text[start + 64..]);
             bytes([&all[..at].concat(), line.as_bytes(), &all[at + 1..].concat()].concat())
@@ -170,7 +175,9 @@ pub fn mutate(kind: &str, rng: &mut Rng, file: &[u8], older: &[u8], other: &Sign
         "another pruned range" => edit_end(file, |end| {
             let ranges = end["pruned"].as_array_mut()?;
             if ranges.is_empty() || rng.below(2) == 0 {
-                ranges.push(serde_json::json!({"first": 1, "last": 2, "at": "2026-01-01T00:00:00.000Z", "reason": "none"}));
+                ranges.push(
+                    serde_json::json!({"first": 1, "last": 2, "at": "2026-01-01T00:00:00.000Z", "reason": "none"}),
+                );
             } else {
                 let at = rng.below(ranges.len());
                 ranges[at]["reason"] = "another".into();

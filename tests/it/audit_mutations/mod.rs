@@ -109,14 +109,16 @@ fn genuine_exports_pass_and_mutated_ones_do_not() {
     let mut done = 0;
     while done < rounds {
         let genuine = rng.pick(&kept).clone();
-        let older = kept.iter().filter(|it| it.log == genuine.log && it.format == genuine.format && it.size < genuine.size);
+        let older =
+            kept.iter().filter(|it| it.log == genuine.log && it.format == genuine.format && it.size < genuine.size);
         let older: Vec<&Genuine> = older.collect();
         let older = if older.is_empty() { genuine.clone() } else { (*rng.pick(&older)).clone() };
         let is_bundle = genuine.format == Format::Zip;
         let kinds = if is_bundle { bundles::KINDS } else { lines::KINDS };
         let kind = *rng.pick(kinds);
         let mutate = if is_bundle { bundles::mutate } else { lines::mutate };
-        let Some(Mutated { bytes, key, needs_key }) = mutate(kind, &mut rng, &genuine.bytes, &older.bytes, &other) else {
+        let Some(Mutated { bytes, key, needs_key }) = mutate(kind, &mut rng, &genuine.bytes, &older.bytes, &other)
+        else {
             continue;
         };
         let given = needs_key || rng.below(2) == 0;
