@@ -4,11 +4,12 @@
 //! checkpoints, proofs, and a verifier that trusts none of the rest. Pure: no clock, no store, no files.
 //!
 //! `draft` reads events as records, `use_case` names what the documentation calls their use cases, `changes` lists what they changed,
-//! `record` writes canonical bytes and lines, `entry` reads them back. `tree` hashes.
+//! `record` writes canonical bytes and lines, `entry` reads them back. `tree` hashes, `note` signs.
 
 mod changes;
 mod draft;
 mod entry;
+pub mod note;
 mod record;
 pub mod tree;
 mod use_case;
