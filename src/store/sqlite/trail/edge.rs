@@ -16,23 +16,18 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 /// Levels of a tree: far more leaves than can be stored.
 const LEVELS: usize = 48;
 
-/// Where a node stands in its table: in-order, so that the nodes over a range of records stand together.
-pub const fn position(node: NodeId) -> i64 {
-    ((node.index << (node.level + 1)) | ((1 << node.level) - 1)) as i64
-}
-
 /// A node as it was committed; `None` when it is not there.
 pub fn stored(db: &Connection, log: Log, node: NodeId) -> rusqlite::Result<Option<Hash>> {
     db.prepare_cached("SELECT hash FROM audit_node WHERE log = ?1 AND pos = ?2")?
-        .query_row([number(log), position(node)], |row| row.get(0))
+        .query_row([number(log), node.position() as i64], |row| row.get(0))
         .optional()
 }
 
+const LAST: &str = "SELECT pos FROM audit_node WHERE log = ?1 AND pos % 2 = 0 ORDER BY pos DESC LIMIT 1";
+
 /// Records under the last commit.
 pub fn size(db: &Connection, log: Log) -> rusqlite::Result<u64> {
-    let last: Option<i64> = db
-        .prepare_cached("SELECT max(pos) FROM audit_node WHERE log = ?1")?
-        .query_row([number(log)], |row| row.get(0))?;
+    let last: Option<i64> = db.prepare_cached(LAST)?.query_row([number(log)], |row| row.get(0)).optional()?;
     Ok(last.map_or(0, |last| last as u64 / 2 + 1))
 }
 
@@ -88,7 +83,7 @@ impl Edge {
         let (mut hash, index) = (leaf, self.size);
         let mut put = |level: usize, hash: &Hash| {
             let node = NodeId { level: level as u8, index: index >> level };
-            insert.execute(params![number(log), position(node), hash])
+            insert.execute(params![number(log), node.position() as i64, hash])
         };
         put(0, &hash)?;
         let mut level = 0;
@@ -149,3 +144,6 @@ impl Edges {
         }
     }
 }
+
+#[cfg(test)]
+pub const SQL_AND_PLAN: &[(&str, &str)] = &[(LAST, "SEARCH audit_node USING PRIMARY KEY (log=?)")];

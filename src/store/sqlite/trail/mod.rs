@@ -126,6 +126,17 @@ fn head(log: Log, row: &Row<'_>) -> rusqlite::Result<Head> {
     Ok(Head { log, size: row.get::<_, i64>(0)? as u64, at: row.get(1)?, note: row.get(2)? })
 }
 
+/// What names this store.
+fn store_id(db: &Connection) -> Result<[u8; 16], ReadError> {
+    let found = tokens::meta(db, "store_id")?.and_then(|bytes| bytes.try_into().ok());
+    Ok(found.ok_or_else(|| StoreError::Damaged("value store_id".to_owned()))?)
+}
+
+/// What names a log of this store in its checkpoints.
+fn origin(db: &Connection, log: Log) -> Result<String, ReadError> {
+    Ok(format!("lifeline/{}/{}", hex::encode(&store_id(db)?[..6]), log.as_str()))
+}
+
 /// Every key that ever signed, the first one first.
 fn keys(db: &Connection) -> Result<Vec<SigningKey>, ReadError> {
     let mut statement = db.prepare_cached("SELECT public, at, trail, access FROM audit_key ORDER BY id")?;
@@ -236,9 +247,7 @@ impl Trail for SqliteStore {
     }
 
     fn store_id(&self) -> Result<[u8; 16], StoreError> {
-        let found = self.shared.readers.ask(|db| Ok(tokens::meta(db, "store_id")?))?;
-        let id = found.and_then(|bytes| bytes.try_into().ok());
-        id.ok_or_else(|| StoreError::Damaged("value store_id".to_owned()))
+        self.shared.readers.ask(store_id)
     }
 
     fn keys(&self) -> Result<Vec<SigningKey>, StoreError> {
@@ -273,5 +282,10 @@ impl Trail for SqliteStore {
 #[cfg(test)]
 pub fn sql_and_plan() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
     const HEADS_PLAN: &[(&str, &str)] = &[(HEADS, "SEARCH audit_head USING INDEX audit_head_size (log=? AND size<?)")];
-    append::SQL_AND_PLAN.iter().chain(list::SQL_AND_PLAN).chain(fill::SQL_AND_PLAN).chain(HEADS_PLAN)
+    append::SQL_AND_PLAN
+        .iter()
+        .chain(edge::SQL_AND_PLAN)
+        .chain(list::SQL_AND_PLAN)
+        .chain(fill::SQL_AND_PLAN)
+        .chain(HEADS_PLAN)
 }

@@ -174,6 +174,13 @@ impl Look<'_> {
         if last_row > self.size {
             self.tell(last_row, Flaw::Stray);
         }
+        let behind: Option<i64> = self
+            .db
+            .prepare_cached("SELECT min(pos) FROM audit_node WHERE log = ?1 AND pos > ?2")?
+            .query_row([number(self.log), self.size as i64 * 2 - 1], |row| row.get(0))?;
+        if let Some(pos) = behind {
+            self.tell(self.size, Flaw::Node(NodeId::at(pos as u64)));
+        }
         let odd: Option<i64> = self
             .db
             .prepare_cached("SELECT max(last) FROM audit_pruned WHERE log = ?1")?
@@ -208,12 +215,12 @@ impl Look<'_> {
             }
         };
         let mut told = Vec::new();
-        let keys = super::keys(self.db)?;
+        let (keys, origin) = (super::keys(self.db)?, super::origin(self.db, self.log)?);
         let mut statement = self.db.prepare_cached(HEADS_BETWEEN)?;
         let mut rows = statement.query([number(self.log), low as i64, done as i64])?;
         while let Some(row) = rows.next()? {
             let head = super::head(self.log, row)?;
-            told.extend(match nodes::note(&head, &keys) {
+            told.extend(match nodes::note(&head, &origin, &keys) {
                 None => Some((head.size, Flaw::Note { size: head.size })),
                 Some(said) if root(head.size)? != Some(said) => Some((head.size, Flaw::Head { size: head.size })),
                 Some(_) => None,

@@ -1,13 +1,11 @@
 //! Nodes against those below them, and checkpoints against nodes.
 
-use super::{
-    super::edge::{self, position},
-    Look,
-};
+use super::{super::edge, Look};
 use crate::{
     audit::{
         Log,
-        tree::{Hash, NodeId, empty_root, leaf_hash, node_hash},
+        note::{Checkpoint, Note, VerifyingKey},
+        tree::{self, Hash, NodeId, ProofError, leaf_hash, node_hash},
     },
     store::{
         sqlite::{reader::ReadError, trail::number},
@@ -15,7 +13,6 @@ use crate::{
     },
 };
 use ahash::AHashMap;
-use base64::Engine as _;
 use rusqlite::{Connection, OptionalExtension as _};
 
 /// The nodes over a slice, and others when they are asked for.
@@ -45,9 +42,8 @@ impl Nodes {
     /// Tells of nodes that no tree of this size has.
     pub fn strays(&self, look: &mut Look<'_>) {
         for pos in self.known.keys() {
-            let level = pos.trailing_ones();
-            let node = NodeId { level: level as u8, index: *pos as u64 >> (level + 1) };
-            if (node.index + 1) << node.level > look.size {
+            let node = NodeId::at(*pos as u64);
+            if node.leaves().1 > look.size || node.position() != *pos as u64 {
                 look.tell(look.size, Flaw::Node(node));
             }
         }
@@ -55,7 +51,7 @@ impl Nodes {
 
     /// A node as it is stored.
     pub fn get(&mut self, db: &Connection, node: NodeId) -> Result<Option<Hash>, ReadError> {
-        if let Some(hash) = self.known.get(&position(node)) {
+        if let Some(hash) = self.known.get(&(node.position() as i64)) {
             return Ok(Some(*hash));
         }
         Ok(edge::stored(db, self.log, node).or_else(odd)?)
@@ -129,19 +125,21 @@ const fn children(node: NodeId) -> [NodeId; 2] {
 
 /// The root of the first records of a log, from the nodes that are stored; `None` when one is missing.
 pub fn root(db: &Connection, log: Log, size: u64) -> Result<Option<Hash>, ReadError> {
-    let mut root = None;
-    for level in (0..64).filter(|level| size >> level & 1 == 1) {
-        let node = NodeId { level, index: (size >> level) - 1 };
-        let Some(hash) = edge::stored(db, log, node).or_else(odd)? else { return Ok(None) };
-        root = Some(root.map_or(hash, |right| node_hash(&hash, &right)));
+    let root = tree::root(size, |ids| -> Result<Vec<Hash>, Option<rusqlite::Error>> {
+        let found = ids.iter().map(|node| edge::stored(db, log, *node).or_else(odd));
+        found.collect::<Result<Option<Vec<_>>, _>>().map_err(Some)?.ok_or(None)
+    });
+    match root {
+        Ok(root) => Ok(Some(root)),
+        Err(ProofError::Nodes(Some(error))) => Err(error.into()),
+        Err(_) => Ok(None),
     }
-    Ok(root.or_else(|| (size == 0).then(empty_root)))
 }
 
-/// The root that a kept checkpoint says; `None` when it cannot be read or none of the keys has signed it.
-pub fn note(head: &Head, _keys: &[SigningKey]) -> Option<Hash> {
-    let mut lines = head.note.lines().skip(1);
-    let size: u64 = lines.next()?.parse().ok()?;
-    let root = base64::engine::general_purpose::STANDARD.decode(lines.next()?).ok()?;
-    if size == head.size { root.try_into().ok() } else { None }
+/// The root that a kept checkpoint says; `None` when it cannot be read, is of another log or size, or no known key has signed it.
+pub fn note(head: &Head, origin: &str, keys: &[SigningKey]) -> Option<Hash> {
+    let note = Note::parse(&head.note).ok()?;
+    let checkpoint = Checkpoint::parse(&note.text).ok()?;
+    let signs = |key: &SigningKey| VerifyingKey::new(origin, key.public).is_ok_and(|key| note.verify(&key).is_ok());
+    (checkpoint.origin == origin && checkpoint.size == head.size && keys.iter().any(signs)).then_some(checkpoint.root)
 }
