@@ -9,7 +9,7 @@ use crate::{
     model::Micros,
     protocol::{Limits, PROTOCOLS},
     redact::Redactor,
-    server::{self, Listen, ServerContext, ServerSettings, TlsFiles},
+    server::{self, Listen, ServerContext, ServerSettings, TlsFiles, audit::AuditSettings},
     store::{
         SharedStore,
         sqlite::{self, SqliteOptions},
@@ -116,6 +116,7 @@ pub async fn serve(
         shutdown_grace: Duration::from_secs(bounds.shutdown_grace_s),
         metrics_public: config.network.metrics_public,
         hec_query_token: config.network.hec_query_token,
+        audit: audit(&config),
         ..ServerSettings::default()
     };
     let context = ServerContext::new(opened.pipeline, Arc::new(gate), Arc::new(metrics), settings);
@@ -126,6 +127,21 @@ pub async fn serve(
     };
     server::run(context, listen, |address| ready(address).map_err(io::Error::other)).await?;
     Ok(())
+}
+
+/// The choices about the audit logs.
+fn audit(config: &Config) -> AuditSettings {
+    let audit = &config.audit;
+    AuditSettings {
+        dir: Some(config.storage.data_dir.clone()),
+        every: Duration::from_secs(audit.checkpoint_every_s),
+        sinks: audit.checkpoint_to.clone(),
+        scrub_every: Duration::from_secs(audit.scrub_every_s),
+        retention_audit_days: audit.retention_audit_days,
+        retention_access_days: audit.retention_access_days,
+        legal_hold: audit.legal_hold,
+        ..AuditSettings::default()
+    }
 }
 
 /// The configured tokens.

@@ -3,39 +3,18 @@
 //! In: what is known at the end of a file. Out: the note. Nothing in it comes from a clock: `made_at` is the time of the checkpoint, so
 //! that the same export has the same manifest.
 
-use super::{Ends, PrunedView};
-use crate::store::trail::RecordFilter;
-use serde::Serialize;
+use super::{Ends, Format, PrunedView};
+use crate::{
+    audit::note::{MANIFEST_FORMAT, Manifest},
+    model::{Micros, Timestamp},
+    store::trail::RecordFilter,
+};
 use serde_json::{Map, Value};
-
-/// First line of the note.
-pub(super) const TITLE: &str = "lifeline audit manifest v1";
-
-#[derive(Serialize)]
-struct Manifest<'m> {
-    origin: &'m str,
-    log: &'m str,
-    format: &'m str,
-    filter: Value,
-    from: Option<String>,
-    to: Option<String>,
-    tree_size: u64,
-    root_hash: String,
-    records: u64,
-    first_seq: Option<u64>,
-    last_seq: Option<u64>,
-    sha256: String,
-    pruned: Vec<PrunedView>,
-    made_at: &'m str,
-    product: &'m str,
-    key_id: &'m str,
-    #[serde(skip_serializing_if = "Map::is_empty")]
-    files: Map<String, Value>,
-}
+use sha2::{Digest, Sha256};
 
 /// The filter without its period: what is set, by name.
 #[must_use]
-pub fn filter(filter: &RecordFilter) -> Value {
+pub fn filter(filter: &RecordFilter) -> Map<String, Value> {
     let event_id = filter.event_id.map(|id| id.to_string());
     let members = [
         ("actor", &filter.actor),
@@ -49,17 +28,31 @@ pub fn filter(filter: &RecordFilter) -> Value {
         ("q", &filter.q),
     ];
     let set = members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value.as_deref()?.into())));
-    Value::Object(set.collect())
+    set.collect()
+}
+
+/// The whole filter as a line of JSON: what it asks, with its period.
+#[must_use]
+pub fn filter_text(wanted: &RecordFilter) -> String {
+    let mut all = filter(wanted);
+    all.extend(wanted.from.map(|at| ("from".to_owned(), time(at).into())));
+    all.extend(wanted.to.map(|at| ("to".to_owned(), time(at).into())));
+    Value::Object(all).to_string()
 }
 
 impl Ends<'_> {
     /// The signed manifest.
     pub(super) fn manifest(&self) -> String {
         let plan = self.plan;
+        let pruned: Vec<_> = self.pruned.iter().map(PrunedView::from).collect();
+        // Only where the ranges stand in the file as well.
+        let shown = matches!(plan.format, Format::Ndjson | Format::Zip);
+        // Texts and numbers: nothing that JSON could refuse.
+        let pruned_sha256 = || hex::encode(Sha256::digest(serde_json::to_vec(&pruned).unwrap_or_default()));
         let manifest = Manifest {
-            origin: &plan.origin,
-            log: plan.log.as_str(),
-            format: plan.format.as_str(),
+            origin: plan.origin.clone(),
+            log: plan.log.as_str().to_owned(),
+            format: plan.format.as_str().to_owned(),
             filter: filter(&plan.filter),
             from: plan.filter.from.map(time),
             to: plan.filter.to.map(time),
@@ -69,21 +62,26 @@ impl Ends<'_> {
             first_seq: self.first_seq,
             last_seq: self.last_seq,
             sha256: hex::encode(self.sha256),
-            pruned: self.pruned.iter().map(PrunedView::from).collect(),
-            made_at: &plan.made_at,
-            product: concat!("lifeline ", env!("CARGO_PKG_VERSION")),
-            key_id: &plan.key_id,
-            files: self.files.iter().map(|(name, hash)| ((*name).to_owned(), hex::encode(hash).into())).collect(),
+            pruned_sha256: shown.then(pruned_sha256),
+            made_at: plan.made_at.clone(),
+            product: concat!("lifeline ", env!("CARGO_PKG_VERSION")).to_owned(),
+            key_id: plan.key_id.clone(),
         };
-        // The members are texts and numbers.
-        let json = serde_json::to_string(&manifest).unwrap_or_default();
-        (plan.sign)(&format!("{TITLE}\n{json}\n"))
+        if self.files.is_empty() {
+            return (plan.sign)(&manifest.text());
+        }
+        let files: Map<_, _> =
+            self.files.iter().map(|(name, hash)| ((*name).to_owned(), hex::encode(hash).into())).collect();
+        let text = manifest.text();
+        let open = text.trim_end().strip_suffix('}').unwrap_or_default();
+        debug_assert!(text.starts_with(MANIFEST_FORMAT));
+        (plan.sign)(&format!("{open},\"files\":{}}}\n", Value::Object(files)))
     }
 }
 
 /// A bound of the period, to the microsecond.
-fn time(at: crate::model::Micros) -> String {
-    crate::model::Timestamp::from_micros(at).to_string()
+fn time(at: Micros) -> String {
+    Timestamp::from_micros(at).to_string()
 }
 
 #[cfg(test)]
@@ -100,15 +98,16 @@ mod tests {
         let note = ends.manifest();
         let json = note.lines().nth(1).expect("a line");
         let root = "09".repeat(32);
+        let nothing = hex::encode(Sha256::digest("[]"));
         let zeros = "00".repeat(32);
         let product = concat!("lifeline ", env!("CARGO_PKG_VERSION"));
         let expected = format!(
             concat!(
                 r#"{{"origin":"lifeline/0123456789ab/trail","log":"trail","format":"ndjson","filter":{{"actor":"who"}},"#,
                 r#""from":"2025-07-07T16:34:20.536752Z","to":null,"tree_size":7,"root_hash":"{}","records":2,"first_seq":3,"#,
-                r#""last_seq":5,"sha256":"{}","pruned":[],"made_at":"2025-07-07T16:34:20.536Z","product":"{}","key_id":"01020304"}}"#
+                r#""last_seq":5,"sha256":"{}","pruned_sha256":"{}","made_at":"2025-07-07T16:34:20.536Z","product":"{}","key_id":"01020304"}}"#
             ),
-            root, zeros, product
+            root, zeros, nothing, product
         );
         assert_eq!(json, expected);
         assert!(note.starts_with("lifeline audit manifest v1\n") && note.ends_with("— signed\n"));

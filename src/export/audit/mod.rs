@@ -17,14 +17,14 @@ mod zip;
 pub use check::{Wrong, verify_file};
 pub use csv::COLUMNS;
 pub use lines::PrunedView;
-pub use manifest::filter as filter_json;
+pub use manifest::filter_text;
 pub use ocsf::VERSION as OCSF_VERSION;
 
 use crate::{
-    audit::Log,
+    audit::{Log, tree::subtrees},
     store::{
         Order, StoreError, Trail,
-        trail::{Hash, NodeId, Pruned, Record, RecordFilter, RecordQuery},
+        trail::{Hash, Pruned, Record, RecordFilter, RecordQuery},
     },
 };
 use sha2::{Digest, Sha256};
@@ -248,6 +248,7 @@ impl Export {
         let mut out = Vec::new();
         match self.stage {
             Stage::Begin => {
+                self.pruned = self.ranges(trail)?;
                 self.writer.begin(&mut out)?;
                 self.stage = Stage::Records(0);
             }
@@ -258,6 +259,13 @@ impl Export {
         self.sha256.update(&out);
         self.bytes += out.len() as u64;
         Ok(Some(out))
+    }
+
+    /// Ranges whose bodies are gone, as far as the checkpoint goes.
+    fn ranges(&self, trail: &dyn Trail) -> Result<Vec<Pruned>, StoreError> {
+        let mut pruned = trail.pruned(self.plan.log)?;
+        pruned.retain(|range| range.first <= self.plan.size);
+        Ok(pruned)
     }
 
     fn page(&mut self, trail: &dyn Trail, after: u64, out: &mut Vec<u8>) -> Result<(), StoreError> {
@@ -275,7 +283,7 @@ impl Export {
         if self.writer.wants_gaps() {
             let mut leaf = self.leaf;
             for (record, _) in with_body() {
-                covers.push(cover(leaf, record.seq - 1));
+                covers.push(subtrees(leaf, record.seq - 1));
                 leaf = record.seq;
             }
             hashes = trail.nodes(self.plan.log, &covers.concat())?;
@@ -296,10 +304,13 @@ impl Export {
     }
 
     fn end(&mut self, trail: &dyn Trail, out: &mut Vec<u8>) -> Result<(), StoreError> {
-        let ids = if self.writer.wants_gaps() { cover(self.leaf, self.plan.size) } else { Vec::new() };
-        self.pruned = trail.pruned(self.plan.log)?;
-        self.pruned.retain(|range| range.first <= self.plan.size);
-        self.pruned.iter_mut().for_each(|range| range.last = range.last.min(self.plan.size));
+        let ids = if self.writer.wants_gaps() { subtrees(self.leaf, self.plan.size) } else { Vec::new() };
+        if self.ranges(trail)? != self.pruned {
+            // What was written before and what would follow are not of one kind.
+            return Err(StoreError::Engine(
+                "retention removed records while they were exported; export them again".into(),
+            ));
+        }
         let ends = Ends {
             plan: &self.plan,
             after: trail.nodes(self.plan.log, &ids)?,
@@ -360,21 +371,6 @@ impl Export {
     }
 }
 
-/// The largest full subtrees that cover exactly the leaves from `from` until before `to`, left to right.
-#[must_use]
-pub fn cover(mut from: u64, to: u64) -> Vec<NodeId> {
-    let mut nodes = Vec::new();
-    while from < to {
-        // Aligned where it stands, and not past the end. 63 bits of leaves are more than there will ever be.
-        let aligned = from.trailing_zeros().min(62);
-        let fits = (to - from).ilog2();
-        let level = aligned.min(fits);
-        nodes.push(NodeId { level: level as u8, index: from >> level });
-        from += 1 << level;
-    }
-    nodes
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
@@ -411,23 +407,5 @@ pub(crate) mod tests {
                 files,
             }
         }
-    }
-
-    #[test]
-    fn a_cover_is_exact_aligned_and_short() {
-        for from in 0..70_u64 {
-            for to in from..70 {
-                let nodes = cover(from, to);
-                let mut at = from;
-                for node in &nodes {
-                    assert_eq!(node.index << node.level, at, "{from}..{to}");
-                    at += 1 << node.level;
-                }
-                assert_eq!(at, to, "{from}..{to}");
-                assert!(nodes.len() <= 12, "{from}..{to}: {nodes:?}");
-            }
-        }
-        assert_eq!(cover(0, 8), [NodeId { level: 3, index: 0 }]);
-        assert_eq!(cover(0, u64::MAX >> 1).len(), 63);
     }
 }

@@ -117,7 +117,7 @@ impl Parquet {
             ("lifeline.origin", plan.origin.clone()),
             ("lifeline.checkpoint", plan.checkpoint.clone()),
             ("lifeline.public_key", plan.public_key.clone()),
-            ("lifeline.filter", super::manifest::filter(&plan.filter).to_string()),
+            ("lifeline.filter", super::manifest::filter_text(&plan.filter)),
         ];
         let about = about.map(|(key, value)| KeyValue::new(key.to_owned(), value)).to_vec();
         let properties = WriterProperties::builder()

@@ -121,7 +121,7 @@ impl Bundle {
     }
 
     fn readme(&self) -> String {
-        let filter = super::manifest::filter(&self.plan.filter).to_string();
+        let filter = super::manifest::filter_text(&self.plan.filter);
         README
             .replace("{origin}", &self.plan.origin)
             .replace("{size}", &self.plan.size.to_string())

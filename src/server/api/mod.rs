@@ -3,6 +3,7 @@
 //! In: a path and a method. Out: JSON, a stream of events, metrics, a page. Refused: readers without a token that allows
 //! it, and parameters that are not exactly right.
 
+pub(super) mod audit;
 mod docs;
 mod events;
 mod lives;
@@ -14,7 +15,7 @@ mod rebuild;
 mod stream;
 mod tokens;
 
-use self::lives::Ask;
+use self::{audit::AuditAsk, lives::Ask};
 use super::{
     error::{Problem, private},
     ingest,
@@ -45,6 +46,7 @@ pub(super) enum Api {
     Rebuild,
     Import,
     Life(Ask),
+    Audit(AuditAsk),
 }
 
 impl Api {
@@ -52,6 +54,9 @@ impl Api {
     pub fn at(path: &str, door: Door) -> Option<Self> {
         if let Some(ask) = path.strip_prefix("/v1/").and_then(Ask::at) {
             return Some(Self::Life(ask));
+        }
+        if let Some(ask) = path.strip_prefix("/v1/audit") {
+            return AuditAsk::at(ask).map(Self::Audit);
         }
         let mut parts = path.strip_prefix('/')?.splitn(4, '/');
         let named = |part: &str| percent_decode(part).into_owned();
@@ -116,6 +121,7 @@ impl Api {
             Self::Rebuild => rebuild::progress(state, door, req),
             Self::Import => ingest::import(state, req, payload).await,
             Self::Life(ask) => lives::answer(ask, state, door, req).await,
+            Self::Audit(ask) => audit::answer(ask, state, door, req).await,
         }
     }
 }
