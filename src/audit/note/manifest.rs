@@ -38,31 +38,14 @@ pub struct Manifest {
     pub last_seq: Option<u64>,
     /// SHA-256 of every byte of the record lines (ndjson), or of the whole file, in hexadecimal digits.
     pub sha256: String,
-    /// Ranges of the log whose content was removed before it was made.
-    pub pruned: Vec<PrunedRange>,
+    /// SHA-256 of the list of removed ranges as JSON, as it stands in the last line of an ndjson export; null in other formats.
+    pub pruned_sha256: Option<String>,
     /// Time of the checkpoint.
     pub made_at: String,
     /// `lifeline 0.1.0`.
     pub product: String,
     /// Id of the key that signed.
     pub key_id: String,
-    /// In a bundle: SHA-256 of every other file in it, by name.
-    #[serde(default, skip_serializing_if = "Map::is_empty")]
-    pub files: Map<String, Value>,
-}
-
-/// A range of records whose content was removed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PrunedRange {
-    /// First number.
-    pub first: u64,
-    /// Last number.
-    pub last: u64,
-    /// When, RFC 3339.
-    pub at: String,
-    /// Why.
-    pub reason: String,
 }
 
 impl Manifest {

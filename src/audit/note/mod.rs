@@ -12,12 +12,12 @@ mod tests;
 
 pub use checkpoint::{Checkpoint, Previous};
 pub use key::{KeyId, SigningKey, VerifyingKey};
-pub use manifest::{MANIFEST_FORMAT, Manifest, PrunedRange, hex_hash, parse_hex_hash};
+pub use manifest::{MANIFEST_FORMAT, Manifest, hex_hash, parse_hex_hash};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD as BASE64};
 
-/// Longest note that is read, in bytes. A manifest lists every range that retention removed.
-pub const NOTE_BYTES_MAX: usize = 4 << 20;
+/// Longest note that is read, in bytes.
+pub const NOTE_BYTES_MAX: usize = 256 << 10;
 
 /// Most signatures that a note may bear.
 pub const SIGNATURES_MAX: usize = 16;

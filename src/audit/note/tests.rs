@@ -202,11 +202,10 @@ fn manifest() -> Manifest {
         first_seq: Some(3),
         last_seq: Some(9),
         sha256: "02".repeat(32),
-        pruned: vec![PrunedRange { first: 1, last: 2, at: "2026-01-01T00:00:00Z".to_owned(), reason: "r".to_owned() }],
+        pruned_sha256: None,
         made_at: "2026-01-02T03:04:05Z".to_owned(),
         product: "lifeline 0.1.0".to_owned(),
         key_id: "0a0b0c0d".to_owned(),
-        files: serde_json::Map::new(),
     }
 }
 
@@ -218,7 +217,7 @@ fn a_manifest_is_written_and_read_back() {
         format!(
             "lifeline audit manifest v1\n{{\"origin\":\"lifeline/0123456789ab/trail\",\"log\":\"trail\",\"format\":\"ndjson\",\
              \"filter\":{{\"action\":\"EDIT\",\"actor\":\"a\\nb\"}},\"from\":null,\"to\":\"2026-02-01T00:00:00Z\",\"tree_size\":40,\
-             \"root_hash\":\"{}\",\"records\":2,\"first_seq\":3,\"last_seq\":9,\"sha256\":\"{}\",\"pruned\":[{{\"first\":1,\"last\":2,\"at\":\"2026-01-01T00:00:00Z\",\"reason\":\"r\"}}],\
+             \"root_hash\":\"{}\",\"records\":2,\"first_seq\":3,\"last_seq\":9,\"sha256\":\"{}\",\"pruned_sha256\":null,\
              \"made_at\":\"2026-01-02T03:04:05Z\",\"product\":\"lifeline 0.1.0\",\"key_id\":\"0a0b0c0d\"}}\n",
             "01".repeat(32),
             "02".repeat(32)

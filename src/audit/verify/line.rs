@@ -1,11 +1,7 @@
 //! The lines of an ndjson export, taken apart byte for byte.
 
 use super::{
-    super::{
-        note::{PrunedRange, parse_hex_hash},
-        record::LEAF_HASH,
-        tree::Hash,
-    },
+    super::{note::parse_hex_hash, record::LEAF_HASH, tree::Hash},
     Fault, hashes,
 };
 use memchr::memmem;
@@ -15,6 +11,20 @@ use serde::{Deserialize, Serialize};
 pub(super) const CLOSING: &[u8] = b"{\"manifest\":";
 const SEQ: &[u8] = b"{\"seq\":";
 const BEFORE: &[u8] = b",\"before\":[";
+
+/// A range of records whose content was removed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PrunedRange {
+    /// First number.
+    pub first: u64,
+    /// Last number.
+    pub last: u64,
+    /// When, RFC 3339.
+    pub at: String,
+    /// Why.
+    pub reason: String,
+}
 
 /// The last line of an ndjson export.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +48,13 @@ impl Closing {
     pub fn line(&self) -> String {
         // Texts and numbers: nothing that JSON could refuse.
         serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// What [`super::Manifest::pruned_sha256`] is the hash of.
+    #[must_use]
+    pub fn pruned_sha256(pruned: &[PrunedRange]) -> String {
+        use sha2::{Digest as _, Sha256};
+        hex::encode(Sha256::digest(serde_json::to_vec(pruned).unwrap_or_default()))
     }
 
     pub(super) fn parse(line: &[u8]) -> Option<Self> {

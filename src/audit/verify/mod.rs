@@ -13,10 +13,9 @@ mod proofs;
 #[cfg(test)]
 mod tests;
 
-pub use super::note::PrunedRange;
 pub use failure::{Failure, Fault, Place};
 pub use file::file;
-pub use line::Closing;
+pub use line::{Closing, PrunedRange};
 pub use ndjson::ndjson;
 pub use proofs::{ConsistencyProof, InclusionProof};
 
