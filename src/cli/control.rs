@@ -68,8 +68,8 @@ impl Control {
     ///
     /// # Errors
     /// The server does not answer, not in time, or with a status that is not 2xx.
-    pub async fn stream(&self, path: &str) -> Result<OpenAnswer, CliError> {
-        let open = within(self.send(Method::GET, path, "application/json", Bytes::new())).await?;
+    pub async fn stream(&self, method: Method, path: &str, body: Bytes) -> Result<OpenAnswer, CliError> {
+        let open = within(self.send(method, path, "application/json", body)).await?;
         if !(200..300).contains(&open.status) {
             let body = Limited::new(open.body, ANSWER_BYTES_MAX).collect();
             let body = within(async { body.await.map_err(|error| CliError::Control(error.to_string())) }).await?;

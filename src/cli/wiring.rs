@@ -4,12 +4,18 @@
 
 use super::CliError;
 use crate::{
+    audit::{Actor, ActorKind},
     auth::{ConfiguredToken, DEFAULT_NAME, Gate, GateSettings, Kind},
     config::{Config, Secret},
+    export::audit::{Export, Format, Plan, filter_text},
     model::Micros,
     protocol::{Limits, PROTOCOLS},
+    query::audit::ExportParams,
     redact::Redactor,
-    server::{self, Listen, ServerContext, ServerSettings, TlsFiles, audit::AuditSettings},
+    server::{
+        self, Listen, ServerContext, ServerSettings, TlsFiles,
+        audit::{AuditSettings, Auditor, Deed},
+    },
     store::{
         SharedStore,
         sqlite::{self, SqliteOptions},
@@ -17,7 +23,7 @@ use crate::{
     telemetry::{self, LogFormat, Metrics},
     validate::Schemas,
 };
-use std::{io, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, ops::ControlFlow, path::Path, sync::Arc, time::Duration};
 
 pub use crate::{
     auth::digest,
@@ -127,6 +133,82 @@ pub async fn serve(
     };
     server::run(context, listen, |address| ready(address).map_err(io::Error::other)).await?;
     Ok(())
+}
+
+/// A store that is ours, with the key that signs for it.
+pub struct Audited {
+    /// The store.
+    pub opened: Opened,
+    /// Signs, and keeps records of what is done to Lifeline.
+    pub auditor: Arc<Auditor>,
+}
+
+/// Adds the key to a store that is ours.
+///
+/// # Errors
+/// The key cannot be used.
+pub async fn audited(config: &Config, opened: Opened) -> Result<Audited, CliError> {
+    let auditor = Auditor::open(&opened.store, audit(config)).await;
+    let auditor = auditor.map_err(|error| CliError::Other(error.to_string()))?;
+    Ok(Audited { opened, auditor: Arc::new(auditor) })
+}
+
+/// Who acts when a command works on the store itself.
+#[must_use]
+pub fn this_command() -> (Actor, &'static str) {
+    (Actor { id: Some("command line".into()), kind: ActorKind::System }, "CLI")
+}
+
+impl Audited {
+    /// An export over everything that there is now, noted in the access log.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn export(&self, params: ExportParams, format: Format) -> Result<Export, CliError> {
+        let log = params.log;
+        let details = vec![("format", format.as_str().into()), ("filter", filter_text(&params.filter).into())];
+        let on = ("AUDIT_LOG", log.as_str().to_owned());
+        let deed = Deed { event: "export_audit", action: "EXPORT", on, details };
+        self.auditor.did(deed, this_command()).await?;
+        let notary = &self.auditor.notary;
+        let signed = notary.first(log, None).await?;
+        let signed = signed.ok_or_else(|| CliError::Other("no checkpoint can be signed".into()))?;
+        let key = notary.public(log);
+        Ok(Export::new(Plan {
+            log,
+            filter: params.filter,
+            format,
+            size: signed.size,
+            root: signed.root,
+            made_at: signed.made_at,
+            origin: signed.origin,
+            checkpoint: signed.note,
+            public_key: key.to_string(),
+            key_id: key.key_id().to_string(),
+            sign: notary.signer(log),
+        })?)
+    }
+
+    /// Signs what is not signed yet, and lets go of the store with everything committed.
+    ///
+    /// # Errors
+    /// The store cannot be closed cleanly.
+    pub async fn close(self) -> Result<(), CliError> {
+        self.auditor.finish().await;
+        Ok(self.opened.store.close().await?)
+    }
+}
+
+/// Looks at the whole store for what was altered.
+///
+/// # Errors
+/// What the store says.
+pub fn look(
+    opened: &Opened,
+    checkpoints: &str,
+    tell: &mut dyn FnMut(serde_json::Value) -> ControlFlow<()>,
+) -> Result<(), CliError> {
+    Ok(server::audit::look::look(&*opened.store, checkpoints, tell)?)
 }
 
 /// The choices about the audit logs.

@@ -1,7 +1,10 @@
 //! Which records are wanted, on the command line: the filters of `GET /v1/audit`.
 
-use crate::cli::{control::segment, moment};
-use crate::model::{Micros, Timestamp};
+use crate::{
+    audit::Log,
+    cli::{control::segment, moment},
+    model::{Micros, Timestamp},
+};
 use clap::{Args, ValueEnum};
 
 /// One of the two logs.
@@ -15,13 +18,19 @@ pub enum LogName {
 }
 
 impl LogName {
+    /// The log itself.
+    #[must_use]
+    pub const fn log(self) -> Log {
+        match self {
+            Self::Trail => Log::Trail,
+            Self::Access => Log::Access,
+        }
+    }
+
     /// The word in queries.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Trail => "trail",
-            Self::Access => "access",
-        }
+        self.log().as_str()
     }
 }
 

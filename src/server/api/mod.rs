@@ -4,6 +4,7 @@
 //! it, and parameters that are not exactly right.
 
 pub(super) mod audit;
+mod control;
 mod docs;
 mod events;
 mod lives;
@@ -45,6 +46,8 @@ pub(super) enum Api {
     Token(String),
     Rebuild,
     Import,
+    Verify,
+    Rotate,
     Life(Ask),
     Audit(AuditAsk),
 }
@@ -78,6 +81,8 @@ impl Api {
             ("v1", Some("tokens"), Some(name), None) => Self::Token(named(name)),
             ("v1", Some("rebuild"), None, _) => Self::Rebuild,
             ("control", Some("import"), None, _) if door == Door::Control => Self::Import,
+            ("control", Some("verify"), None, _) if door == Door::Control => Self::Verify,
+            ("control", Some("rotate"), None, _) if door == Door::Control => Self::Rotate,
             _ => return None,
         })
     }
@@ -85,7 +90,7 @@ impl Api {
     /// The methods that it takes.
     pub const fn methods(&self) -> &'static [&'static str] {
         match self {
-            Self::Replay(_) | Self::Import => &["POST"],
+            Self::Replay(_) | Self::Import | Self::Verify | Self::Rotate => &["POST"],
             Self::Tokens | Self::Rebuild => &["GET", "HEAD", "POST"],
             Self::Token(_) => &["DELETE"],
             Self::Stream => &["GET"],
@@ -120,6 +125,8 @@ impl Api {
             Self::Rebuild if req.method() == Method::POST => rebuild::start(state, door, req).await,
             Self::Rebuild => rebuild::progress(state, door, req),
             Self::Import => ingest::import(state, req, payload).await,
+            Self::Verify => control::verify(state, payload).await,
+            Self::Rotate => control::rotate(state, req).await,
             Self::Life(ask) => lives::answer(ask, state, door, req).await,
             Self::Audit(ask) => audit::answer(ask, state, door, req).await,
         }
