@@ -10,9 +10,7 @@ mod request;
 
 pub use list::{Found, record, records};
 pub use proofs::{ConsistencyView, InclusionView, ProofProblem, consistency, inclusion};
-pub use report::{
-    Evidence, ReportFormat, RightsRecords, RightsRequest, SummaryRequest, summary_csv, summary_html,
-};
+pub use report::{Evidence, ReportFormat, RightsRecords, RightsRequest, SummaryRequest, summary_csv, summary_html};
 pub use request::{
     ConsistencyRequest, ExportParams, HeadsRequest, InclusionRequest, LogRequest, RecordRequest, RecordsRequest, heads,
     log_word,

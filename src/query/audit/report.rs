@@ -261,7 +261,9 @@ thead{display:table-header-group}@page{margin:15mm}}";
 /// A summary as a page: the period, the counts, and the checkpoint that it stands under.
 #[must_use]
 pub fn summary_html(request: SummaryRequest, totals: &Totals, evidence: &Evidence) -> String {
-    let moment = |at: Option<Micros>, open: &str| at.map_or_else(|| open.to_owned(), |at| Timestamp::from_micros(at).to_string());
+    let moment = |at: Option<Micros>, open: &str| {
+        at.map_or_else(|| open.to_owned(), |at| Timestamp::from_micros(at).to_string())
+    };
     let span = match (totals.first_seq, totals.last_seq) {
         (Some(first), Some(last)) => format!(", numbers {first} to {last}"),
         _ => String::new(),
@@ -351,7 +353,10 @@ mod tests {
         assert!(!html.contains("<script") && !html.contains("alert(\"") && !html.contains('\u{202e}'), "{html}");
         assert!(html.contains("&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt;&#39;&amp;"), "{html}");
         assert!(html.contains("2026-01-01T00:00:00Z") || html.contains("2026-01-01T00:00:00.000000Z"), "{html}");
-        assert!(!html.contains("http://") && !html.contains("https://") && !html.contains("src="), "it needs nothing else");
+        assert!(
+            !html.contains("http://") && !html.contains("https://") && !html.contains("src="),
+            "it needs nothing else"
+        );
     }
 
     #[test]

@@ -11,15 +11,13 @@ use crate::{
     },
     server::{audit::Signed, state::State},
 };
-use actix_web::{
-    HttpRequest, HttpResponse,
-    http::header,
-};
+use actix_web::{HttpRequest, HttpResponse, http::header};
 use serde::Serialize;
 use serde_json::Value;
 
 /// The page draws itself with its own styles and nothing else.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+const POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 fn evidence(state: &State, signed: &Signed) -> Evidence {
     let key = state.audit.notary.public(signed.log);
