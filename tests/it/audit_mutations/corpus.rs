@@ -4,7 +4,7 @@ use super::{rng::Rng, sign::Signer};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use lifeline::{
     audit::{Actor, ActorKind, Change, Draft, Log, Resource, tree},
-    export::audit::{Export, Format, Plan, cover},
+    export::audit::{Export, Format, Plan},
     model::{Delivery, NewEvent, Payload, Record, Timestamp},
     pipeline::Understanding,
     redact::Redactor,
@@ -147,7 +147,7 @@ impl Corpus {
 
     /// The root of so many records, folded from the nodes that the store gives.
     pub fn root(&self, log: Log, size: u64) -> tree::Hash {
-        let nodes = self.store.trail().nodes(log, &cover(0, size)).expect("nodes");
+        let nodes = self.store.trail().nodes(log, &tree::subtrees(0, size)).expect("nodes");
         let mut nodes = nodes.into_iter().rev();
         let last = nodes.next();
         last.map_or_else(tree::empty_root, |last| nodes.fold(last, |right, left| tree::node_hash(&left, &right)))
