@@ -164,7 +164,7 @@ def check_parquet(folder):
     need((count, edits) == (len(found), sum(r["action"] == "EDIT" for r in found)), "DuckDB counts otherwise")
     at = datetime.datetime(2026, 7, 7, 10, 0, 5, 123456, tzinfo=datetime.timezone.utc)
     micros = int(at.timestamp()) * 1_000_000 + 123456
-    one = duckdb.sql(f"select count(*) from '{path}' where epoch_us(at) = {micros}").fetchall()[0][0]
+    one = duckdb.sql(f"select count(*) from '{path}' where epoch_us(\"at\") = {micros}").fetchall()[0][0]
     need(one == 1, f"DuckDB finds {one} records at {at}")
     print(f"Parquet: {count} records in pyarrow and DuckDB, types and values right")
 
@@ -175,7 +175,7 @@ EVERY = ["activity_id", "category_uid", "class_uid", "metadata", "severity_id", 
 CLASSES = {
     3001: (range(0, 13), ["user"], []),
     3002: (range(0, 8), ["user"], [["service", "dst_endpoint"]]),
-    3004: (range(0, 12), ["entity"], []),
+    3004: (range(0, 14), ["entity"], []),
     3005: (range(0, 5), ["user", "privileges"], []),
     3006: (range(0, 7), ["group"], []),
     6003: (range(0, 5), ["actor", "api", "src_endpoint"], []),

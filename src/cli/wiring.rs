@@ -4,7 +4,7 @@
 
 use super::CliError;
 use crate::{
-    audit::{Actor, ActorKind},
+    audit::{Actor, ActorKind, Log, note::VerifyingKey},
     auth::{ConfiguredToken, DEFAULT_NAME, Gate, GateSettings, Kind},
     config::{Config, Secret},
     export::audit::{Export, Format, Plan, filter_text},
@@ -14,7 +14,7 @@ use crate::{
     redact::Redactor,
     server::{
         self, Listen, ServerContext, ServerSettings, TlsFiles,
-        audit::{AuditSettings, Auditor, Deed},
+        audit::{AuditSettings, Auditor, Deed, keys},
     },
     store::{
         SharedStore,
@@ -153,6 +153,38 @@ pub async fn audited(config: &Config, opened: Opened) -> Result<Audited, CliErro
     Ok(Audited { opened, auditor: Arc::new(auditor) })
 }
 
+/// The public keys of the audit logs with their fingerprints; none before the first start. Changes nothing.
+///
+/// # Errors
+/// The key file cannot be read.
+pub fn public_keys(config: &Config) -> Result<Vec<(String, String)>, CliError> {
+    let wrong = |error: &dyn std::fmt::Display| CliError::Other(error.to_string());
+    let key = keys::read(&config.storage.data_dir.join(keys::KEY_FILE)).map_err(|error| wrong(&error))?;
+    let Some(key) = key else { return Ok(Vec::new()) };
+    let name = key.public().name().rsplit_once('/').map_or("", |(name, _)| name);
+    let of = |log: Log| {
+        let key = VerifyingKey::new(&format!("{name}/{}", log.as_str()), *key.public().bytes());
+        key.map(|key| (key.to_string(), key.fingerprint())).map_err(|error| wrong(&error))
+    };
+    Ok(vec![of(Log::Trail)?, of(Log::Access)?])
+}
+
+/// Keeps a record of what a command did to a store that is its own.
+///
+/// # Errors
+/// What the store says.
+pub async fn note(
+    opened: &Opened,
+    event: &'static str,
+    action: &'static str,
+    on: (&'static str, String),
+    details: Vec<(&'static str, serde_json::Value)>,
+) -> Result<(), CliError> {
+    let (by, method) = this_command();
+    opened.store.trail().record(Deed { event, action, on, details }.draft(by, method)).await?;
+    Ok(())
+}
+
 /// Who acts when a command works on the store itself.
 #[must_use]
 pub fn this_command() -> (Actor, &'static str) {
@@ -273,5 +305,8 @@ pub fn openapi() -> String {
 /// # Errors
 /// It stays where it is, and why.
 pub async fn replay(opened: &Opened, id: i64, now: Micros) -> Result<crate::protocol::Receipt, CliError> {
-    opened.pipeline.replay(id, now).await.map_err(|error| CliError::Other(error.to_string()))
+    let receipt = opened.pipeline.replay(id, now).await.map_err(|error| CliError::Other(error.to_string()))?;
+    let details = vec![("accepted", receipt.accepted.into()), ("duplicates", receipt.duplicates.into())];
+    note(opened, "replay_quarantined", "REPLAY", ("QUARANTINED_ITEM", id.to_string()), details).await?;
+    Ok(receipt)
 }

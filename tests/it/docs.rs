@@ -184,8 +184,9 @@ fn run_page(page: &str) {
     std::os::unix::fs::symlink(binary(), bin.join("lifeline")).expect("a link");
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap_or_default());
     for (line, block) in blocks {
-        if let Some(tool) =
-            ["curl", "openssl", "gzip", "sqlite3"].iter().find(|tool| block.contains(**tool) && !is_there(tool))
+        if let Some(tool) = ["curl", "openssl", "gzip", "sqlite3", "python3"]
+            .iter()
+            .find(|tool| block.contains(**tool) && !is_there(tool))
         {
             eprintln!("SKIPPED: {page}:{line}: {tool} is not installed");
             continue;
@@ -232,6 +233,11 @@ fn the_commands_on_the_page_about_exports_work() {
 }
 
 #[test]
+fn the_commands_on_the_page_about_the_audit_trail_work() {
+    run_page("docs/audit.md");
+}
+
+#[test]
 fn the_commands_on_the_page_about_sql_work() {
     run_page("docs/sql.md");
 }
@@ -250,7 +256,8 @@ fn the_columns_are_those_of_the_program() {
 
 #[test]
 fn no_other_page_has_a_mark_that_nobody_looks_at() {
-    let run = ["docs/delivery.md", "docs/operations.md", "docs/api.md", "docs/exports.md", "docs/sql.md"];
+    let run =
+        ["docs/delivery.md", "docs/operations.md", "docs/api.md", "docs/exports.md", "docs/audit.md", "docs/sql.md"];
     let others = pages().into_iter().filter(|(path, _)| !run.contains(&shown(path).as_str()));
     let marked: Vec<String> =
         others.filter(|(_, text)| text.lines().any(|l| l.trim() == RUN)).map(|(path, _)| shown(&path)).collect();

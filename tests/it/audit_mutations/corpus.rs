@@ -101,6 +101,28 @@ impl Corpus {
         self.runtime.block_on(self.store.append(batch)).expect("stored");
     }
 
+    /// The same pause twice: as a dashboard event and as an audit event.
+    pub fn twins(&mut self) {
+        self.made += 1;
+        let at = EPOCH_US + self.made * STEP_US;
+        let created = |more: i64| Timestamp::from_micros(at + more).to_string();
+        let id = format!("twin_{}", self.made);
+        let pair = [
+            json!({"event": "pause_connector", "created": created(0), "connection_id": id, "data": {"actor": "ana@example.com", "id": id}}),
+            json!({"event": "edit_connection", "created": created(2_000_000), "connection_id": id, "data": {"userId": "ana",
+                "interactionMethod": "WEB_UI", "action": "EDIT", "primaryResourceType": "CONNECTION", "primaryResourceId": id,
+                "oldValues": {"is_paused": false}, "newValues": {"is_paused": true}}}),
+        ];
+        let events = pair.map(|event| {
+            let record =
+                Record { payload: Payload::Json(event.to_string().into()), hints: lifeline::model::Hints::default() };
+            self.understanding.understand(&record, None, at).expect("an event")
+        });
+        let delivery = Delivery { protocol: "native", token: "default".into() };
+        let batch = Batch { delivery, events: events.into(), quarantine: Vec::new(), ack_channel: None };
+        self.runtime.block_on(self.store.append(batch)).expect("stored");
+    }
+
     /// One more record of our own doings.
     pub fn act(&mut self, rng: &mut Rng) {
         self.made += 1;

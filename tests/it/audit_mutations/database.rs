@@ -72,6 +72,7 @@ fn base(rng: &mut Rng) -> Base {
     for step in 0..16 {
         corpus.grow(rng, 5);
         corpus.act(rng);
+        corpus.twins();
         if step == 8 {
             corpus.prune_to(EPOCH_US + 12 * 60_000_000);
             corpus.copy(older.path());
