@@ -11,6 +11,7 @@ mod http;
 mod samples;
 mod sse;
 
+mod audit_cli;
 mod audit_mutations;
 mod captures;
 mod commands;

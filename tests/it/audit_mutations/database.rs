@@ -236,7 +236,11 @@ fn mutate(rng: &mut Rng, kind: &str, db: &Connection) -> rusqlite::Result<usize>
             db.execute(sql, [seq])
         }
         "a link between twins deleted" => {
-            let Some(seq) = any("SELECT seq FROM audit_twin")? else { return Ok(0) };
+            let Some(seq) = any("SELECT seq FROM audit_twin WHERE NOT EXISTS (SELECT 1 FROM audit_pruned
+                WHERE log = 1 AND (seq BETWEEN first AND last OR twin BETWEEN first AND last))")?
+            else {
+                return Ok(0);
+            };
             db.execute("DELETE FROM audit_twin WHERE seq = ?1", [seq])
         }
         "a link between twins invented" => {

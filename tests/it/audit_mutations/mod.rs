@@ -8,7 +8,7 @@ mod bundles;
 mod corpus;
 mod database;
 mod lines;
-mod python;
+pub mod python;
 mod rng;
 mod sign;
 
