@@ -1,7 +1,7 @@
 //! Commands of the audit trail, beside a running server and without one.
 
 use crate::{
-    app::{ADMIN, App},
+    app::{ADMIN, App, Setup},
     audit_mutations::python,
     samples::fixture,
 };
@@ -98,7 +98,8 @@ fn a_new_key_signs_new_exports_and_old_ones_stay_good() {
 
 #[test]
 fn an_altered_record_is_named() {
-    let mut app = App::spawn();
+    // The examples are older than any retention.
+    let mut app = Setup::default().env("LIFELINE_RETENTION_AUDIT_DAYS", "off").spawn();
     good(app.run(&["import", fixture("event/documented_events.ndjson").to_str().expect("a path")]));
     app.stop();
     let db = rusqlite::Connection::open(app.data.join("lifeline.db")).expect("the database opens");
