@@ -5,6 +5,7 @@
 //! the pipeline's construction go through `wiring` alone.
 
 mod access;
+mod audit;
 mod backup;
 mod banner;
 mod check;
@@ -32,6 +33,7 @@ mod tests;
 mod timeline;
 mod token;
 mod tokens_made;
+mod verify;
 mod wiring;
 
 pub use error::{CliError, Outcome};
@@ -104,6 +106,15 @@ enum Command {
     #[command(after_help = "Example: lifeline rebuild\n\n\
         Events are only read. Beside a running server it is the server that does the work, between deliveries.")]
     Rebuild(rebuild::RebuildArgs),
+    /// The audit trail: who did what, checkpoints, keys, and whether an export is genuine.
+    #[command(subcommand, after_help = "Example: lifeline audit show --from 7d")]
+    Audit(audit::AuditCommand),
+    /// Look whether anything in the store was altered: audit records, their trees and checkpoints, events.
+    #[command(
+        after_help = "Examples:\n  lifeline verify\n  lifeline verify --checkpoint trail-checkpoint.txt --json\n\n\
+        Works beside a running server. Exit code 1 when something does not fit; every altered record is named."
+    )]
+    Verify(verify::VerifyArgs),
     /// Look at what could not be read as an event, and try again.
     #[command(subcommand, after_help = "Example: lifeline quarantine replay 17")]
     Quarantine(quarantine::QuarantineCommand),
@@ -147,6 +158,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Explain(args) => explain::run(&args),
         Command::Export(command) => export::run(&command),
         Command::Rebuild(args) => rebuild::run(&args),
+        Command::Audit(command) => audit::run(&command),
+        Command::Verify(args) => verify::run(&args),
         Command::Quarantine(command) => quarantine::run(&command),
         Command::Backup(args) => backup::run(&args),
         Command::Doctor(args) => doctor::run(&args),

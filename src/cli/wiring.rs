@@ -4,14 +4,19 @@
 
 use super::CliError;
 use crate::{
+    audit::{Actor, ActorKind, Log, note::VerifyingKey},
     auth::{ConfiguredToken, DEFAULT_NAME, Gate, GateSettings, IdentitySettings, Issuer, Kind},
     config::{Config, PubsubIdentity, Secret},
     diagnose::Catalog,
+    export::audit::{Export, Format, Plan, filter_text},
     model::Micros,
     protocol::{Limits, PROTOCOLS},
-    query::diagnosis::Diagnoser,
+    query::{audit::ExportParams, diagnosis::Diagnoser},
     redact::Redactor,
-    server::{self, Listen, ServerContext, ServerSettings, TlsFiles},
+    server::{
+        self, Listen, ServerContext, ServerSettings, TlsFiles,
+        audit::{AuditSettings, Auditor, Deed, keys},
+    },
     store::{
         SharedStore,
         sqlite::{self, SqliteOptions},
@@ -19,7 +24,7 @@ use crate::{
     telemetry::{self, LogFormat, Metrics},
     validate::Schemas,
 };
-use std::{io, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, ops::ControlFlow, path::Path, sync::Arc, time::Duration};
 
 pub use crate::{
     auth::digest,
@@ -137,6 +142,7 @@ pub async fn serve(
         shutdown_grace: Duration::from_secs(bounds.shutdown_grace_s),
         metrics_public: config.network.metrics_public,
         hec_query_token: config.network.hec_query_token,
+        audit: audit(&config),
         ..ServerSettings::default()
     };
     let mut context = ServerContext::new(opened.pipeline, Arc::new(gate), Arc::new(metrics), settings);
@@ -148,6 +154,129 @@ pub async fn serve(
     };
     server::run(context, listen, |address| ready(address).map_err(io::Error::other)).await?;
     Ok(())
+}
+
+/// A store that is ours, with the key that signs for it.
+pub struct Audited {
+    /// The store.
+    pub opened: Opened,
+    /// Signs, and keeps records of what is done to Lifeline.
+    pub auditor: Arc<Auditor>,
+}
+
+/// Adds the key to a store that is ours.
+///
+/// # Errors
+/// The key cannot be used.
+pub async fn audited(config: &Config, opened: Opened) -> Result<Audited, CliError> {
+    let auditor = Auditor::open(&opened.store, audit(config)).await;
+    let auditor = auditor.map_err(|error| CliError::Other(error.to_string()))?;
+    Ok(Audited { opened, auditor: Arc::new(auditor) })
+}
+
+/// The public keys of the audit logs with their fingerprints; none before the first start. Changes nothing.
+///
+/// # Errors
+/// The key file cannot be read.
+pub fn public_keys(config: &Config) -> Result<Vec<(String, String)>, CliError> {
+    let wrong = |error: &dyn std::fmt::Display| CliError::Other(error.to_string());
+    let key = keys::read(&config.storage.data_dir.join(keys::KEY_FILE)).map_err(|error| wrong(&error))?;
+    let Some(key) = key else { return Ok(Vec::new()) };
+    let name = key.public().name().rsplit_once('/').map_or("", |(name, _)| name);
+    let of = |log: Log| {
+        let key = VerifyingKey::new(&format!("{name}/{}", log.as_str()), *key.public().bytes());
+        key.map(|key| (key.to_string(), key.fingerprint())).map_err(|error| wrong(&error))
+    };
+    Ok(vec![of(Log::Trail)?, of(Log::Access)?])
+}
+
+/// Keeps a record of what a command did to a store that is its own.
+///
+/// # Errors
+/// What the store says.
+pub async fn note(
+    opened: &Opened,
+    event: &'static str,
+    action: &'static str,
+    on: (&'static str, String),
+    details: Vec<(&'static str, serde_json::Value)>,
+) -> Result<(), CliError> {
+    let (by, method) = this_command();
+    opened.store.trail().record(Deed { event, action, on, details }.draft(by, method)).await?;
+    Ok(())
+}
+
+/// Who acts when a command works on the store itself.
+#[must_use]
+pub fn this_command() -> (Actor, &'static str) {
+    (Actor { id: Some("command line".into()), kind: ActorKind::System }, "CLI")
+}
+
+impl Audited {
+    /// An export over everything that there is now, noted in the access log.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn export(&self, params: ExportParams, format: Format) -> Result<Export, CliError> {
+        let log = params.log;
+        let details = vec![("format", format.as_str().into()), ("filter", filter_text(&params.filter).into())];
+        let on = ("AUDIT_LOG", log.as_str().to_owned());
+        let deed = Deed { event: "export_audit", action: "EXPORT", on, details };
+        self.auditor.did(deed, this_command()).await?;
+        let notary = &self.auditor.notary;
+        let signed = notary.first(log, None).await?;
+        let signed = signed.ok_or_else(|| CliError::Other("no checkpoint can be signed".into()))?;
+        let key = notary.public(log);
+        Ok(Export::new(Plan {
+            log,
+            filter: params.filter,
+            format,
+            size: signed.size,
+            root: signed.root,
+            made_at: signed.made_at,
+            origin: signed.origin,
+            checkpoint: signed.note,
+            public_key: key.to_string(),
+            key_id: key.key_id().to_string(),
+            sign: notary.signer(log),
+        })?)
+    }
+
+    /// Signs what is not signed yet, and lets go of the store with everything committed.
+    ///
+    /// # Errors
+    /// The store cannot be closed cleanly.
+    pub async fn close(self) -> Result<(), CliError> {
+        self.auditor.finish().await;
+        Ok(self.opened.store.close().await?)
+    }
+}
+
+/// Looks at the whole store for what was altered.
+///
+/// # Errors
+/// What the store says.
+pub fn look(
+    opened: &Opened,
+    checkpoints: &str,
+    tell: &mut dyn FnMut(serde_json::Value) -> ControlFlow<()>,
+) -> Result<(), CliError> {
+    Ok(server::audit::look::look(&*opened.store, checkpoints, tell)?)
+}
+
+/// The choices about the audit logs.
+fn audit(config: &Config) -> AuditSettings {
+    let audit = &config.audit;
+    AuditSettings {
+        dir: Some(config.storage.data_dir.clone()),
+        every: Duration::from_secs(audit.checkpoint_every_s),
+        sinks: audit.checkpoint_to.clone(),
+        scrub_every: Duration::from_secs(audit.scrub_every_s),
+        retention_audit_days: audit.retention_audit_days,
+        retention_access_days: audit.retention_access_days,
+        legal_hold: audit.legal_hold,
+        ..AuditSettings::default()
+    }
 }
 
 /// The configured tokens.
@@ -197,5 +326,8 @@ pub fn openapi() -> String {
 /// # Errors
 /// It stays where it is, and why.
 pub async fn replay(opened: &Opened, id: i64, now: Micros) -> Result<crate::protocol::Receipt, CliError> {
-    opened.pipeline.replay(id, now).await.map_err(|error| CliError::Other(error.to_string()))
+    let receipt = opened.pipeline.replay(id, now).await.map_err(|error| CliError::Other(error.to_string()))?;
+    let details = vec![("accepted", receipt.accepted.into()), ("duplicates", receipt.duplicates.into())];
+    note(opened, "replay_quarantined", "REPLAY", ("QUARANTINED_ITEM", id.to_string()), details).await?;
+    Ok(receipt)
 }

@@ -15,7 +15,7 @@ pub mod value;
 
 pub use resolve::{ConfigError, Inputs, Origin, Problem, Resolved};
 pub use secret::Secret;
-pub use value::{DEFAULT_NAME, NamedToken};
+pub use value::{DEFAULT_NAME, NamedToken, Sink};
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -120,6 +120,23 @@ pub struct Bounds {
     pub shutdown_grace_s: u64,
 }
 
+/// The audit logs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Audit {
+    /// Seconds after which a checkpoint is signed although nothing happened.
+    pub checkpoint_every_s: u64,
+    /// Where checkpoints go besides the store.
+    pub checkpoint_to: Vec<Sink>,
+    /// Seconds that one pass over all records takes.
+    pub scrub_every_s: u64,
+    /// Days that texts of the trail are kept; 0 for ever.
+    pub retention_audit_days: u64,
+    /// The same for the access log.
+    pub retention_access_days: u64,
+    /// Whether nothing is removed.
+    pub legal_hold: bool,
+}
+
 /// Our own log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log {
@@ -140,6 +157,8 @@ pub struct Config {
     pub credentials: Credentials,
     /// Bounds.
     pub bounds: Bounds,
+    /// The audit logs.
+    pub audit: Audit,
     /// Our own log.
     pub log: Log,
 }
@@ -247,6 +266,14 @@ impl Reader<'_> {
                 seconds => Ok(seconds),
             })?,
         };
+        let audit = Audit {
+            checkpoint_every_s: self.number("audit_checkpoint_every", count)?,
+            checkpoint_to: self.get("audit_checkpoint_to", value::sinks).unwrap_or_default(),
+            scrub_every_s: self.number("audit_scrub_every", count)?,
+            retention_audit_days: self.number("retention_audit_days", value::days_or_off)?,
+            retention_access_days: self.number("retention_access_days", value::days_or_off)?,
+            legal_hold: self.get("legal_hold", value::boolean)?,
+        };
         let log = Log {
             filter: self.get("log", |text| {
                 text.parse::<tracing_subscriber::EnvFilter>()
@@ -256,7 +283,7 @@ impl Reader<'_> {
             json: self.get("log_format", |text| Ok(text == "json"))?,
         };
         self.together(&bounds, &credentials);
-        Some(Config { network, storage, credentials, bounds, log })
+        Some(Config { network, storage, credentials, bounds, audit, log })
     }
 
     /// Audience, address and keys go together: each alone would let in anybody whom the issuer knows.

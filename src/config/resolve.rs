@@ -282,7 +282,7 @@ fn scalar(setting: &Setting, value: &toml::Value) -> Option<String> {
         toml::Value::String(text) => Some(text.clone()),
         toml::Value::Integer(number) => Some(number.to_string()),
         toml::Value::Boolean(flag) => Some(flag.to_string()),
-        toml::Value::Array(items) if setting.kind == Kind::Tokens => {
+        toml::Value::Array(items) if matches!(setting.kind, Kind::Tokens | Kind::Sinks) => {
             let texts: Option<Vec<&str>> = items.iter().map(toml::Value::as_str).collect();
             texts.map(|texts| texts.join(","))
         }

@@ -31,6 +31,10 @@ pub enum Kind {
     BytesOrOff,
     /// A whole number of seconds, at least 1.
     Seconds,
+    /// A whole number of days, at least 1, and 0 or `off` turns it off.
+    DaysOrOff,
+    /// `file:PATH`, `https://…` or `exec:COMMAND`, separated by commas (a TOML array may be used too).
+    Sinks,
     /// One of a few words.
     OneOf(&'static [&'static str]),
 }
@@ -52,6 +56,8 @@ impl Kind {
             Self::Bytes => "bytes, such as 16777216 or 16MiB".into(),
             Self::BytesOrOff => "bytes, such as 33554432 or 32MiB, or off".into(),
             Self::Seconds => "whole seconds, at least 1".into(),
+            Self::DaysOrOff => "whole days, at least 1, or off".into(),
+            Self::Sinks => "file:PATH, https://… or exec:COMMAND, separated by commas".into(),
             Self::OneOf(words) => words.join(" or "),
         }
     }
@@ -71,6 +77,8 @@ impl Kind {
             Self::Count => "N",
             Self::Bytes | Self::BytesOrOff => "BYTES",
             Self::Seconds => "SECONDS",
+            Self::DaysOrOff => "DAYS",
+            Self::Sinks => "SINK,…",
             Self::OneOf(_) => "WORD",
         }
     }
@@ -115,6 +123,7 @@ const NETWORK: &str = "Network";
 const STORAGE: &str = "Storage";
 const CREDENTIALS: &str = "Credentials";
 const LIMITS: &str = "Limits";
+const AUDIT: &str = "Audit";
 const LOGGING: &str = "Logging";
 
 const fn setting(
@@ -177,6 +186,17 @@ pub static SETTINGS: &[Setting] = &[
         "Wrong credentials a minute from one address, after a burst of 300, before it is told to wait."),
     setting(LIMITS, "shutdown_grace_s", Kind::Seconds, Some("8"),
         "How long a stop waits for requests that are still being served; at most 8, so that a stop takes less than 10 s."),
+    setting(AUDIT, "audit_checkpoint_every", Kind::Seconds, Some("3600"),
+        "How often a checkpoint of the audit log is signed even when nothing happened; a log that grew is signed within a minute."),
+    setting(AUDIT, "audit_checkpoint_to", Kind::Sinks, None,
+        "Where every signed checkpoint is sent as well, best out of reach of whoever runs this server: appended to a file, posted to an address, or given to a command's standard input."),
+    setting(AUDIT, "audit_scrub_every", Kind::Seconds, Some("86400"),
+        "How long one pass over all audit records takes, in which each is compared with its hash."),
+    setting(AUDIT, "retention_audit_days", Kind::DaysOrOff, Some("400"),
+        "How long texts of audit records are kept; their hashes stay for ever."),
+    setting(AUDIT, "retention_access_days", Kind::DaysOrOff, Some("400"),
+        "The same for records of what was done to Lifeline itself."),
+    setting(AUDIT, "legal_hold", Kind::Bool, Some("false"), "While it is on, retention removes nothing from either log."),
     setting(LOGGING, "log", Kind::Text, Some("info"),
         "What is logged: a tracing filter such as info or lifeline=debug,warn."),
     setting(LOGGING, "log_format", Kind::OneOf(&["text", "json"]), Some("text"), "How it is logged."),

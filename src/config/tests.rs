@@ -18,7 +18,8 @@ fn values(setting: &Setting) -> [&'static str; 3] {
         Kind::Secret => ["hush-file", "hush-env", "hush-flag"],
         Kind::Tokens => ["a=hush-file", "b=hush-env", "hush-flag"],
         Kind::Bool => ["false", "true", "false"],
-        Kind::Count | Kind::Seconds => ["11", "12", "13"],
+        Kind::Count | Kind::Seconds | Kind::DaysOrOff => ["11", "12", "13"],
+        Kind::Sinks => ["file:a", "https://b.example/c", "exec:c"],
         Kind::Bytes | Kind::BytesOrOff => ["1MiB", "2MiB", "3MiB"],
         Kind::OneOf(_) => ["json", "text", "json"],
     }
@@ -166,5 +167,22 @@ fn the_reference_lists_every_setting() {
     let page = show::reference();
     for setting in SETTINGS {
         assert!(page.contains(&format!("| `{}` | `{}` |", setting.key, setting.env())), "{}", setting.key);
+    }
+}
+
+#[test]
+fn sinks_may_hold_commas_and_do_not_show_what_is_secret() {
+    use super::value::{Sink, sinks};
+    let found = sinks("file:/a,b, https://u:hush@h.example/hush?x=hush,y ,exec:tee a,b | cat").unwrap();
+    let expected = [
+        Sink::File("/a,b".into()),
+        Sink::Post("https://u:hush@h.example/hush?x=hush,y".into()),
+        Sink::Exec("tee a,b | cat".into()),
+    ];
+    assert_eq!(found, expected);
+    let names: Vec<_> = found.iter().map(Sink::name).collect();
+    assert_eq!(names, ["file:/a,b", "https://h.example", "exec"]);
+    for bad in ["", "/a", "file:", "ftp://x", "exec: ", "https://"] {
+        assert!(sinks(bad).is_err(), "{bad}");
     }
 }

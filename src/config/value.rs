@@ -4,7 +4,7 @@
 //! with what was expected; never quoting a secret.
 
 use super::{Secret, setting::Kind};
-use std::net::SocketAddr;
+use std::{net::SocketAddr, path::PathBuf};
 
 /// A configured token and the name it goes by.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub fn check(kind: Kind, text: &str) -> Result<(), String> {
         Kind::Count | Kind::Seconds => whole(text, 1).map(drop),
         Kind::Bytes => bytes(text, 1).map(drop),
         Kind::BytesOrOff => bytes_or_off(text).map(drop),
+        Kind::DaysOrOff => days_or_off(text).map(drop),
+        Kind::Sinks => sinks(text).map(drop),
         Kind::OneOf(words) => words.contains(&text).then_some(()).ok_or_else(String::new),
     }
 }
@@ -66,6 +68,71 @@ pub fn url(text: &str) -> Result<String, String> {
 
 fn non_empty(text: &str) -> Result<&str, String> {
     if text.trim().is_empty() { Err("it is empty".into()) } else { Ok(text) }
+}
+
+/// Where checkpoints go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sink {
+    /// Appended to a file.
+    File(PathBuf),
+    /// Posted to an address.
+    Post(String),
+    /// Given to a command of the shell.
+    Exec(String),
+}
+
+impl Sink {
+    /// What it is called in the log; never an address in full, which may hold a secret.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match self {
+            Self::File(path) => format!("file:{}", path.display()),
+            Self::Post(address) => {
+                let end = address.find(['?', '#']).unwrap_or(address.len());
+                let shown = &address[..end];
+                let scheme = shown.find("://").map_or(0, |at| at + 3);
+                let host = shown[scheme..].find('/').map_or(shown.len(), |at| scheme + at);
+                let user = shown[scheme..host].rfind('@').map_or(scheme, |at| scheme + at + 1);
+                format!("{}{}", &shown[..scheme], &shown[user..host])
+            }
+            Self::Exec(_) => "exec".to_owned(),
+        }
+    }
+}
+
+/// A list of sinks. A comma separates where the word of a sink follows, so that commands and addresses may hold commas.
+pub fn sinks(text: &str) -> Result<Vec<Sink>, String> {
+    const WORDS: [&str; 4] = ["file:", "https://", "http://", "exec:"];
+    let begins = |text: &str| WORDS.iter().any(|word| text.trim_start().starts_with(word));
+    let mut parts: Vec<String> = Vec::new();
+    for part in text.split(',') {
+        match parts.last_mut() {
+            Some(last) if !begins(part) => {
+                last.push(',');
+                last.push_str(part);
+            }
+            _ => parts.push(part.to_owned()),
+        }
+    }
+    parts
+        .iter()
+        .map(|part| {
+            let part = part.trim();
+            let (word, rest) = part.split_once(':').ok_or_else(String::new)?;
+            match (word, rest.trim()) {
+                (_, "" | "//") => Err(format!("nothing stands behind {word}:")),
+                ("file", path) => Ok(Sink::File(path.into())),
+                ("http" | "https", _) => Ok(Sink::Post(part.to_owned())),
+                ("exec", command) => Ok(Sink::Exec(command.to_owned())),
+                _ => Err(String::new()),
+            }
+        })
+        .collect()
+}
+
+/// A number of days; 0 and `off` are none.
+pub fn days_or_off(text: &str) -> Result<u64, String> {
+    if text.trim().eq_ignore_ascii_case("off") { Ok(0) } else { whole(text, 0) }
 }
 
 /// Only the store in the data directory exists so far.

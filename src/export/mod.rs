@@ -1,9 +1,11 @@
-//! Lives in forms that other programs read: CSV for spreadsheets and warehouses, OpenLineage for catalogues.
+//! Lives in forms that other programs read: CSV for spreadsheets and warehouses, OpenLineage for catalogues. The audit trail as
+//! files that prove themselves ([`audit`]).
 //!
 //! In: the JSON of a connection and of its stages, as answers carry them. Out: bytes of a file, one piece a stage, so that
 //! an export of any length needs the memory of one sync. Never refused: a member that is missing or of another kind is an
 //! empty cell or a missing facet. Pure: no clock, no store.
 
+pub mod audit;
 pub mod csv;
 pub mod openlineage;
 

@@ -4,9 +4,11 @@
 //! nesting of more than 127 levels, two members of one name, lone surrogates. Numbers keep their text (the
 //! `arbitrary_precision` feature), so nothing is rounded on its way through.
 
+mod changes;
 mod members;
 mod strict;
 
+pub use changes::{Depth, changes, cut, path_text};
 pub use members::{Members, elements, first_value, member, members, string};
 pub use strict::value;
 

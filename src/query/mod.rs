@@ -4,6 +4,7 @@
 //! unknown or repeated parameters and bad values, each with the name of the parameter and what is allowed
 //! ([`BadParameter`]). Knows nothing of HTTP.
 
+pub mod audit;
 mod cursor;
 pub mod diagnosis;
 mod filter;

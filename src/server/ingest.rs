@@ -88,6 +88,7 @@ async fn admit(
 ) -> Result<(Wire, Sender), IngestError> {
     let refused = |error: AuthError| {
         state.metrics.observe_auth_failure();
+        state.audit.failures.count(peer(req));
         IngestError::Auth(error)
     };
     if !state.settings.hec_query_token
@@ -96,6 +97,7 @@ async fn admit(
         && head.query_value("token").is_some()
     {
         state.metrics.observe_auth_failure();
+        state.audit.failures.count(peer(req));
         let text = "Query string authorization is not enabled";
         return Err(IngestError::Malformed(DecodeError::empty(QUERY_TOKEN_OFF, text)));
     }

@@ -5,6 +5,7 @@
 //! commits what waits and closes.
 
 use super::{
+    audit::Auditor,
     dispatch::dispatch,
     state::{Door, ServerContext, State},
     tls::Certificate,
@@ -41,6 +42,9 @@ const CERTIFICATE_LOOK: Duration = Duration::from_secs(30);
 
 /// A peer that takes no data for so long is dropped.
 const SEND_STALL_MAX: Duration = Duration::from_secs(30);
+
+/// How long a stop waits for the last checkpoints.
+const AUDIT_MAX: Duration = Duration::from_secs(2);
 
 /// Files that are open besides connections, at most.
 const OTHER_FILES: usize = 64;
@@ -138,7 +142,9 @@ pub async fn run_until(
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let certificate = listen.tls.clone().map(Certificate::load).transpose()?;
-    let state = Arc::new(State::new(context, certificate.is_some())?);
+    let audit =
+        Auditor::open(context.pipeline.store(), context.settings.audit.clone()).await.map_err(io::Error::other)?;
+    let state = Arc::new(State::new(context, certificate.is_some(), Arc::new(audit))?);
     let grace = state.settings.shutdown_grace.min(GRACE_MAX);
 
     let listener = bind_public(listen.address)?;
@@ -164,6 +170,7 @@ pub async fn run_until(
         actix_rt::spawn(control)
     });
     let upkeep = actix_rt::spawn(upkeep(certificate));
+    let audit = actix_rt::spawn(Arc::clone(&state.audit).run());
     notify(&[NotifyState::Ready]);
 
     tokio::pin!(stop);
@@ -176,6 +183,7 @@ pub async fn run_until(
     let began = Instant::now();
     drain(&state, &handles, began).await;
     upkeep.abort();
+    audit.abort();
     if let Some(control) = control {
         control.abort();
     }
@@ -235,6 +243,10 @@ async fn drain(state: &State, handles: &[ServerHandle], began: Instant) {
     let stopped = futures_util::future::join_all(handles.iter().map(|handle| handle.stop(true)));
     if timeout(GRACE_MAX + Duration::from_millis(500), stopped).await.is_err() {
         tracing::warn!("some requests did not finish in time");
+    }
+    let last = STOP_MAX.saturating_sub(began.elapsed()).min(AUDIT_MAX);
+    if timeout(last, state.audit.finish()).await.is_err() {
+        tracing::warn!("the last checkpoint was not signed in time");
     }
     let left = STOP_MAX.saturating_sub(began.elapsed());
     match timeout(left, state.store().close()).await {

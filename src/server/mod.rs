@@ -7,6 +7,7 @@
 //! answered with 500, counted, and harms nobody else.
 
 mod api;
+pub mod audit;
 mod body;
 mod dispatch;
 mod error;

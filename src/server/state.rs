@@ -1,6 +1,12 @@
 //! What all requests share.
 
-use super::{error::Problem, readiness::Readiness, routes::Routes, series::Series};
+use super::{
+    audit::{AuditSettings, Auditor},
+    error::Problem,
+    readiness::Readiness,
+    routes::Routes,
+    series::Series,
+};
 use crate::{
     auth::{Access, Gate, Reader},
     pipeline::Pipeline,
@@ -42,6 +48,8 @@ pub struct ServerSettings {
     pub heartbeat: Duration,
     /// What a body may take to arrive, besides a second for every 64 KiB that did.
     pub body_timeout: Duration,
+    /// Choices about the audit logs.
+    pub audit: AuditSettings,
 }
 
 impl Default for ServerSettings {
@@ -58,6 +66,7 @@ impl Default for ServerSettings {
             queries_max: 4,
             heartbeat: Duration::from_secs(15),
             body_timeout: Duration::from_secs(10),
+            audit: AuditSettings::default(),
         }
     }
 }
@@ -95,7 +104,7 @@ impl ServerContext {
 
 /// Where a request came in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Door {
+pub enum Door {
     /// The network.
     Public,
     /// The control socket, which only the owner of the data directory can open.
@@ -120,6 +129,7 @@ pub(super) struct State {
     pub readiness: Readiness,
     pub series: Series,
     pub tls: bool,
+    pub audit: Arc<Auditor>,
     queries: Arc<Semaphore>,
     answers: Arc<Semaphore>,
 }
@@ -137,7 +147,7 @@ pub(super) const BUDGET_UNIT_BYTES: usize = 1024;
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 impl State {
-    pub fn new(context: ServerContext, tls: bool) -> std::io::Result<Self> {
+    pub fn new(context: ServerContext, tls: bool, audit: Arc<Auditor>) -> std::io::Result<Self> {
         let ServerContext { pipeline, gate, metrics, protocols, diagnoser, settings } = context;
         let store: SharedStore = Arc::clone(pipeline.store());
         let budget = settings.body_bytes_in_flight_max.div_ceil(BUDGET_UNIT_BYTES);
@@ -158,6 +168,7 @@ impl State {
             diagnoser,
             settings,
             tls,
+            audit,
         })
     }
 
@@ -196,6 +207,7 @@ impl State {
         let header = if headers.next().is_some() { Some("") } else { first };
         self.gate.reader(header, query_token, access, peer(req)).map(Some).map_err(|error| {
             self.metrics.observe_auth_failure();
+            self.audit.failures.count(peer(req));
             Problem::of_reader(error, access)
         })
     }

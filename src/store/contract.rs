@@ -5,6 +5,8 @@ use crate::model::{CreatedFrom, Event, NewEvent, NewQuarantine, Timestamp, Verdi
 use serde_json::{Map, json};
 use std::collections::BTreeSet;
 
+pub mod trail;
+
 /// Waits for a future of the store.
 pub fn wait<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime").block_on(future)
@@ -24,6 +26,10 @@ pub fn run(open: impl Fn() -> SharedStore) {
     closing_refuses_what_comes_later(&open());
     lives_follow_their_events(&open());
     late_events_find_their_place(&open());
+    trail::every_deed_is_recorded_once_with_its_event(&open());
+    trail::our_own_doings_have_a_log_of_their_own(&open());
+    trail::every_filter_of_records_narrows(&open());
+    trail::retention_takes_texts_and_leaves_hashes(&open());
 }
 
 /// The `n`th of a family of plain events.

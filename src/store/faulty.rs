@@ -92,6 +92,9 @@ impl Store for Faulty {
     fn lives(&self) -> &dyn super::Lives {
         self.inner.lives()
     }
+    fn trail(&self) -> &dyn super::Trail {
+        self.inner.trail()
+    }
     fn stats(&self) -> StoreStats {
         self.inner.stats()
     }

@@ -15,9 +15,12 @@ pub mod contract;
 #[cfg(test)]
 pub mod faulty;
 pub mod lives;
+#[cfg(test)]
+pub mod memory_trail;
 pub mod sqlite;
 mod text;
 pub mod trail;
+pub mod verify;
 
 pub use lives::Lives;
 pub use sqlite::{OpenError, SqliteOptions};
@@ -318,6 +321,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Questions about connections' lives.
     fn lives(&self) -> &dyn lives::Lives;
+
+    /// Questions about audit logs.
+    fn trail(&self) -> &dyn Trail;
 
     /// How it is doing. Cheap.
     fn stats(&self) -> StoreStats;

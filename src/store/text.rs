@@ -45,7 +45,8 @@ impl TextSearch {
             .any(|text| self.is_in(text))
     }
 
-    fn is_in(&self, text: &str) -> bool {
+    /// Whether a text has it.
+    pub(super) fn is_in(&self, text: &str) -> bool {
         if self.lowers { self.forms.is_match(&text.to_lowercase()) } else { self.forms.is_match(text) }
     }
 }

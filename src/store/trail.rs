@@ -10,8 +10,8 @@ use crate::{
     model::{EventId, Micros},
 };
 
-/// A node of the tree.
-pub type Hash = [u8; 32];
+pub use super::verify::{Checks, Claim, Finding, Flaw, Identify, Seen, Slice, Verified};
+pub use crate::audit::tree::{Hash, NodeId};
 
 /// Which records are wanted. Every field narrows.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -81,15 +81,6 @@ pub struct RecordPage {
     pub next: Option<u64>,
 }
 
-/// A subtree that is full: `2^level` leaves from leaf `index << level` on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct NodeId {
-    /// 0 for a leaf.
-    pub level: u8,
-    /// Counted from the left among those of its level.
-    pub index: u64,
-}
-
 /// A signed checkpoint as it was kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Head {
@@ -127,6 +118,19 @@ pub struct PruneRequest {
     pub access_before: Option<Micros>,
     /// Why, for the record.
     pub reason: String,
+}
+
+/// A key that signed checkpoints.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SigningKey {
+    /// The Ed25519 public key.
+    pub public: [u8; 32],
+    /// Since when, microseconds.
+    pub at: Micros,
+    /// How long the trail was then.
+    pub trail: u64,
+    /// How long the access log was then.
+    pub access: u64,
 }
 
 /// Questions about audit logs. Reading calls block for milliseconds.
@@ -169,4 +173,59 @@ pub trait Trail {
     /// # Errors
     /// When the engine fails.
     fn pruned(&self, log: Log) -> Result<Vec<Pruned>, StoreError>;
+
+    /// Why nothing may be removed at the moment; `None` when retention may go on.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    fn hold(&self) -> Result<Option<String>, StoreError>;
+
+    /// Sets or lifts the legal hold. While it stands, [`Trail::prune`] removes nothing and gives no ranges.
+    fn set_hold(&self, reason: Option<String>) -> StoreFuture<()>;
+
+    /// Names this store in its checkpoints. Random, made once, the same in every copy of the store.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    fn store_id(&self) -> Result<[u8; 16], StoreError>;
+
+    /// Every key that ever signed, the first one first.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    fn keys(&self) -> Result<Vec<SigningKey>, StoreError>;
+
+    /// Remembers a key that signs from now on. One that is known already is left as it is.
+    fn keep_key(&self, key: SigningKey) -> StoreFuture<()>;
+
+    /// Whether records of events that an older version stored are still being made, behind those that arrive.
+    ///
+    /// # Errors
+    /// When the engine fails.
+    fn filling(&self) -> Result<bool, StoreError>;
+
+    /// Looks at `n` records from number `from` on and at every node and checkpoint that they complete. Constant memory, one
+    /// snapshot. Every slice of a log once is all of it but for what [`Trail::verify`] does besides.
+    ///
+    /// # Errors
+    /// When the engine fails; what is found wrong is no error.
+    fn verify_slice(
+        &self,
+        log: Log,
+        from: u64,
+        n: u64,
+        check: &Checks<'_>,
+        found: &mut dyn FnMut(Finding),
+    ) -> Result<Slice, StoreError>;
+
+    /// Looks at everything: both logs slice by slice, then what belongs to no slice. `see` gets what is found and how far it
+    /// is, and may end it.
+    ///
+    /// # Errors
+    /// When the engine fails; what is found wrong is no error.
+    fn verify(
+        &self,
+        check: &Checks<'_>,
+        see: &mut dyn FnMut(Seen) -> std::ops::ControlFlow<()>,
+    ) -> Result<Verified, StoreError>;
 }

@@ -5,9 +5,9 @@
 //! them or takes their place. Nothing is fetched: a reference to anything that was not loaded is an error at start.
 
 mod load;
-mod use_case;
 
 use crate::{
+    audit::{self, Values},
     model::{Event, Family, Status, Verdict, Violation},
     normalize::Normalized,
     redact,
@@ -17,7 +17,6 @@ use jsonschema::{Validator, error::ValidationErrorKind};
 use serde_json::{Map, Value};
 
 pub use load::SchemaError;
-pub use use_case::use_case;
 
 /// Most breaches that are listed for one event.
 pub const ERRORS_MAX: usize = 10;
@@ -58,7 +57,7 @@ impl Schemas {
     /// The family of an event: the audit trail by shape, everything else as its schema says.
     #[must_use]
     pub fn family(&self, event: &Event) -> Family {
-        if use_case::is_audit(event.data.as_ref()) {
+        if audit::is_audit(event.data.as_ref()) {
             return Family::AuditTrail;
         }
         match self.events.get(&event.name).map(|schema| schema.family) {
@@ -109,6 +108,15 @@ impl Schemas {
         let value = Value::Object(view.clone());
         collect(&self.envelope, &value, "", errors);
     }
+}
+
+/// The use case of an audit event that has several; `None` for other events and for an edit that fits none.
+fn use_case(event: &str, data: Option<&Value>) -> Option<&'static str> {
+    let members = data.filter(|data| audit::is_audit(Some(data)))?.as_object()?;
+    let word = |name: &str| members.get(name).and_then(Value::as_str).unwrap_or_default();
+    let side = |name: &str| members.get(name).and_then(Value::as_object);
+    let values = Values { old: side("oldValues"), new: side("newValues") };
+    audit::use_case(event, word("action"), word("primaryResourceType"), values)
 }
 
 /// Checks data against a schema; absent data is an empty object.

@@ -184,8 +184,9 @@ fn run_page(page: &str) {
     std::os::unix::fs::symlink(binary(), bin.join("lifeline")).expect("a link");
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap_or_default());
     for (line, block) in blocks {
-        if let Some(tool) =
-            ["curl", "openssl", "gzip", "sqlite3"].iter().find(|tool| block.contains(**tool) && !is_there(tool))
+        if let Some(tool) = ["curl", "openssl", "gzip", "sqlite3", "python3"]
+            .iter()
+            .find(|tool| block.contains(**tool) && !is_there(tool))
         {
             eprintln!("SKIPPED: {page}:{line}: {tool} is not installed");
             continue;
@@ -254,6 +255,11 @@ fn the_commands_on_the_page_about_exports_work() {
 }
 
 #[test]
+fn the_commands_on_the_page_about_the_audit_trail_work() {
+    run_page("docs/audit.md");
+}
+
+#[test]
 fn the_commands_on_the_page_about_sql_work() {
     run_page("docs/sql.md");
 }
@@ -274,7 +280,16 @@ fn the_columns_are_those_of_the_program() {
 fn no_other_page_has_a_mark_that_nobody_looks_at() {
     let mut run = road_pages();
     run.extend(
-        ["docs/delivery.md", "docs/operations.md", "docs/api.md", "docs/exports.md", "docs/sql.md"].map(str::to_owned),
+        [
+            "docs/delivery.md",
+            "docs/operations.md",
+            "docs/api.md",
+            "docs/exports.md",
+            "docs/audit.md",
+            "docs/sql.md",
+            "docs/neighbours.md",
+        ]
+        .map(str::to_owned),
     );
     let others = pages().into_iter().filter(|(path, _)| !run.contains(&shown(path)));
     let marked: Vec<String> =

@@ -21,7 +21,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("systems", &["model"]),
     ("normalize", &["model", "json", "envelope"]),
     ("redact", &["model", "json"]),
-    ("validate", &["model", "json", "normalize", "redact"]),
+    // The rule that tells use cases apart is the audit trail's; a use case's schema is found by it.
+    ("validate", &["model", "json", "normalize", "redact", "audit"]),
     ("identity", &["model", "json", "redact"]),
     ("lifecycle", &["model", "json"]),
     ("audit", &["model", "json"]),

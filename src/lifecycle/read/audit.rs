@@ -10,8 +10,11 @@ use super::{
     connector, deed, schema,
     values::{self, Members, TEXT_CHARS_MAX, cut},
 };
-use crate::model::Event;
-use serde_json::Value;
+use crate::{
+    json::{self, Depth},
+    model::Event,
+};
+use std::ops::ControlFlow;
 
 /// Most changes that are kept of one edit.
 const CHANGES_MAX: usize = 100;
@@ -116,46 +119,22 @@ fn edit(event: &Event, data: Members<'_>, values: Values<'_>) -> Edit {
 
 /// What differs between the values before and after.
 fn changes(values: Values<'_>) -> Vec<Change> {
-    let mut found = Changes { list: Vec::new(), budget: VALUES_BYTES_MAX };
-    found.members("", values.old, values.new, 0);
-    found.list
-}
-
-struct Changes {
-    list: Vec<Change>,
-    budget: usize,
-}
-
-impl Changes {
-    fn members(&mut self, path: &str, old: Members<'_>, new: Members<'_>, depth: usize) {
-        let removed = old.iter().filter(|(name, _)| !new.has(name)).map(|(name, value)| (name, value, &Value::Null));
-        let kept = new.iter().map(|(name, value)| (name, old.get(name).unwrap_or(&Value::Null), value));
-        for (name, old, new) in kept.chain(removed) {
-            if self.list.len() >= CHANGES_MAX || self.budget == 0 {
-                return;
-            }
-            if old == new {
-                continue;
-            }
-            let path = if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
-            let nested = [old, new].iter().all(|value| value.is_object() || value.is_null());
-            if nested && depth < DEPTH_MAX {
-                self.members(&path, Members::of(Some(old)), Members::of(Some(new)), depth + 1);
-            } else {
-                self.push(&path, old, new);
-            }
+    let mut list = Vec::new();
+    let mut budget = VALUES_BYTES_MAX;
+    let depth = Depth { levels_max: DEPTH_MAX, empty_counts: false };
+    json::changes(values.old.map(), values.new.map(), depth, &mut |path, old, new| {
+        if list.len() >= CHANGES_MAX || budget == 0 {
+            return ControlFlow::Break(());
         }
-    }
-
-    fn push(&mut self, path: &str, old: &Value, new: &Value) {
-        let field = cut(path, TEXT_CHARS_MAX).to_owned();
         let mut copy = |value| {
             let mut left = VALUE_BYTES_MAX;
             let copy = values::copy(value, &mut left);
-            self.budget = self.budget.saturating_sub(VALUE_BYTES_MAX - left);
+            budget = budget.saturating_sub(VALUE_BYTES_MAX - left);
             copy
         };
-        let (old, new) = (copy(old), copy(new));
-        self.list.push(Change { field, old, new });
-    }
+        let field = cut(&path.join("."), TEXT_CHARS_MAX).to_owned();
+        list.push(Change { field, old: copy(old), new: copy(new) });
+        ControlFlow::Continue(())
+    });
+    list
 }

@@ -28,6 +28,11 @@ impl<'v> Members<'v> {
         Self(value.and_then(Value::as_object))
     }
 
+    /// The object itself.
+    pub(super) const fn map(self) -> Option<&'v Map<String, Value>> {
+        self.0
+    }
+
     /// A member that is there and not null.
     pub(super) fn get(self, name: &str) -> Option<&'v Value> {
         self.0?.get(name).filter(|value| !value.is_null())

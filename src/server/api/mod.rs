@@ -3,6 +3,8 @@
 //! In: a path and a method. Out: JSON, a stream of events, metrics, a page. Refused: readers without a token that allows
 //! it, and parameters that are not exactly right.
 
+pub(super) mod audit;
+mod control;
 mod diagnose;
 mod docs;
 mod events;
@@ -15,7 +17,7 @@ mod rebuild;
 mod stream;
 mod tokens;
 
-use self::lives::Ask;
+use self::{audit::AuditAsk, lives::Ask};
 use super::{
     error::{Problem, private},
     ingest,
@@ -47,7 +49,10 @@ pub(super) enum Api {
     Token(String),
     Rebuild,
     Import,
+    Verify,
+    Rotate,
     Life(Ask),
+    Audit(AuditAsk),
 }
 
 impl Api {
@@ -55,6 +60,9 @@ impl Api {
     pub fn at(path: &str, door: Door) -> Option<Self> {
         if let Some(ask) = path.strip_prefix("/v1/").and_then(Ask::at) {
             return Some(Self::Life(ask));
+        }
+        if let Some(ask) = path.strip_prefix("/v1/audit") {
+            return AuditAsk::at(ask).map(Self::Audit);
         }
         let mut parts = path.strip_prefix('/')?.splitn(4, '/');
         let named = |part: &str| percent_decode(part).into_owned();
@@ -78,6 +86,8 @@ impl Api {
             ("v1", Some("tokens"), Some(name), None) => Self::Token(named(name)),
             ("v1", Some("rebuild"), None, _) => Self::Rebuild,
             ("control", Some("import"), None, _) if door == Door::Control => Self::Import,
+            ("control", Some("verify"), None, _) if door == Door::Control => Self::Verify,
+            ("control", Some("rotate"), None, _) if door == Door::Control => Self::Rotate,
             _ => return None,
         })
     }
@@ -85,7 +95,7 @@ impl Api {
     /// The methods that it takes.
     pub const fn methods(&self) -> &'static [&'static str] {
         match self {
-            Self::Replay(_) | Self::Import => &["POST"],
+            Self::Replay(_) | Self::Import | Self::Verify | Self::Rotate => &["POST"],
             Self::Tokens | Self::Rebuild => &["GET", "HEAD", "POST"],
             Self::Token(_) => &["DELETE"],
             Self::Stream => &["GET"],
@@ -122,7 +132,10 @@ impl Api {
             Self::Rebuild if req.method() == Method::POST => rebuild::start(state, door, req).await,
             Self::Rebuild => rebuild::progress(state, door, req),
             Self::Import => ingest::import(state, req, payload).await,
+            Self::Verify => control::verify(state, payload).await,
+            Self::Rotate => control::rotate(state, req).await,
             Self::Life(ask) => lives::answer(ask, state, door, req).await,
+            Self::Audit(ask) => audit::answer(ask, state, door, req).await,
         }
     }
 }

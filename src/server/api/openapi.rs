@@ -3,12 +3,15 @@
 //!
 //! Out: the JSON of the document. Filters, errors and credentials, which many routes share, are added in one place.
 
-use super::{diagnose, docs, events, lives, operations, quarantine, rebuild, stream, tokens};
+use super::{audit, diagnose, docs, events, lives, operations, quarantine, rebuild, stream, tokens};
 use crate::{
+    audit::Log,
+    export::audit::Format,
     lifecycle,
     model::{Family, Level, Source, Status},
     protocol::{PROTOCOLS, Protocol, Route, Serves, problem},
     query::{
+        audit::ReportFormat,
         lives::{By, RUN_STATUSES, SORTS, sort_word},
         render::{EventView, QuarantineView, TokenView},
     },
@@ -57,6 +60,16 @@ use utoipa::{
         lives::stats,
         diagnose::ask,
         diagnose::unknown,
+        audit::records::list,
+        audit::records::one,
+        audit::records::inclusion,
+        audit::records::consistency,
+        audit::export::export,
+        audit::checkpoints::newest,
+        audit::checkpoints::list,
+        audit::checkpoints::key,
+        audit::reports::access_rights,
+        audit::reports::summary,
         quarantine::list,
         quarantine::one,
         quarantine::replay,
@@ -67,10 +80,11 @@ use utoipa::{
         rebuild::progress,
     ),
     components(schemas(EventView, QuarantineView, TokenView, ProblemDocument)),
-    modifiers(&Filters, &Words, &Behind, &Errors, &Protocols, &Credentials),
+    modifiers(&Filters, &AuditFilters, &Words, &Behind, &Errors, &Protocols, &Credentials),
     tags(
         (name = "events", description = "What was kept"),
         (name = "lives", description = "What it means: connections, their timelines and incidents"),
+        (name = "audit", description = "Who did what, when, to what, and the proof of it"),
         (name = "quarantine", description = "What could not be read"),
         (name = "tokens", description = "Who may do what"),
         (name = "operations", description = "How it is doing"),
@@ -132,12 +146,53 @@ impl Modify for Filters {
     }
 }
 
+/// The filters that the list of audit records and their export share.
+struct AuditFilters;
+
+impl Modify for AuditFilters {
+    fn modify(&self, document: &mut openapi::OpenApi) {
+        let time = openapi::SchemaFormat::KnownFormat(openapi::KnownFormat::DateTime);
+        let filters = [
+            ("log", "`trail` (what was done in the systems, the default) or `access` (what was done to Lifeline)"),
+            ("actor", "Exact actor"),
+            ("action", "Exact action; case does not matter"),
+            ("event", "Exact event name"),
+            ("use_case", "Exact use case"),
+            ("method", "Exact method; case does not matter"),
+            ("resource_type", "Exact type of the primary or secondary resource; case does not matter"),
+            ("resource_id", "Exact id of the primary or secondary resource"),
+            ("event_id", "The record of this event"),
+            ("q", "Text that occurs in the record; case does not matter"),
+            ("from", "Not before this moment or day"),
+            ("to", "Before this moment or day"),
+        ];
+        for path in ["/v1/audit", "/v1/audit/export"] {
+            let Some(operation) = document.paths.paths.get_mut(path).and_then(|item| item.get.as_mut()) else {
+                continue;
+            };
+            let parameters = operation.parameters.get_or_insert_default();
+            for (name, description) in filters {
+                let format = matches!(name, "from" | "to").then(|| time.clone());
+                let words = (name == "log").then(|| Log::ALL.map(Log::as_str));
+                let schema = ObjectBuilder::new().schema_type(Type::String).format(format).enum_values(words);
+                let parameter = ParameterBuilder::new()
+                    .name(name)
+                    .parameter_in(ParameterIn::Query)
+                    .required(Required::False)
+                    .description(Some(description))
+                    .schema(Some(schema.build()));
+                parameters.push(parameter.build().into());
+            }
+        }
+    }
+}
+
 /// The words that parameters about lives may be.
 struct Words;
 
 impl Modify for Words {
     fn modify(&self, document: &mut openapi::OpenApi) {
-        let words: [(&str, &str, Vec<&str>); 9] = [
+        let words: [(&str, &str, Vec<&str>); 12] = [
             ("/v1/diagnose", "source", Source::ALL.map(Source::as_str).to_vec()),
             ("/v1/connections", "status", lifecycle::Status::ALL.map(lifecycle::Status::as_str).to_vec()),
             ("/v1/connections", "health", lifecycle::Health::ALL.map(lifecycle::Health::as_str).to_vec()),
@@ -147,6 +202,9 @@ impl Modify for Words {
             ("/v1/transformations", "status", RUN_STATUSES.to_vec()),
             ("/v1/stats", "by", By::ALL.map(By::as_str).to_vec()),
             ("/v1/events", "order", vec!["asc", "desc"]),
+            ("/v1/audit", "order", vec!["asc", "desc"]),
+            ("/v1/audit/export", "format", Format::ALL.map(Format::as_str).to_vec()),
+            ("/v1/audit/summary", "format", ReportFormat::ALL.map(ReportFormat::as_str).to_vec()),
         ];
         for (path, name, all) in words {
             let operation = document.paths.paths.get_mut(path).and_then(|item| item.get.as_mut());

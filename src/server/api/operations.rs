@@ -27,6 +27,7 @@ pub(super) fn root(req: &HttpRequest) -> Result<HttpResponse, Problem> {
                 "events": "/v1/events",
                 "connections": "/v1/connections",
                 "incidents": "/v1/incidents",
+                "audit": "/v1/audit",
                 "health": "/healthz",
                 "readiness": "/readyz",
                 "metrics": "/metrics",
@@ -55,7 +56,14 @@ pub(super) async fn readyz(state: &State, _req: &HttpRequest) -> Result<HttpResp
     let stats = state.store().stats();
     let queue = format!("{} of {} batches", stats.queue_batches, stats.queue_batches_max);
     match state.readiness.check().await {
-        Ok(()) => json(200, &value!({"status": "ready", "checks": {"store": "ok", "queue": queue}})),
+        Ok(()) => {
+            let mut ready = value!({"status": "ready", "checks": {"store": "ok", "queue": queue}});
+            let warnings = state.audit.warnings();
+            if !warnings.is_empty() {
+                ready["warnings"] = warnings.into();
+            }
+            json(200, &ready)
+        }
         Err(error) => {
             let reason = error.public();
             json(503, &value!({"status": "unavailable", "reason": reason, "checks": {"store": reason, "queue": queue}}))
@@ -73,6 +81,7 @@ pub(super) async fn metrics(state: &State, door: Door, req: &HttpRequest) -> Res
     }
     let series = state.series.text(state).await;
     let (stats, bodies, streams) = (state.store().stats(), state.body_bytes_in_flight(), state.streams_open());
+    let series = format!("{series}{}", state.audit.metrics());
     let text = state.metrics.render(&stats, bodies, streams, &series);
     let mut answer = HttpResponse::Ok();
     answer.content_type(OPENMETRICS_TYPE);

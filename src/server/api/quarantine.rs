@@ -9,7 +9,10 @@ use crate::{
         self, QuarantineRequest,
         render::{Page, QuarantineView},
     },
-    server::state::{Door, State, now_us},
+    server::{
+        audit::{Deed, who},
+        state::{Door, State, now_us},
+    },
 };
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
@@ -101,6 +104,10 @@ pub(super) async fn replay(state: &State, door: Door, req: &HttpRequest, id: &st
     no_parameters(req)?;
     let id = number(id)?;
     let receipt = state.pipeline.replay(id, now_us()).await.map_err(problem)?;
+    let details = vec![("accepted", receipt.accepted.into()), ("duplicates", receipt.duplicates.into())];
+    let on = ("QUARANTINED_ITEM", id.to_string());
+    let deed = Deed { event: "replay_quarantined", action: "REPLAY", on, details };
+    state.audit.note(deed, who(by.as_ref(), door)).await;
     let by = by.as_ref().map_or("control socket", |reader| &reader.name);
     tracing::info!(quarantine.id = id, by, accepted = receipt.accepted, "replayed quarantined item {id}");
     json(200, &Replayed::from(receipt))

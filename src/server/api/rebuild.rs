@@ -3,7 +3,10 @@
 use super::{Problem, json, no_parameters};
 use crate::{
     auth::Access,
-    server::state::{Door, State},
+    server::{
+        audit::{Deed, who},
+        state::{Door, State},
+    },
     store::StoreStats,
 };
 use actix_web::{HttpRequest, HttpResponse};
@@ -36,6 +39,9 @@ pub(super) async fn start(state: &State, door: Door, req: &HttpRequest) -> Resul
     let by = state.authorize(door, req, None, Access::Admin)?;
     no_parameters(req)?;
     state.store().lives().rebuild().await?;
+    let on = ("PROJECTIONS", "lives".to_owned());
+    let deed = Deed { event: "start_rebuild", action: "REBUILD", on, details: Vec::new() };
+    state.audit.note(deed, who(by.as_ref(), door)).await;
     tracing::info!(
         by = by.as_ref().map_or("control socket", |reader| &*reader.name),
         "every life is reconstructed anew"

@@ -8,6 +8,7 @@ use crate::{
     auth::{self, Access, Kind, Reader},
     query::render::{Page, TokenView, millis},
     server::{
+        audit::{Deed, who as by_whom},
         body,
         state::{Door, State, now_us},
     },
@@ -108,6 +109,9 @@ pub(super) async fn create(
         return Err(Problem::conflict("a token of this name and kind exists; revoke it first, or take another name"));
     }
     reload(state).await?;
+    let details = vec![("kind", kind.to_string().into())];
+    let deed = Deed { event: "create_token", action: "CREATE", on: ("TOKEN", name.clone()), details };
+    state.audit.note(deed, by_whom(by.as_ref(), door)).await;
     tracing::info!(token.name = name, %kind, by = who(by.as_ref()), "made {kind} token {name}");
     json(201, &MadeToken { name, kind: kind.to_string(), token, created: millis(created_us) })
 }
@@ -131,6 +135,9 @@ pub(super) async fn revoke(state: &State, door: Door, req: &HttpRequest, name: &
         return Err(Problem::not_found("no token that is still good has this name"));
     }
     reload(state).await?;
+    let details = vec![("revoked", revoked.into())];
+    let deed = Deed { event: "revoke_token", action: "REVOKE", on: ("TOKEN", name.to_owned()), details };
+    state.audit.note(deed, by_whom(by.as_ref(), door)).await;
     tracing::info!(token.name = name, revoked, by = who(by.as_ref()), "revoked token {name}");
     json(200, &serde_json::json!({"name": name, "revoked": revoked}))
 }

@@ -5,7 +5,7 @@ use crate::{
     query::lives::fake::FakeLives,
     store::{
         Appended, Batch, EventPage, EventQuery, Order, Outcome, Store, StoreError, StoreFuture, StoreStats, TailCursor,
-        TailPage, TokenRecord,
+        TailPage, TokenRecord, memory_trail::MemoryTrail,
     },
 };
 use std::{
@@ -49,6 +49,7 @@ pub(super) struct FakeStore {
     appends: Appends,
     commits: watch::Sender<u64>,
     pub lives: FakeLives,
+    pub trail: MemoryTrail,
 }
 
 impl Default for FakeStore {
@@ -58,6 +59,7 @@ impl Default for FakeStore {
             appends: Appends::default(),
             commits: watch::Sender::new(0),
             lives: FakeLives::default(),
+            trail: MemoryTrail::default(),
         }
     }
 }
@@ -289,6 +291,10 @@ impl Store for FakeStore {
 
     fn backup(&self, _to: &Path, _progress: &mut dyn FnMut(u64, u64)) -> Result<(), StoreError> {
         Err(StoreError::Engine("a store in memory has no copy".into()))
+    }
+
+    fn trail(&self) -> &dyn crate::store::Trail {
+        &self.trail
     }
 
     fn lives(&self) -> &dyn crate::store::Lives {

@@ -7,6 +7,7 @@ use super::{
     body,
     kind::{Kind, Label},
     template::{Known, Parts, render},
+    trail,
 };
 use crate::lifecycle::{Fact, Labels, SyncId};
 use crate::model::{Delivery, EventKey, Micros, NewEvent, NewQuarantine, Source};
@@ -95,6 +96,8 @@ pub struct Row {
     pub body: Range<usize>,
     /// What it says about a life, where lives are folded; the writer takes it.
     pub fact: RefCell<Option<Fact>>,
+    /// What it says about who did what.
+    pub record: Option<Box<trail::Prepared>>,
 }
 
 /// What a fact holds outside its row, about.
@@ -120,6 +123,7 @@ impl Encoded {
         let texts = |texts: &[String]| texts.iter().map(|text| text.len() + 24).sum::<usize>();
         self.bodies.len()
             + self.rows.len() * (size_of::<Row>() + FACT_BYTES)
+            + self.rows.iter().filter_map(|row| row.record.as_deref()).map(trail::Prepared::weight).sum::<usize>()
             + self.quarantine.iter().map(|item| item.bytes.len() + item.reason.len()).sum::<usize>()
             + self.connections.iter().map(|(_, id)| id.len() + 32).sum::<usize>()
             + texts(&self.labels)
@@ -211,6 +215,7 @@ pub fn encode(batch: Batch, fold: bool) -> Encoded {
             exception_id: event.exception_id.clone(),
             body: start..out.bodies.len(),
             fact: RefCell::new(fact),
+            record: trail::Prepared::of(event, new.key),
         });
     }
     out

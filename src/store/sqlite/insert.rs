@@ -114,6 +114,11 @@ fn duplicate(
     Ok(Placed { outcome: Outcome::Duplicate(key), conn, changed })
 }
 
+/// Whether an event of some content may stand under another hash because of its secret.
+pub fn stands_beside(content: i64, secret: i64, hash: i64) -> bool {
+    (0..=i64::from(PROBES)).any(|probe| (content ^ spread(secret)).wrapping_add(probe) == hash)
+}
+
 /// A number in which every bit depends on every bit of the digest, and which is not 0.
 fn spread(digest: i64) -> i64 {
     let mut bits = digest as u64;

@@ -34,6 +34,7 @@ mod template;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod trail;
 mod turns;
 mod value;
 mod views;
@@ -252,6 +253,7 @@ impl SqliteStore {
                 }
             })
             .map_err(|error| OpenError::Engine(error.to_string()))?;
+        trail::start(&shared);
         Ok(Self { shared, writer: Mutex::new(Some(thread)) })
     }
 
@@ -370,6 +372,10 @@ impl Store for SqliteStore {
     }
 
     fn lives(&self) -> &dyn super::Lives {
+        self
+    }
+
+    fn trail(&self) -> &dyn super::Trail {
         self
     }
 

@@ -13,7 +13,7 @@ use super::{
     intern::Interner,
     lives::{Folder, News},
     open::{self, Role},
-    quarantine, tail, tokens,
+    quarantine, tail, tokens, trail,
     turns::Turns,
     wal::Wal,
 };
@@ -50,6 +50,8 @@ pub enum Job {
     Settle { connection_id: Option<String>, reply: Reply<u64> },
     /// Throwing every row of lives away, to be made anew.
     Rebuild { reply: Reply<()> },
+    /// A piece of work on audit logs.
+    Trail { work: Box<trail::Work>, reply: Reply<trail::Answer> },
     /// A job that fails in the middle of its transaction.
     #[cfg(test)]
     Fail { panic: bool, reply: Reply<()> },
@@ -67,6 +69,7 @@ impl Job {
     fn bytes(&self) -> usize {
         match self {
             Self::Append { batch, .. } => batch.weight(),
+            Self::Trail { work, .. } => work.weight(),
             _ => 0,
         }
     }
@@ -82,6 +85,7 @@ impl Job {
                 drop(reply.send(Err(error)));
             }
             Self::Settle { reply, .. } => drop(reply.send(Err(error))),
+            Self::Trail { reply, .. } => drop(reply.send(Err(error))),
             #[cfg(test)]
             Self::Fail { reply, .. } => drop(reply.send(Err(error))),
         }
@@ -92,6 +96,7 @@ impl Job {
             (Self::Append { reply, .. }, Done::Appended(it)) => drop(reply.send(Ok(it))),
             (Self::Acks { reply, .. }, Done::Acks(it)) => drop(reply.send(Ok(it))),
             (Self::AddToken { reply, .. }, Done::Added(it)) => drop(reply.send(Ok(it))),
+            (Self::Trail { reply, .. }, Done::Trail(it)) => drop(reply.send(Ok(it))),
             (Self::RevokeToken { reply, .. }, Done::Revoked(it)) => drop(reply.send(Ok(it))),
             (Self::SetMeta { reply, .. } | Self::Close { reply } | Self::Rebuild { reply }, Done::Nothing) => {
                 drop(reply.send(Ok(())));
@@ -107,6 +112,7 @@ enum Done {
     Acks(Vec<bool>),
     Added(bool),
     Revoked(usize),
+    Trail(trail::Answer),
     Nothing,
 }
 
@@ -123,6 +129,8 @@ pub struct Counters {
     pub commit: u64,
     /// Events that ever arrived.
     pub arrived: u64,
+    /// The right edges of the trees over audit logs.
+    pub trail: trail::Edges,
 }
 
 impl Counters {
@@ -133,7 +141,7 @@ impl Counters {
                 Ok((row.get::<_, i64>(0)? as u64, row.get::<_, i64>(1)? as u64, row.get::<_, i64>(2)? as u64))
             })?;
         let (commit, arrived) = tail::last(db)?;
-        Ok(Self { events, quarantined, channels, commit, arrived })
+        Ok(Self { events, quarantined, channels, commit, arrived, trail: trail::Edges::load(db)? })
     }
 
     fn save(&self, db: &Connection, before: &Self) -> rusqlite::Result<()> {
@@ -424,6 +432,7 @@ fn work(
                 folder.rebuild(db)?;
                 Done::Nothing
             }
+            Job::Trail { work, .. } => Done::Trail(trail::work(db, counters, work)?),
             // Taken out before.
             Job::Close { .. } | Job::Settle { .. } => Done::Nothing,
             #[cfg(test)]
@@ -468,7 +477,9 @@ fn append_events(
         outcomes[row_at as usize] = Some(placed.outcome);
     }
     let mut stored = Vec::new();
-    for (at, _, _, outcomes) in batches {
+    for (at, batch, _, outcomes) in batches {
+        // In the order of arrival, whatever shares the commit.
+        trail::events(db, &mut counters.trail, batch, &outcomes)?;
         if let Done::Appended(appended) = &mut done[at] {
             // Every row was visited above.
             appended.outcomes = outcomes.into_iter().flatten().collect();

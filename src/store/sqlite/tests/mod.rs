@@ -5,6 +5,7 @@ mod faults;
 mod laws;
 mod lives;
 mod pages;
+mod trail;
 mod upgrade;
 
 use super::{SqliteOptions, SqliteStore};

@@ -5,6 +5,15 @@
 
 use serde_json::{Map, Value};
 
+/// Values before and after, of an event in whatever spelling.
+#[derive(Debug, Clone, Copy)]
+pub struct Values<'d> {
+    /// Before.
+    pub old: Option<&'d Map<String, Value>>,
+    /// After.
+    pub new: Option<&'d Map<String, Value>>,
+}
+
 /// Whether data are an audit record: who, what, to what.
 #[must_use]
 pub fn is_audit(data: Option<&Value>) -> bool {
@@ -13,27 +22,28 @@ pub fn is_audit(data: Option<&Value>) -> bool {
     has("primaryResourceType") && has("action") && (has("userId") || has("interactionMethod"))
 }
 
-/// The use case of an audit event that has several; `None` for other events and for an edit that fits none.
+/// Whether an event has several use cases.
 #[must_use]
-pub fn use_case(event: &str, data: Option<&Value>) -> Option<&'static str> {
-    let data = data.filter(|data| is_audit(Some(data)))?.as_object()?;
-    let values = Values { old: object(data, "oldValues"), new: object(data, "newValues") };
-    let text = |name: &str| data.get(name).and_then(Value::as_str).unwrap_or_default().to_ascii_uppercase();
-    let primary = text("primaryResourceType");
-    match event {
-        "edit_account" => account(&values),
-        "edit_connection" => connection(&values),
-        "edit_destination" => destination(&values, &text("action")),
-        "edit_team" => team(&values, &primary),
-        "edit_user" => role(&values, &primary),
-        "sync_connection" => sync(&values),
-        _ => None,
-    }
+pub fn has_several(event: &str) -> bool {
+    matches!(
+        event,
+        "edit_account" | "edit_connection" | "edit_destination" | "edit_team" | "edit_user" | "sync_connection"
+    )
 }
 
-struct Values<'d> {
-    old: Option<&'d Map<String, Value>>,
-    new: Option<&'d Map<String, Value>>,
+/// The use case of an event that has several, from its action, the type of what was acted upon and the values; both words in any
+/// case. `None` for other events and for an edit that fits none.
+#[must_use]
+pub fn use_case(event: &str, action: &str, primary: &str, values: Values<'_>) -> Option<&'static str> {
+    match event {
+        "edit_account" => account(values),
+        "edit_connection" => connection(values),
+        "edit_destination" => destination(values, action),
+        "edit_team" => team(values, primary),
+        "edit_user" => role(values, primary),
+        "sync_connection" => sync(values),
+        _ => None,
+    }
 }
 
 impl Values<'_> {
@@ -53,11 +63,7 @@ impl Values<'_> {
     }
 }
 
-fn object<'d>(data: &'d Map<String, Value>, name: &str) -> Option<&'d Map<String, Value>> {
-    data.get(name).and_then(Value::as_object)
-}
-
-fn account(values: &Values<'_>) -> Option<&'static str> {
+fn account(values: Values<'_>) -> Option<&'static str> {
     if values.has("enable_scim") {
         Some("enable_or_disable_scim")
     } else if values.has("change") && values.says("type") == "SCIM" {
@@ -74,7 +80,7 @@ fn account(values: &Values<'_>) -> Option<&'static str> {
     }
 }
 
-fn connection(values: &Values<'_>) -> Option<&'static str> {
+fn connection(values: Values<'_>) -> Option<&'static str> {
     let by_member = [
         ("delay_notification_enabled", "enable_or_disable_sync_delay_notification"),
         ("schema_status", "modify_schema_status"),
@@ -96,8 +102,8 @@ fn connection(values: &Values<'_>) -> Option<&'static str> {
     by_member.iter().find(|(name, _)| values.has(name)).map(|(_, case)| *case)
 }
 
-fn destination(values: &Values<'_>, action: &str) -> Option<&'static str> {
-    if action == "DELETE" {
+fn destination(values: Values<'_>, action: &str) -> Option<&'static str> {
+    if action.eq_ignore_ascii_case("DELETE") {
         Some("delete_destination")
     } else if values.has("failover_region") {
         Some("modify_failover_region")
@@ -115,7 +121,7 @@ fn destination(values: &Values<'_>, action: &str) -> Option<&'static str> {
     }
 }
 
-fn team(values: &Values<'_>, primary: &str) -> Option<&'static str> {
+fn team(values: Values<'_>, primary: &str) -> Option<&'static str> {
     if values.has("change") {
         return match values.says("change").as_str() {
             "ADD" => Some("add_user"),
@@ -128,11 +134,11 @@ fn team(values: &Values<'_>, primary: &str) -> Option<&'static str> {
     role(values, primary)
 }
 
-fn role(values: &Values<'_>, primary: &str) -> Option<&'static str> {
+fn role(values: Values<'_>, primary: &str) -> Option<&'static str> {
     if values.has("account_role") || (values.has("role") && !values.has("permission")) {
         Some("modify_account_role")
     } else if values.has("permission") {
-        match primary {
+        match &*primary.to_ascii_uppercase() {
             "CONNECTION" | "CONNECTOR" => Some("modify_role_for_connection"),
             "DESTINATION" => Some("modify_role_for_destination"),
             _ => None,
@@ -142,7 +148,7 @@ fn role(values: &Values<'_>, primary: &str) -> Option<&'static str> {
     }
 }
 
-fn sync(values: &Values<'_>) -> Option<&'static str> {
+fn sync(values: Values<'_>) -> Option<&'static str> {
     let asked = values.new.and_then(|new| new.get("trigger_resync"))?;
     Some(if asked == &Value::Bool(true) { "resync" } else { "sync" })
 }

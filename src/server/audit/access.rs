@@ -1,0 +1,127 @@
+//! Our own doings as records of the access log.
+//!
+//! In: who did what to Lifeline. Out: records, appended before the doing is answered where that is possible. Failed logins are counted
+//! for a minute and written as one record an address; past [`ADDRESSES_MAX`] addresses a minute the rest is one record.
+
+use crate::{
+    audit::{Actor, ActorKind, Change, Draft, Resource},
+    auth::Reader,
+    model::Timestamp,
+    server::state::{Door, now_us},
+};
+use serde_json::Value;
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{Mutex, PoisonError},
+};
+
+/// Addresses of failed logins that get a record of their own in a minute.
+pub const ADDRESSES_MAX: usize = 100;
+
+/// Something that was done to Lifeline.
+#[derive(Debug, Clone)]
+pub struct Deed {
+    /// Its name: `export_audit`.
+    pub event: &'static str,
+    /// `EXPORT`, `CREATE`, `DELETE` ...
+    pub action: &'static str,
+    /// Type and id of what it was done to.
+    pub on: (&'static str, String),
+    /// What is to be known of it.
+    pub details: Vec<(&'static str, Value)>,
+}
+
+impl Deed {
+    /// The record of it.
+    #[must_use]
+    pub fn draft(self, by: Actor, method: &str) -> Draft {
+        let resource = Resource { kind: self.on.0.to_owned(), id: Some(self.on.1) };
+        let change = |(field, new): (&str, Value)| Change { field: field.to_owned(), old: Value::Null, new };
+        let changes = self.details.into_iter().map(change).collect();
+        Draft::own(self.event, by, method, self.action, Some(resource), changes, Timestamp::from_micros(now_us()))
+    }
+}
+
+/// Who somebody is, and the road by which they came.
+#[must_use]
+pub fn who(by: Option<&Reader>, door: Door) -> (Actor, &'static str) {
+    match (by, door) {
+        (Some(reader), _) => (Actor { id: Some(reader.name.to_string()), kind: ActorKind::Token }, "HTTP"),
+        (None, Door::Control) => (Actor { id: Some("control socket".into()), kind: ActorKind::System }, "CLI"),
+        (None, Door::Public) => (Actor { id: None, kind: ActorKind::Unknown }, "HTTP"),
+    }
+}
+
+/// The server itself.
+#[must_use]
+pub fn ourselves() -> Actor {
+    Actor { id: Some("lifeline".into()), kind: ActorKind::System }
+}
+
+/// Failed logins of this minute.
+#[derive(Debug, Default)]
+pub struct Failures(Mutex<Counts>);
+
+#[derive(Debug, Default)]
+struct Counts {
+    by_address: HashMap<Option<IpAddr>, u64>,
+    others: u64,
+}
+
+impl Failures {
+    /// Counts one.
+    pub fn count(&self, from: Option<IpAddr>) {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let full = counts.by_address.len() >= ADDRESSES_MAX;
+        match counts.by_address.get_mut(&from) {
+            Some(count) => *count += 1,
+            None if full => counts.others += 1,
+            None => {
+                counts.by_address.insert(from, 1);
+            }
+        }
+    }
+
+    /// The records of what was counted since the last time, in order of the addresses.
+    pub fn take(&self) -> Vec<Draft> {
+        let Counts { by_address, others } = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut counts: Vec<_> = by_address.into_iter().collect();
+        counts.sort_unstable();
+        let named = counts.into_iter().map(|(from, count)| (from.map(|from| from.to_string()), count));
+        let others = (others > 0).then(|| (Some("other addresses".to_owned()), others));
+        named
+            .chain(others)
+            .map(|(from, count)| {
+                let details = vec![("count", count.into())];
+                let deed = Deed { event: "failed_login", action: "LOGIN", on: ("SERVER", "lifeline".into()), details };
+                deed.draft(Actor { id: from, kind: ActorKind::Unknown }, "HTTP")
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failed_logins_are_one_record_an_address_and_their_number_is_bounded() {
+        let failures = Failures::default();
+        for _ in 0..3 {
+            failures.count(Some([192, 0, 2, 7].into()));
+        }
+        for last in 0..=255 {
+            failures.count(Some([10, 0, 0, last].into()));
+        }
+        let drafts = failures.take();
+        assert_eq!(drafts.len(), ADDRESSES_MAX + 1);
+        let of = |who: &str| {
+            let found = drafts.iter().find(|draft| draft.actor.id.as_deref() == Some(who)).expect("a record");
+            assert_eq!((&*found.use_case, &*found.changes[0].field), ("failed_login", "count"));
+            found.changes[0].new.as_u64().expect("a number")
+        };
+        assert_eq!((of("192.0.2.7"), of("10.0.0.0"), of("other addresses")), (3, 1, 256 - 99));
+        assert!(failures.take().is_empty(), "they are written once");
+    }
+}

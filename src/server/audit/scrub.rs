@@ -1,0 +1,147 @@
+//! The gentle search for altered records, and retention.
+//!
+//! In: the store. Out: counts of what was looked at and of what does not fit, an error in the log for each new finding (bounded), and
+//! records of what retention removed. One pass over both logs takes about as long as the settings say: a slice, a pause, a slice.
+
+use super::{Auditor, Deed, access::ourselves, blocking};
+use crate::{
+    audit::Log,
+    server::state::now_us,
+    store::{
+        SharedStore,
+        trail::{Checks, PruneRequest},
+    },
+};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use tokio::time::sleep;
+
+/// Records of one slice.
+const SLICE: u64 = 256;
+
+/// The longest and the shortest pause between slices.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(60));
+
+/// Findings of a pass that are logged one by one.
+const SHOWN_MAX: u64 = 100;
+
+/// Microseconds of a day.
+const DAY_US: i64 = 86_400_000_000;
+
+/// What was found so far.
+#[derive(Debug, Default)]
+pub struct Scrub {
+    records: AtomicU64,
+    passes: AtomicU64,
+    last_pass_us: AtomicI64,
+    /// Of the last whole pass.
+    before: AtomicU64,
+    /// Of this pass.
+    now: AtomicU64,
+}
+
+impl Scrub {
+    /// Records looked at since the start.
+    pub fn records(&self) -> u64 {
+        self.records.load(Ordering::Relaxed)
+    }
+
+    /// Whole passes since the start.
+    pub fn passes(&self) -> u64 {
+        self.passes.load(Ordering::Relaxed)
+    }
+
+    /// When the last one ended, microseconds; 0 before.
+    pub fn last_pass_us(&self) -> i64 {
+        self.last_pass_us.load(Ordering::Relaxed)
+    }
+
+    /// Places that do not fit.
+    pub fn damaged(&self) -> u64 {
+        self.before.load(Ordering::Relaxed).max(self.now.load(Ordering::Relaxed))
+    }
+
+    fn end_pass(&self) {
+        self.before.store(self.now.swap(0, Ordering::Relaxed), Ordering::Relaxed);
+        self.passes.fetch_add(1, Ordering::Relaxed);
+        self.last_pass_us.store(now_us(), Ordering::Relaxed);
+    }
+}
+
+/// Looks at everything, again and again.
+pub async fn run(auditor: Arc<Auditor>, store: SharedStore) {
+    loop {
+        let began = std::time::Instant::now();
+        for log in Log::ALL {
+            let mut next = Some(1);
+            while let Some(from) = next {
+                let slice = {
+                    let (auditor, store) = (Arc::clone(&auditor), Arc::clone(&store));
+                    blocking(move || {
+                        let scrub = &auditor.scrub;
+                        let slice =
+                            store.trail().verify_slice(log, from, SLICE, &Checks::default(), &mut |finding| {
+                                if scrub.now.fetch_add(1, Ordering::Relaxed) < SHOWN_MAX {
+                                    tracing::error!(log = log.as_str(), record = finding.seq, "AUDIT TRAIL: {finding}");
+                                }
+                            })?;
+                        scrub.records.fetch_add(slice.records, Ordering::Relaxed);
+                        Ok((slice.next, store.trail().size(Log::Trail)? + store.trail().size(Log::Access)?))
+                    })
+                };
+                let pause = match slice.await {
+                    Ok((after, all)) => {
+                        next = after;
+                        let slices = u32::try_from(all.div_ceil(SLICE).max(1)).unwrap_or(u32::MAX);
+                        auditor.settings.scrub_every / slices
+                    }
+                    Err(error) => {
+                        tracing::warn!("the audit logs cannot be looked at now: {error}");
+                        PAUSES.1
+                    }
+                };
+                sleep(pause.clamp(PAUSES.0, PAUSES.1)).await;
+            }
+        }
+        auditor.scrub.end_pass();
+        let left = auditor.settings.scrub_every.saturating_sub(began.elapsed());
+        sleep(left.max(Duration::from_secs(1))).await;
+    }
+}
+
+/// Removes what is past its retention, and says so in the access log.
+pub async fn retain(auditor: &Auditor, store: &SharedStore) {
+    let settings = &auditor.settings;
+    if settings.legal_hold {
+        return;
+    }
+    for (log, days) in [(Log::Trail, settings.retention_audit_days), (Log::Access, settings.retention_access_days)] {
+        if days == 0 {
+            continue;
+        }
+        let before = now_us().saturating_sub(i64::try_from(days).unwrap_or(i64::MAX).saturating_mul(DAY_US));
+        let of = |wanted: Log| (log == wanted).then_some(before);
+        let reason = format!("retention {days} days");
+        let request =
+            PruneRequest { trail_before: of(Log::Trail), access_before: of(Log::Access), reason: reason.clone() };
+        match store.trail().prune(request).await {
+            Ok(ranges) if ranges.is_empty() => {}
+            Ok(ranges) => {
+                let records: u64 = ranges.iter().map(|range| range.last - range.first + 1).sum();
+                tracing::info!(log = log.as_str(), records, "retention removed the texts of {records} audit records");
+                let shown: Vec<_> =
+                    ranges.iter().take(100).map(|range| format!("{}-{}", range.first, range.last)).collect();
+                let details = vec![("records", records.into()), ("ranges", shown.into()), ("reason", reason.into())];
+                let on = ("AUDIT_LOG", log.as_str().to_owned());
+                let deed = Deed { event: "retention_run", action: "DELETE", on, details };
+                auditor.note(deed, (ourselves(), "SYSTEM")).await;
+            }
+            Err(error) => tracing::warn!("retention of the {} log did not finish: {error}", log.as_str()),
+        }
+    }
+}

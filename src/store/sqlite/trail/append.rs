@@ -1,0 +1,112 @@
+//! Putting records into a log, inside the writer's transaction.
+//!
+//! In: prepared records in the order of their arrival. Out: their rows, leaves and nodes, and links between records of one action.
+//! An event that has a record keeps that one.
+
+use super::{
+    Edges, number,
+    prepare::{Prepared, RULES},
+};
+use crate::{
+    audit::{Log, TWIN_US, canonical, tree::leaf_hash},
+    model::{EventKey, Micros},
+    store::{
+        Outcome,
+        sqlite::{encode::Encoded, fault::WriteError},
+    },
+};
+use rusqlite::{Connection, params};
+
+const INSERT: &str = "INSERT INTO audit
+    (log, seq, at, event_created, event_hash, actor, method, action, use_case, event, ptype, pid, stype, sid, twin, channel,
+    rules, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18) ON CONFLICT DO NOTHING";
+/// Most records near in time that are looked at for a twin.
+pub const NEAR_MAX: i64 = 64;
+pub const NEAR: &str = "SELECT seq, at, channel FROM audit
+    WHERE twin = ?1 AND at BETWEEN ?2 AND ?3 AND channel <> ?4 ORDER BY at LIMIT ?5";
+
+/// The records of what a batch has stored. `outcomes`: of every row.
+pub fn events(
+    db: &Connection,
+    edges: &mut Edges,
+    batch: &Encoded,
+    outcomes: &[Option<Outcome>],
+) -> Result<(), WriteError> {
+    for (row, outcome) in batch.rows.iter().zip(outcomes) {
+        if let (Some(record), Some(Outcome::Stored(key))) = (&row.record, outcome) {
+            event(db, edges, record, *key)?;
+        }
+    }
+    Ok(())
+}
+
+/// The record of one event, unless it has one. `key`: under which it is stored.
+pub fn event(db: &Connection, edges: &mut Edges, record: &Prepared, key: EventKey) -> Result<(), WriteError> {
+    if record.draft.event_id.is_some_and(|id| id.0 == key) {
+        append(db, edges, Log::Trail, record)?;
+    } else {
+        append(db, edges, Log::Trail, &record.under(key))?;
+    }
+    Ok(())
+}
+
+/// Appends one record; gives its number, or `None` when its event has one already.
+pub fn append(db: &Connection, edges: &mut Edges, log: Log, record: &Prepared) -> Result<Option<u64>, WriteError> {
+    let seq = edges.size(log) + 1;
+    let draft = &record.draft;
+    let text = canonical(seq, &record.body);
+    let (primary, secondary) = (draft.primary.as_ref(), draft.secondary.as_ref());
+    let twin = record.twin();
+    let put = db.prepare_cached(INSERT)?.execute(params![
+        number(log),
+        seq as i64,
+        draft.at.micros(),
+        draft.event_id.map(|id| id.0.created_us),
+        draft.event_id.map(|id| id.0.hash),
+        draft.actor.id,
+        draft.method,
+        draft.action,
+        draft.use_case,
+        draft.event,
+        primary.map(|it| it.kind.as_str()),
+        primary.and_then(|it| it.id.as_deref()),
+        secondary.map(|it| it.kind.as_str()),
+        secondary.and_then(|it| it.id.as_deref()),
+        twin,
+        twin.map(|_| draft.channel.as_str()),
+        RULES,
+        text,
+    ])?;
+    if put == 0 {
+        return Ok(None);
+    }
+    edges.push(db, log, leaf_hash(text.as_bytes()))?;
+    if let Some(twin) = twin {
+        link(db, seq, twin, draft.at.micros(), draft.channel.as_str())?;
+    }
+    Ok(Some(seq))
+}
+
+/// Links a record with the nearest one of the same action that came by another road and has no twin of this road.
+fn link(db: &Connection, seq: u64, twin: i64, at: Micros, channel: &str) -> Result<(), WriteError> {
+    let (from, to) = (at.saturating_sub(TWIN_US), at.saturating_add(TWIN_US));
+    let mut near = db
+        .prepare_cached(NEAR)?
+        .query_map(params![twin, from, to, channel, NEAR_MAX], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<Result<Vec<(i64, Micros)>, _>>()?;
+    near.sort_by_key(|(other, when)| (when.abs_diff(at), *other));
+    for (other, _) in near {
+        let taken = db.prepare_cached("SELECT 1 FROM audit_twin WHERE seq = ?1")?.exists([other])?;
+        if !taken {
+            let mut insert = db.prepare_cached("INSERT INTO audit_twin (seq, twin) VALUES (?1, ?2)")?;
+            insert.execute([seq as i64, other])?;
+            insert.execute([other, seq as i64])?;
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+pub const SQL_AND_PLAN: &[(&str, &str)] =
+    &[(NEAR, "SEARCH audit USING COVERING INDEX audit_twins (twin=? AND at>? AND at<?)")];

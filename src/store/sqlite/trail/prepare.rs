@@ -1,0 +1,55 @@
+//! A record made ready for the writer, on the thread of whoever brings its event.
+
+use crate::{
+    audit::Draft,
+    model::{Event, EventId, EventKey},
+};
+use sha2::{Digest, Sha256};
+
+/// The rules by which events are read as records. Raised whenever [`Draft::of`] gives another text for the same event, so that records
+/// which older rules made are not taken for altered ones.
+pub const RULES: i64 = 1;
+
+/// A draft and its text.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    /// What the columns are taken from.
+    pub draft: Draft,
+    /// Canonical JSON behind the number.
+    pub body: String,
+}
+
+impl Prepared {
+    /// The record of an event; `None` for most events.
+    pub fn of(event: &Event, key: EventKey) -> Option<Box<Self>> {
+        Draft::of(event, EventId(key)).map(Self::new)
+    }
+
+    /// Of a draft.
+    pub fn new(draft: Draft) -> Box<Self> {
+        let body = draft.body();
+        Box::new(Self { draft, body })
+    }
+
+    /// The same with the key under which its event is stored, where a secret tells it from another.
+    pub fn under(&self, key: EventKey) -> Box<Self> {
+        Self::new(Draft { event_id: Some(EventId(key)), ..self.draft.clone() })
+    }
+
+    /// About how much memory it holds, in bytes.
+    pub fn weight(&self) -> usize {
+        size_of::<Self>() + self.body.len() * 3
+    }
+
+    /// What its column of twins holds.
+    pub fn twin(&self) -> Option<i64> {
+        self.draft.twin_key.as_deref().map(twin)
+    }
+}
+
+/// A twin key as its column holds it. A collision would link two records of ten seconds: an accident of 64 bits.
+pub fn twin(key: &str) -> i64 {
+    let mut first = [0; 8];
+    first.copy_from_slice(&Sha256::digest(key.as_bytes())[..8]);
+    i64::from_be_bytes(first)
+}

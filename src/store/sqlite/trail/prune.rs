@@ -1,0 +1,147 @@
+//! What retention removes: bodies and columns of old records, a slice of the writer's time at a time. Leaves and nodes stay.
+
+use super::{fill, number};
+use crate::{
+    audit::Log,
+    model::Micros,
+    store::{
+        StoreError,
+        sqlite::{fault::WriteError, tokens},
+        trail::Pruned,
+    },
+};
+use rusqlite::{Connection, params};
+
+/// Under which name the legal hold is kept.
+pub const HOLD: &str = "audit_hold";
+/// Records looked at and removed in one slice.
+const LOOK: i64 = 20_000;
+const REMOVE: usize = 1_000;
+
+const LOOKED_AT: &str = "SELECT rowid, seq, at FROM audit INDEXED BY audit_seq
+    WHERE log = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
+const REMOVED: &str = "UPDATE audit SET event_created = NULL, event_hash = NULL, actor = NULL, method = NULL,
+    action = NULL, use_case = NULL, event = NULL, ptype = NULL, pid = NULL, stype = NULL, sid = NULL, twin = NULL,
+    channel = NULL, body = NULL WHERE rowid = ?1 AND body IS NOT NULL";
+
+/// One slice, wanted.
+#[derive(Debug, Clone)]
+pub struct Cut {
+    pub log: Log,
+    /// Of actions older than this.
+    pub before: Micros,
+    /// Behind this number.
+    pub after: u64,
+    /// When the whole removal began.
+    pub at: Micros,
+    pub reason: String,
+}
+
+/// One slice, done.
+#[derive(Debug, Default)]
+pub struct Done {
+    /// Ranges that were removed.
+    pub ranges: Vec<Pruned>,
+    /// Where the next slice begins; `None` at the end.
+    pub next: Option<u64>,
+}
+
+/// Why nothing may be removed.
+pub fn hold(db: &Connection) -> rusqlite::Result<Option<String>> {
+    let found = tokens::meta(db, HOLD)?.filter(|bytes| !bytes.is_empty());
+    Ok(found.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
+}
+
+/// Removes a slice.
+pub fn slice(db: &Connection, cut: &Cut) -> Result<Done, WriteError> {
+    if hold(db)?.is_some() {
+        return Ok(Done::default());
+    }
+    if cut.log == Log::Trail && fill::pending(db)? {
+        // What is removed could be made again.
+        let reason = "records of events that an older version stored are still being made; retention waits for them";
+        return Err(WriteError::Store(StoreError::Engine(reason.to_owned())));
+    }
+    let Cut { log, before, at, .. } = *cut;
+    let mut after = cut.after;
+    // What was removed from the beginning on, one range behind the other, needs no second look.
+    let known = pruned(db, log)?;
+    for range in &known {
+        if range.first <= after + 1 && range.last > after {
+            after = range.last;
+        }
+    }
+    let mut removed: Vec<u64> = Vec::new();
+    let (mut looked, mut last) = (0, after);
+    let mut statement = db.prepare_cached(LOOKED_AT)?;
+    let mut update = db.prepare_cached(REMOVED)?;
+    let places = statement
+        .query_map(params![number(log), after as i64, LOOK], |row| {
+            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)? as u64, row.get::<_, Micros>(2)?))
+        })?
+        .collect::<Result<Vec<_>, _>>()?;
+    for (rowid, seq, when) in places {
+        looked += 1;
+        last = seq;
+        if when < before && update.execute([rowid])? == 1 {
+            removed.push(seq);
+            if removed.len() == REMOVE {
+                break;
+            }
+        }
+    }
+    let more = looked == LOOK || removed.len() == REMOVE;
+    let ranges = removed.chunk_by(|one, other| one + 1 == *other).map(|run| Pruned {
+        log,
+        first: run[0],
+        last: run[run.len() - 1],
+        at,
+        reason: cut.reason.clone(),
+    });
+    let ranges: Vec<Pruned> = ranges.collect();
+    for range in &ranges {
+        keep(db, range)?;
+    }
+    Ok(Done { ranges, next: more.then_some(last) })
+}
+
+/// Notes a range, as one with the range right before it where both are of one removal.
+fn keep(db: &Connection, range: &Pruned) -> rusqlite::Result<()> {
+    let grown = db
+        .prepare_cached(
+            "UPDATE audit_pruned SET last = ?3
+             WHERE log = ?1 AND first = (SELECT max(first) FROM audit_pruned WHERE log = ?1 AND first < ?2)
+             AND last = ?2 - 1 AND at = ?4 AND reason = ?5",
+        )?
+        .execute(params![number(range.log), range.first as i64, range.last as i64, range.at, range.reason])?;
+    if grown == 0 {
+        db.prepare_cached("INSERT INTO audit_pruned (log, first, last, at, reason) VALUES (?1, ?2, ?3, ?4, ?5)")?
+            .execute(params![number(range.log), range.first as i64, range.last as i64, range.at, range.reason])?;
+    }
+    Ok(())
+}
+
+/// Every range of a log, in order.
+pub fn pruned(db: &Connection, log: Log) -> rusqlite::Result<Vec<Pruned>> {
+    db.prepare_cached("SELECT first, last, at, reason FROM audit_pruned WHERE log = ?1 ORDER BY first")?
+        .query_map([number(log)], |row| {
+            Ok(Pruned {
+                log,
+                first: row.get::<_, i64>(0)? as u64,
+                last: row.get::<_, i64>(1)? as u64,
+                at: row.get(2)?,
+                reason: row.get(3)?,
+            })
+        })?
+        .collect()
+}
+
+/// Puts the ranges of two slices together where they meet.
+pub fn join(all: &mut Vec<Pruned>, more: Vec<Pruned>) {
+    for range in more {
+        match all.last_mut() {
+            Some(last) if last.log == range.log && last.last + 1 == range.first => last.last = range.last,
+            _ => all.push(range),
+        }
+    }
+}
