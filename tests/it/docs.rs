@@ -260,6 +260,11 @@ fn the_commands_on_the_page_about_the_audit_trail_work() {
 }
 
 #[test]
+fn the_commands_on_the_page_about_neighbours_work() {
+    run_page("docs/neighbours.md");
+}
+
+#[test]
 fn the_commands_on_the_page_about_sql_work() {
     run_page("docs/sql.md");
 }
