@@ -167,7 +167,7 @@ def watchtower():
     handler.close()
 
 
-@client("azure-monitor-ingestion", "/dataCollectionRules/*/streams/*")
+@client("azure-monitor-ingestion", "/dataCollectionRules/{segment}/streams/{segment2}")
 def azure_monitor_ingestion():
     from azure.core.credentials import AccessToken
     from azure.monitor.ingestion import LogsIngestionClient
