@@ -319,3 +319,108 @@ fn captured_signatures_fit_the_bytes_that_decoding_gets() {
         mac.verify_slice(&hex::decode(signature).unwrap()).unwrap();
     }
 }
+
+/// Whether a captured signature fits its request, and how far its date is from when it was recorded.
+fn signed(protocol: &dyn Protocol, request: &Request, token: &str) -> (String, bool, u64) {
+    // 2026-11-20T13:14:05Z: all were recorded within two minutes of it.
+    let head = Head { now_us: 1_795_180_445_000_000, ..request.head() };
+    let Ok(Credential::Signed(signed)) = protocol.credential(&head) else { panic!("no signature") };
+    assert!(!signed.fits("another", &request.body));
+    assert!(!signed.fits(token, &request.body[1..]));
+    (signed.token_name().to_owned(), signed.fits(token, &request.body), signed.off_by_s())
+}
+
+#[test]
+fn azure_collectors_senders_are_understood_and_their_signatures_fit() {
+    let items: &[&str] = &["- - json 333 sync_end", "- - json 373 warning"];
+    let timed: &[&str] =
+        &["2026-08-17T09:41:23.518Z - json 333 sync_end", "2026-08-17T09:41:20.001Z - json 373 warning"];
+    let protocol = &azure_data_collector::AzureDataCollector;
+    check(
+        protocol,
+        &[("azure-data-collector-py", None, items), ("azure-log-analytics-data-collector-api-py", None, timed)],
+    );
+    for request in requests(protocol.name()).values() {
+        let workspace = "d9a8b7c6-1111-2222-3333-444455556666".to_owned();
+        assert_eq!(signed(protocol, request, &"0123456789abcdef".repeat(4)), (workspace, true, 114));
+    }
+}
+
+#[test]
+fn azure_ingestion_senders_are_understood() {
+    check(
+        &azure_logs_ingestion::AzureLogsIngestion,
+        &[("azure-monitor-ingestion-py", Some("dummy-aad-token"), &["- - json 333 sync_end", "- - json 373 warning"])],
+    );
+}
+
+#[test]
+fn cloudwatch_senders_are_understood_and_their_signatures_fit() {
+    let protocol = &cloudwatch_logs::CloudwatchLogs;
+    let nothing: &[&str] = &[];
+    check(
+        protocol,
+        &[
+            ("aws-sdk-js-v3-putlogevents", None, &["2026-08-17T09:41:23.518Z - text 315 sync_end"]),
+            ("boto3-createloggroup", None, nothing),
+            ("boto3-createlogstream", None, nothing),
+            ("boto3-describeloggroups", None, nothing),
+            ("boto3-describelogstreams", None, nothing),
+            (
+                "boto3-putlogevents",
+                None,
+                &["2026-08-17T09:41:20.001Z - text 370 warning", "2026-08-17T09:41:23.518Z - text 333 sync_end"],
+            ),
+            ("boto3-putlogevents-sessiontoken", None, &["2026-08-17T09:41:23.518Z - text 333 sync_end"]),
+            ("watchtower", None, nothing),
+            ("watchtower-2", None, nothing),
+            (
+                "watchtower-3",
+                None,
+                &["2026-11-20T13:12:11.795Z - text 333 sync_end", "2026-11-20T13:12:11.795Z - text 370 warning"],
+            ),
+            ("winston-cloudwatch", None, nothing),
+            ("winston-cloudwatch-2", None, nothing),
+            ("winston-cloudwatch-3", None, &["2026-11-20T13:15:07.345Z - text 421 sync_end"]),
+        ],
+    );
+    for (name, request) in requests(protocol.name()) {
+        let (key_id, fits, off_by_s) = signed(protocol, &request, "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
+        assert!(fits && key_id.ends_with("IAIOSFODNN7EXAMPLE") && off_by_s <= 120, "{name}");
+    }
+}
+
+#[test]
+fn firehose_deliveries_are_understood() {
+    let token = Some("secret123");
+    check(
+        &firehose::Firehose,
+        &[
+            (
+                "synthetic-firehose-cloudwatch",
+                token,
+                &["2026-08-17T09:41:20.001Z - text 370 warning", "2026-08-17T09:41:23.518Z - text 333 sync_end"],
+            ),
+            ("synthetic-firehose-plain", token, &["- - json 333 sync_end"]),
+        ],
+    );
+}
+
+#[test]
+fn google_logging_senders_are_understood() {
+    check(
+        &google_entries_write::GoogleEntriesWrite,
+        &[
+            ("google-cloud-logging-node", Some("dummy"), &["2026-11-20T13:14:29.921999931Z INFO json 315 sync_end"]),
+            ("google-cloud-logging-py-http", None, &["- INFO json 333 sync_end"]),
+            ("google-cloud-logging-py-http-batch", None, &["- WARNING text 370 warning", "- INFO json 333 sync_end"]),
+        ],
+    );
+}
+
+#[test]
+fn pubsub_pushes_are_understood() {
+    let identity = Some("HEADER.PAYLOAD.SIGNATURE");
+    let expected: &[&str] = &["2026-08-17T09:41:23.518Z INFO json 315 sync_end"];
+    check(&pubsub_push::PubsubPush, &[("synthetic-pubsub-push", identity, expected)]);
+}

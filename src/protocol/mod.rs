@@ -9,13 +9,18 @@
 use crate::model::{Micros, Record, RecordError};
 use std::{borrow::Cow, sync::Arc};
 
+pub mod azure_data_collector;
+pub mod azure_logs_ingestion;
 #[cfg(test)]
 mod captures;
+pub mod cloudwatch_logs;
 mod credential;
 pub mod datadog;
 pub mod dynatrace;
+pub mod firehose;
 pub mod fivetran_webhook;
 pub mod framing;
+pub mod google_entries_write;
 pub mod logplex;
 pub mod loki;
 pub mod native;
@@ -23,6 +28,7 @@ pub mod new_relic;
 pub mod otlp;
 pub mod problem;
 mod protobuf;
+pub mod pubsub_push;
 mod signature;
 pub mod splunk_hec;
 
@@ -40,6 +46,12 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &new_relic::NewRelic,
     &dynatrace::Dynatrace,
     &otlp::Otlp,
+    &azure_data_collector::AzureDataCollector,
+    &azure_logs_ingestion::AzureLogsIngestion,
+    &cloudwatch_logs::CloudwatchLogs,
+    &firehose::Firehose,
+    &google_entries_write::GoogleEntriesWrite,
+    &pubsub_push::PubsubPush,
 ];
 
 /// One wire format, both directions. Implementations hold no state and touch no network.
@@ -353,7 +365,7 @@ pub enum AuthError {
     #[error("the request is not signed")]
     Unsigned,
     /// The signature does not fit the bytes.
-    #[error("the signature does not fit the body")]
+    #[error("the signature does not fit the request")]
     BadSignature,
     /// A signature whose token is not known in clear.
     #[error(

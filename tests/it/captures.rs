@@ -74,6 +74,20 @@ fn capture(name: &str, request_line: &str, headers: Vec<(String, String)>, body:
 }
 
 impl Capture {
+    /// The same with a header replaced.
+    fn with(&self, name: &str, value: &str) -> Self {
+        let mut headers: Vec<_> =
+            self.headers.iter().filter(|(known, _)| !known.eq_ignore_ascii_case(name)).cloned().collect();
+        headers.push((name.to_owned(), value.to_owned()));
+        let (name, method, path) = (self.name.clone(), self.method.clone(), self.path.clone());
+        Self { name, method, path, headers, body: self.body.clone() }
+    }
+
+    /// The same with another body.
+    fn with_body(&self, body: &[u8]) -> Self {
+        Self { body: body.to_vec(), ..self.with("x-unused", "") }
+    }
+
     /// Sends it as it came. A client that was recorded without a credential gets one.
     fn replay(&self, app: &App) -> Response {
         let bearer = format!("Bearer {INGEST}");
@@ -92,6 +106,8 @@ impl Capture {
         let path = match self.path.as_str() {
             "/fivetran/webhook" => "/v1/webhooks/fivetran",
             "/heroku/logs" => "/v1/drains/logplex",
+            "/aws/firehose" => "/v1/firehose",
+            "/google/pubsub?token=shared-secret" => "/v1/pubsub?token=shared-secret",
             own => own,
         };
         app.send_bytes(&request(&self.method, path, &headers, &self.body))
@@ -448,6 +464,335 @@ fn loki_clients_find_their_probes() {
     assert_eq!(ready.text().trim(), "ready");
     let info = app.send("GET", "/loki/api/v1/status/buildinfo", &[], b"").expect(200).json();
     assert!(info["version"].is_string(), "{info}");
+}
+
+/// The two events that every capture holds, after so many deliveries of each.
+fn twins(warnings: u64, sync_ends: u64) -> Vec<(String, String, u64)> {
+    let event = |name: &str, created: &str, deliveries| (name.to_owned(), created.to_owned(), deliveries);
+    vec![event("warning", WARNING, warnings), event("sync_end", SYNC_END, sync_ends)]
+}
+
+/// A server that knows these tokens by name and takes signatures as old as the captures.
+fn lenient(tokens: &[(&str, &str)]) -> App {
+    let tokens: String = tokens.iter().map(|(name, token)| format!(",{name}={token}")).collect();
+    let setup = Setup::default().env("LIFELINE_INGEST_TOKEN", &format!("{INGEST}{tokens}"));
+    setup.env("LIFELINE_SIGNATURE_SKEW_S", "3153600000").spawn()
+}
+
+const WORKSPACE: &str = "d9a8b7c6-1111-2222-3333-444455556666";
+const WORKSPACE_TOKEN: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+#[test]
+fn azures_collector_takes_what_is_signed_rightly() {
+    let captures = load(&fixture("protocol"));
+    let app = lenient(&[(WORKSPACE, WORKSPACE_TOKEN)]);
+    for name in ["azure-data-collector-py", "azure-log-analytics-data-collector-api-py"] {
+        check(&app, &captures, name, 200, "");
+    }
+    assert_eq!(stored(&app), twins(2, 2));
+    assert_eq!(app.all_of("/v1/quarantine", ""), Vec::<Value>::new());
+    let event = &app.all_events("event=sync_end")[0];
+    assert_eq!(event["delivery"], json!({"protocol": "azure_data_collector", "token": WORKSPACE}));
+    assert_eq!(event["level"], "INFO");
+
+    let good = &captures["azure-data-collector-py"];
+    let refused = |capture: &Capture| {
+        let answer = capture.replay(&app).expect(403);
+        assert_eq!(answer.json()["Error"], "InvalidAuthorization", "{}", answer.text());
+    };
+    refused(&good.with_body(&good.body[1..]));
+    refused(&good.with("x-ms-date", "Fri, 20 Nov 2026 13:16:00 GMT"));
+    refused(&good.with("x-ms-date", "yesterday"));
+    refused(&good.with("Authorization", &format!("SharedKey {WORKSPACE}:{}", STANDARD.encode([0; 32]))));
+    refused(&good.with("Authorization", "SharedKey other:ZxwHc8viEZGZlRPPLcHhGZBmiTbqqamL3Qas/Y6kXgE="));
+    refused(&good.with("Authorization", "Bearer nobody"));
+    let strict = Setup::default().env("LIFELINE_INGEST_TOKEN", &format!("{WORKSPACE}={WORKSPACE_TOKEN}")).spawn();
+    let answer = good.replay(&strict).expect(403).json();
+    assert!(answer["Message"].as_str().is_some_and(|text| text.contains("900 s are allowed")), "{answer}");
+    // A token of the store is a hash, and says so.
+    let made = strict.run(&["token", "create", "--kind", "ingest", "--name", "stored"]);
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let stored = good.with("Authorization", "SharedKey stored:ZxwHc8viEZGZlRPPLcHhGZBmiTbqqamL3Qas/Y6kXgE=");
+    let answer = stored.replay(&strict).expect(403).json();
+    assert!(answer["Message"].as_str().is_some_and(|text| text.contains("not with stored ones")), "{answer}");
+    assert_eq!(app.all_events("").len(), 2);
+
+    // Other ways in, and what else Azure refuses.
+    let bearer = good.with("Authorization", &format!("Bearer {INGEST}"));
+    bearer.replay(&app).expect(200);
+    let error = |capture: &Capture| capture.replay(&app).expect(400).json()["Error"].clone();
+    assert_eq!(error(&Capture { path: "/api/logs".into(), ..bearer.with("a", "b") }), "MissingApiVersion");
+    assert_eq!(
+        error(&Capture { path: "/api/logs?api-version=1".into(), ..bearer.with("a", "b") }),
+        "InvalidApiVersion"
+    );
+    assert_eq!(error(&bearer.with("Log-Type", "")), "MissingLogType");
+    assert_eq!(error(&bearer.with("Log-Type", "a b")), "InvalidLogType");
+    assert_eq!(error(&bearer.with_body(b"[{\"event\":")), "InvalidDataFormat");
+    app.assert_well();
+}
+
+#[test]
+fn azures_columns_are_the_event_itself() {
+    let app = app();
+    let send = |body: &str, header: (&str, &str)| {
+        let bearer = format!("Bearer {INGEST}");
+        let headers = [("Authorization", bearer.as_str()), ("Log-Type", "Fivetran_CL"), header];
+        app.send("POST", "/api/logs?api-version=2016-04-01", &headers, body.as_bytes()).expect(200)
+    };
+    let columns = r#"[{"event_s":"sync_end","created_t":"2026-08-17T09:41:23.518Z","connection_id_s":"a_b","sync_id_g":"3f6c1b52-0f6e-4a6c-9a7c-6c0a8f9d5e21","data_s":"{\"status\":\"SUCCESSFUL\"}"}]"#;
+    send(columns, ("x", "y"));
+    let plain = r#"{"event":"sync_end","created":"2026-08-17T09:41:23.518Z","connection_id":"a_b","sync_id":"3f6c1b52-0f6e-4a6c-9a7c-6c0a8f9d5e21","data":{"status":"SUCCESSFUL"}}"#;
+    assert_eq!(app.post_native(plain).expect(200).json()["duplicates"], 1);
+    let event = &app.all_events("")[0];
+    assert_eq!((&event["connection_id"], &event["data"]["status"]), (&json!("a_b"), &json!("SUCCESSFUL")));
+    send(r#"{"event":"info","connection_id":"timed","when":"2026-08-17T10:00:00Z"}"#, ("time-generated-field", "when"));
+    assert_eq!(app.all_events("connection_id=timed")[0]["created"], "2026-08-17T10:00:00Z");
+}
+
+#[test]
+fn azures_ingestion_clients_hear_no_content() {
+    let captures = load(&fixture("protocol"));
+    let app = lenient(&[("azure", "dummy-aad-token")]);
+    check(&app, &captures, "azure-monitor-ingestion-py", 204, "");
+    assert_eq!(stored(&app), twins(1, 1));
+    let event = &app.all_events("event=warning")[0];
+    assert_eq!(event["delivery"], json!({"protocol": "azure_logs_ingestion", "token": "azure"}));
+    assert_eq!((&event["destination"], &event["level"]), (&json!("azure"), &json!("WARNING")));
+
+    let good = &captures["azure-monitor-ingestion-py"];
+    let refused = |capture: &Capture, status| capture.replay(&app).expect(status).json()["error"]["code"].clone();
+    assert_eq!(refused(&good.with("Authorization", "Bearer other"), 401), "InvalidToken");
+    assert_eq!(refused(&good.with_body(&good.body[..100]), 400), "InvalidPayload");
+    assert_eq!(refused(&good.with("Content-Encoding", "br"), 415), "UnsupportedContentEncoding");
+    assert_eq!(app.all_of("/v1/quarantine", "").len(), 1, "the torn body is kept");
+    app.assert_well();
+}
+
+const AWS_KEY: &str = "AKIAIOSFODNN7EXAMPLE";
+const AWS_SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+
+#[test]
+fn cloudwatchs_clients_find_what_they_ask_for_and_hear_success() {
+    let captures = load(&fixture("protocol"));
+    let app = lenient(&[(AWS_KEY, AWS_SECRET)]);
+    for name in ["boto3-createloggroup", "boto3-createlogstream", "watchtower-2"] {
+        let answer = captures[name].replay(&app).expect(200);
+        assert_eq!(answer.text(), "", "{name}");
+    }
+    let digits = |value: &Value| value.as_str().is_some_and(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+    for (name, list, member, value) in [
+        ("boto3-describeloggroups", "logGroups", "logGroupName", "/fivetran"),
+        ("watchtower", "logGroups", "logGroupName", "/fivetran/logs"),
+        ("boto3-describelogstreams", "logStreams", "logStreamName", "salesforce"),
+        ("winston-cloudwatch-2", "logStreams", "logStreamName", "salesforce_prod"),
+    ] {
+        let answer = captures[name].replay(&app).expect(200).json();
+        assert_eq!(answer[list][0][member], value, "{name}: {answer}");
+        assert_eq!(answer[list].as_array().map(Vec::len), Some(1));
+        assert!(list == "logGroups" || digits(&answer[list][0]["uploadSequenceToken"]), "{answer}");
+    }
+    assert_eq!(captures["winston-cloudwatch"].replay(&app).expect(200).json(), json!({"logStreams": []}));
+    for name in ["boto3-putlogevents", "watchtower-3", "winston-cloudwatch-3", "aws-sdk-js-v3-putlogevents"] {
+        let answer = captures[name].replay(&app).expect(200);
+        assert_eq!(answer.header("content-type"), Some("application/x-amz-json-1.1"), "{name}");
+        assert!(answer.header("x-amzn-requestid").is_some_and(|id| id.len() == 36), "{name}");
+        assert!(digits(&answer.json()["nextSequenceToken"]), "{name}: {}", answer.text());
+    }
+    assert_eq!(stored(&app), twins(2, 4));
+    assert_eq!(app.all_of("/v1/quarantine", ""), Vec::<Value>::new());
+    for event in app.all_events("") {
+        assert_eq!(event["delivery"], json!({"protocol": "cloudwatch_logs", "token": AWS_KEY}));
+        assert_eq!(event["level"], if event["event"] == "warning" { "WARNING" } else { "INFO" });
+    }
+
+    // A session token is one more signed header; its key has another name.
+    let session = lenient(&[("ASIAIOSFODNN7EXAMPLE", AWS_SECRET)]);
+    captures["boto3-putlogevents-sessiontoken"].replay(&session).expect(200);
+    assert_eq!(session.all_events("")[0]["delivery"]["token"], "ASIAIOSFODNN7EXAMPLE");
+}
+
+#[test]
+fn cloudwatch_refuses_in_awss_words() {
+    let captures = load(&fixture("protocol"));
+    let app = lenient(&[(AWS_KEY, AWS_SECRET)]);
+    let good = &captures["boto3-putlogevents"];
+    let refused = |capture: &Capture| {
+        let answer = capture.replay(&app).expect(400);
+        assert!(answer.header("x-amzn-requestid").is_some());
+        answer.json()["__type"].clone()
+    };
+    let authorization = good.headers.iter().find(|(name, _)| name == "Authorization").expect("it is signed").1.clone();
+    assert_eq!(refused(&good.with_body(&good.body[1..])), "InvalidSignatureException");
+    assert_eq!(refused(&good.with("X-Amz-Date", "20261120T131212Z")), "InvalidSignatureException");
+    assert_eq!(refused(&good.with("Host", "127.0.0.1:18081")), "InvalidSignatureException");
+    assert_eq!(refused(&good.with("X-Amz-Target", "Logs_20140328.CreateLogGroup")), "InvalidSignatureException");
+    assert_eq!(refused(&good.with("X-Amz-Date", "20261121T131211Z")), "IncompleteSignatureException");
+    let other_key = authorization.replace(AWS_KEY, "AKIAOTHER");
+    assert_eq!(refused(&good.with("Authorization", &other_key)), "UnrecognizedClientException");
+    let unscoped = authorization.replace("/logs/", "/s3/");
+    assert_eq!(refused(&good.with("Authorization", &unscoped)), "IncompleteSignatureException");
+    assert_eq!(refused(&good.with("Authorization", "Bearer other")), "UnrecognizedClientException");
+    let strict = Setup::default().env("LIFELINE_INGEST_TOKEN", &format!("{AWS_KEY}={AWS_SECRET}")).spawn();
+    let old = good.replay(&strict).expect(400).json();
+    assert_eq!(old["__type"], "InvalidSignatureException");
+    assert!(old["message"].as_str().is_some_and(|text| text.contains("300 s are allowed")), "{old}");
+    assert_eq!(app.all_events("").len() + app.all_of("/v1/quarantine", "").len(), 0);
+
+    let bearer = good.with("Authorization", &format!("Bearer {INGEST}"));
+    for (target, body, name) in [
+        ("PutLogEvents", "{\"logEvents\":[", "SerializationException"),
+        ("PutLogEvents", "", "SerializationException"),
+        ("PutLogEvents", "{}", "InvalidParameterException"),
+        ("DeleteLogGroup", "{}", "UnknownOperationException"),
+    ] {
+        let capture = bearer.with("X-Amz-Target", &format!("Logs_20140328.{target}"));
+        assert_eq!(refused(&capture.with_body(body.as_bytes())), name, "{target} {body}");
+    }
+    let half = br#"{"logEvents":[{"timestamp":1,"message":5},{"timestamp":1,"message":"{\"event\":\"info\",\"created\":\"2026-08-17T09:41:23Z\"}"}]}"#;
+    bearer.with_body(half).replay(&app).expect(200);
+    assert_eq!(app.all_events("").len(), 1);
+    // Without the header, or with another service's, nothing is served at the path.
+    assert_eq!(bearer.with("X-Amz-Target", "Kinesis_20131202.PutRecord").replay(&app).status / 100, 4);
+    app.assert_well();
+}
+
+#[test]
+fn firehose_hears_its_own_request_id() {
+    let captures = load(&fixture("protocol"));
+    let app = lenient(&[("firehose", "secret123")]);
+    for (name, id) in [
+        ("synthetic-firehose-cloudwatch", "ed4acda5-034f-9f42-bba1-f29aea6d7d8f"),
+        ("synthetic-firehose-plain", "ed4acda5-034f-9f42-bba1-f29aea6d7d90"),
+        ("synthetic-firehose-cloudwatch", "ed4acda5-034f-9f42-bba1-f29aea6d7d8f"),
+    ] {
+        let answer = captures[name].replay(&app).expect(200);
+        assert_eq!(answer.header("content-type"), Some("application/json"));
+        assert_eq!(answer.header("content-encoding"), None);
+        assert_eq!(answer.header("content-length"), Some(answer.body.len().to_string().as_str()));
+        let body = answer.json();
+        assert_eq!(body["requestId"], id, "{body}");
+        assert!(body["timestamp"].as_u64().is_some_and(|ms| ms > 1_795_000_000_000), "{body}");
+    }
+    assert_eq!(stored(&app), twins(2, 3));
+    assert_eq!(app.all_of("/v1/quarantine", ""), Vec::<Value>::new());
+    assert_eq!(app.all_events("")[0]["delivery"], json!({"protocol": "firehose", "token": "firehose"}));
+
+    let good = &captures["synthetic-firehose-plain"];
+    let refused = |capture: &Capture, status| {
+        let body = capture.replay(&app).expect(status).json();
+        assert_eq!(body["requestId"], "ed4acda5-034f-9f42-bba1-f29aea6d7d90", "{body}");
+        assert!(body["timestamp"].is_u64() && body["errorMessage"].is_string(), "{body}");
+    };
+    refused(&good.with("X-Amz-Firehose-Access-Key", "other"), 401);
+    refused(&good.with_body(b"{\"records\":["), 400);
+    refused(&good.with_body(b"{}"), 400);
+    refused(&good.with("Content-Encoding", "br"), 400);
+    refused(&good.with_body(b""), 400);
+    let packed = |text: &[u8]| json!({"data": STANDARD.encode(crate::samples::gzip(text))});
+    let records = |records: Vec<Value>| json!({"requestId": "x", "records": records}).to_string();
+    let bomb = records(vec![packed(&vec![b' '; 40 << 20])]);
+    refused(&good.with_body(bomb.as_bytes()), 413);
+    let shared = records(vec![packed(&vec![b' '; 10 << 20]); 2]);
+    refused(&good.with_body(shared.as_bytes()), 413);
+
+    // One torn record costs itself.
+    let event = br#"{"event":"info","created":"2026-08-17T09:41:23Z"}"#;
+    let whole = crate::samples::gzip(event);
+    let torn = json!({"data": STANDARD.encode(&whole[..whole.len() - 5])});
+    let before = app.all_of("/v1/quarantine", "").len();
+    let capture = good.with_body(records(vec![torn, json!({"data": "?"}), packed(event)]).as_bytes());
+    capture.replay(&app).expect(200);
+    assert_eq!(app.all_of("/v1/quarantine", "").len(), before + 2);
+    assert_eq!(app.all_events("event=info").len(), 1);
+    app.assert_well();
+}
+
+#[test]
+fn googles_logging_clients_hear_an_empty_object() {
+    let captures = load(&fixture("protocol"));
+    let app = lenient(&[("google", "dummy")]);
+    for name in ["google-cloud-logging-node", "google-cloud-logging-py-http", "google-cloud-logging-py-http-batch"] {
+        check(&app, &captures, name, 200, "{}");
+        assert_eq!(app.all_of("/v1/quarantine", ""), Vec::<Value>::new(), "{name}");
+    }
+    assert_eq!(stored(&app), twins(1, 3));
+    let good = &captures["google-cloud-logging-py-http-batch"];
+    for path in ["/v2/entries%3Awrite", "/v2/entries%3awrite?alt=json"] {
+        let capture = Capture { path: path.into(), ..good.with("a", "b") };
+        assert_eq!(capture.replay(&app).expect(200).text(), "{}", "{path}");
+    }
+    assert_eq!(stored(&app), twins(3, 5));
+    assert_eq!(app.all_events("event=warning")[0]["delivery"]["protocol"], "google_entries_write");
+
+    let refused = |capture: &Capture, code: u16, status: &str| {
+        let body = capture.replay(&app).expect(code).json();
+        assert_eq!((&body["error"]["code"], &body["error"]["status"]), (&json!(code), &json!(status)), "{body}");
+    };
+    refused(&good.with("Authorization", "Bearer other"), 401, "UNAUTHENTICATED");
+    refused(&good.with("Authorization", &format!("Bearer {}", crate::app::READ)), 403, "PERMISSION_DENIED");
+    refused(&good.with_body(b"{\"entries\":["), 400, "INVALID_ARGUMENT");
+    refused(&good.with_body(b"{\"entries\":{}}"), 400, "INVALID_ARGUMENT");
+    let leveled = br#"{"entries":[{"severity":500,"textPayload":"{\"event\":\"info\",\"created\":\"2026-08-17T09:41:23Z\"}"},7]}"#;
+    good.with_body(leveled).replay(&app).expect(200);
+    assert_eq!(app.all_events("event=info")[0]["level"], "SEVERE");
+    app.assert_well();
+}
+
+#[test]
+fn pubsub_is_let_in_by_a_token_in_its_address() {
+    let captures = load(&fixture("protocol"));
+    let app = lenient(&[("pubsub", "shared-secret")]);
+    check(&app, &captures, "synthetic-pubsub-push", 204, "");
+    check(&app, &captures, "synthetic-pubsub-push", 204, "");
+    assert_eq!(stored(&app), [("sync_end".to_owned(), SYNC_END.to_owned(), 2)]);
+    let event = &app.all_events("")[0];
+    assert_eq!((&event["delivery"]["protocol"], &event["level"]), (&json!("pubsub_push"), &json!("INFO")));
+
+    // What cannot be read would come back for a week.
+    let good = &captures["synthetic-pubsub-push"];
+    let torn: [&[u8]; 5] =
+        [b"{\"message\":{\"data\":\"", br#"{"message":{"data":"?","messageId":"1"}}"#, b"hello", b"[7]", b"\xff"];
+    for body in torn {
+        assert_eq!(good.with_body(body).replay(&app).expect(204).text(), "");
+    }
+    good.with("Content-Encoding", "gzip").replay(&app).expect(204);
+    assert_eq!(app.all_of("/v1/quarantine", "").len(), 6);
+    good.with_body(b"").replay(&app).expect(204);
+    assert_eq!(app.all_of("/v1/quarantine", "").len(), 6);
+    let elsewhere = |query: &str| Capture { path: format!("/v1/pubsub{query}"), ..good.with("a", "b") };
+    elsewhere("").replay(&app).expect(401);
+    elsewhere("?token=other").replay(&app).expect(401);
+    app.assert_well();
+}
+
+#[test]
+fn pubsub_is_let_in_by_the_identity_of_its_account() {
+    let captures = load(&fixture("protocol"));
+    let keys = fixture("identity").join("jwks.json");
+    let token = std::fs::read_to_string(fixture("identity").join("token.txt")).expect("a token");
+    let setup = |email: &str| {
+        Setup::default()
+            .env("LIFELINE_PUBSUB_AUDIENCE", "https://logs.example.com/v1/pubsub")
+            .env("LIFELINE_PUBSUB_EMAIL", email)
+            .env("LIFELINE_PUBSUB_JWKS", keys.to_str().expect("a path in UTF-8"))
+    };
+    let app = setup("push@my-project.iam.gserviceaccount.com").spawn();
+    let push = Capture { path: "/v1/pubsub".into(), ..captures["synthetic-pubsub-push"].with("a", "b") };
+    let shown = push.with("Authorization", &format!("Bearer {}", token.trim()));
+    shown.replay(&app).expect(204);
+    assert_eq!(app.all_events("")[0]["delivery"], json!({"protocol": "pubsub_push", "token": "oidc"}));
+    push.replay(&app).expect(401);
+    let (start, _) = token.rsplit_once('.').expect("three parts");
+    push.with("Authorization", &format!("Bearer {start}.AAAA")).replay(&app).expect(401);
+    push.with("Authorization", &format!("Bearer {INGEST}")).replay(&app).expect(204);
+    // The identity opens nothing else.
+    assert_eq!(app.with_token(token.trim(), "POST", "/v1/events", b"{}").status, 401);
+    assert_eq!(app.with_token(token.trim(), "GET", "/v1/events", b"").status, 401);
+    assert!(!app.log().contains(token.trim()));
+    let other = setup("other@my-project.iam.gserviceaccount.com").spawn();
+    let refused = shown.replay(&other).expect(401).json();
+    assert!(refused["detail"].as_str().is_some_and(|text| text.contains("another account")), "{refused}");
 }
 
 /// Keeps the list above complete when captures are added.
