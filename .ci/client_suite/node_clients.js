@@ -63,7 +63,7 @@ const clients = {
     transport.end();
   }],
 
-  'datadog-winston': ['/v1/input/*', async () => {
+  'datadog-winston': ['/v1/input/{segment}', async () => {
     const Transport = require('datadog-winston');
     const transport = new Transport({ apiKey: TOKEN, ddsource: 'fivetran', service: 'salesforce' });
     // It knows Datadog's regions only.

@@ -1,7 +1,8 @@
 """Delivers the events with Python's client libraries.
 
 python_clients.py NAME delivers with one client; `list` prints the names, each with a path that the server has to serve.
-Settings come from the environment: HOST, PORT, TOKEN, CA (a PEM file), EVENTS, AWS_ID, AWS_SECRET.
+Settings come from the environment: HOST, PORT, TOKEN, CA (a PEM file), EVENTS, AWS_ID, AWS_SECRET,
+SECRET (of webhooks).
 """
 
 import json
@@ -167,7 +168,7 @@ def watchtower():
     handler.close()
 
 
-@client("azure-monitor-ingestion", "/dataCollectionRules/*/streams/*")
+@client("azure-monitor-ingestion", "/dataCollectionRules/{segment}/streams/{segment2}")
 def azure_monitor_ingestion():
     from azure.core.credentials import AccessToken
     from azure.monitor.ingestion import LogsIngestionClient
@@ -197,6 +198,41 @@ def google_cloud_logging():
 def native():
     answer = post("/v1/events", "\n".join(LINES).encode(), 200, Authorization=f"Bearer {TOKEN}")
     assert answer.json()["quarantined"] == 0, answer.text
+
+
+@client("requests (Fivetran webhook)", "/v1/webhooks/fivetran")
+def webhook():
+    import hashlib
+    import hmac
+
+    for line, _, _ in each():
+        signature = hmac.new(os.environ["SECRET"].encode(), line.encode(), hashlib.sha256).hexdigest().upper()
+        post("/v1/webhooks/fivetran", line.encode(), 200, **{"X-Fivetran-Signature-256": signature})
+
+
+@client("requests (Firehose)", "/v1/firehose")
+def firehose():
+    import base64
+    import gzip
+
+    events = [{"id": str(at), "timestamp": 1, "message": line} for at, line in enumerate(LINES)]
+    document = {"messageType": "DATA_MESSAGE", "logGroup": "fivetran", "logStream": "s", "logEvents": events}
+    data = base64.b64encode(gzip.compress(json.dumps(document).encode())).decode()
+    body = json.dumps({"requestId": "client-suite", "timestamp": 1, "records": [{"data": data}]}).encode()
+    headers = {"X-Amz-Firehose-Access-Key": TOKEN, "X-Amz-Firehose-Request-Id": "client-suite"}
+    assert post("/v1/firehose", body, 200, **headers).json()["requestId"] == "client-suite"
+
+
+@client("requests (Pub/Sub push)", "/v1/pubsub")
+def pubsub():
+    import base64
+
+    for at, (line, level, _) in enumerate(each()):
+        entry = {"jsonPayload": json.loads(line), "severity": logging.getLevelName(level)}
+        data = base64.b64encode(json.dumps(entry).encode()).decode()
+        message = {"data": data, "messageId": str(at), "publishTime": "2026-11-20T13:12:10Z"}
+        body = json.dumps({"message": message, "subscription": "projects/p/subscriptions/s"}).encode()
+        post(f"/v1/pubsub?token={TOKEN}", body, 204)
 
 
 @client("requests (Dynatrace)", "/api/v2/logs/ingest")

@@ -33,6 +33,7 @@ mod pages;
 mod platform;
 mod quarantine;
 mod queries;
+mod roads;
 mod routes;
 mod secrets;
 mod slow;

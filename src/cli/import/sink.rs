@@ -215,7 +215,8 @@ async fn through_server(control: &Control, items: Vec<Item>) -> Result<Tally, Cl
         }
         if answer.status == 400 {
             // Not one line of it can be read; it is in quarantine as a whole.
-            return Ok(Tally { quarantined: items.len() as u64, ..Tally::default() });
+            let records = items.iter().filter(|item| item.content != Content::Nothing).count();
+            return Ok(Tally { quarantined: records as u64, ..Tally::default() });
         }
         let answer = answer.json()?;
         let count = |key: &str| answer[key].as_u64().unwrap_or(0);

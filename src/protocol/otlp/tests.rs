@@ -217,7 +217,8 @@ fn damage_costs_a_log_record_or_the_part_around_it() {
         let found = found(log);
         assert!(found[0].starts_with('!') && found[1] == format!("- - {EVENT}"), "{found:?}");
     }
-    let parts = [field(1, b"\x12\x09x"), packed(&[good.clone()]), field(1, &field(2, b"\x12\x09x"))].concat();
+    let parts =
+        [field(1, b"\x12\x09x"), packed(std::slice::from_ref(&good)), field(1, &field(2, b"\x12\x09x"))].concat();
     let found = items(PROTOBUF, &parts).unwrap();
     assert!(found.len() == 3 && found[0].starts_with("!3 ") && found[2].starts_with("!3 "), "{found:?}");
     let logs =

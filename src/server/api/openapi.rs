@@ -9,7 +9,7 @@ use crate::{
     export::audit::Format,
     lifecycle,
     model::{Family, Level, Source, Status},
-    protocol::{PROTOCOLS, Protocol, Route, Serves, problem},
+    protocol::{Head, PROTOCOLS, Protocol, Receipt, Route, Serves, problem},
     query::{
         audit::ReportFormat,
         lives::{By, RUN_STATUSES, SORTS, sort_word},
@@ -294,10 +294,11 @@ impl Modify for Protocols {
                     Serves::Health => HttpMethod::Get,
                 };
                 let item = PathItem::new(method, operation(*protocol, *route));
-                match document.paths.paths.get_mut(route.path) {
+                let (path, _) = template(route.path);
+                match document.paths.paths.get_mut(&path) {
                     Some(there) => there.merge_operations(item),
                     None => {
-                        document.paths.paths.insert(route.path.to_owned(), item);
+                        document.paths.paths.insert(path, item);
                     }
                 }
             }
@@ -305,11 +306,30 @@ impl Modify for Protocols {
     }
 }
 
+/// A path with names for the segments that stand for any, and those names.
+fn template(path: &str) -> (String, Vec<String>) {
+    let mut names = Vec::new();
+    let segments = path.split('/').map(|segment| {
+        if segment != "*" {
+            return segment.to_owned();
+        }
+        let name = if names.is_empty() { "segment".to_owned() } else { format!("segment{}", names.len() + 1) };
+        names.push(name.clone());
+        format!("{{{name}}}")
+    });
+    (segments.collect::<Vec<_>>().join("/"), names)
+}
+
 fn operation(protocol: &dyn Protocol, route: Route) -> Operation {
     let name = protocol.name();
     let health = if route.serves == Serves::Health { "_health" } else { "" };
     let id = format!("{name}{health}{}", route.path.replace(|c: char| !c.is_ascii_alphanumeric(), "_"));
-    let operation = OperationBuilder::new().tag("deliveries").operation_id(Some(id));
+    let mut operation = OperationBuilder::new().tag("deliveries").operation_id(Some(id));
+    for name in template(route.path).1 {
+        let parameter = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Path).required(Required::True);
+        let text = ObjectBuilder::new().schema_type(Type::String);
+        operation = operation.parameter(parameter.schema(Some(text)).build());
+    }
     let said = |description: &str| ResponseBuilder::new().description(description).build();
     if route.serves == Serves::Health {
         return operation
@@ -327,12 +347,14 @@ fn operation(protocol: &dyn Protocol, route: Route) -> Operation {
         }
         _ => ("take events", example()),
     };
+    let headers: Vec<(String, String)> = Vec::new();
+    let success = protocol.reply(&Head::new("POST", route.path, "", &headers), &Ok(Receipt::default())).status;
     let content = ContentBuilder::new().schema(Some(ObjectBuilder::new())).example(Some(example)).build();
     let body = RequestBodyBuilder::new().content("application/json", content).required(Some(Required::True)).build();
     let mut operation = operation
         .summary(Some(format!("{name}: {summary}")))
         .request_body(Some(body))
-        .response("200", said("Everything that could be read is on disk"))
+        .response(success.to_string(), said("Everything that could be read is on disk"))
         .response("400", said("Nothing, or not everything, could be read; it is in quarantine"))
         .response("401", said("A token or a signature is needed"))
         .response("403", said("The token may not deliver"))
@@ -342,9 +364,6 @@ fn operation(protocol: &dyn Protocol, route: Route) -> Operation {
         .response("429", said("Too many wrong tokens from this address"))
         .response("500", said("A fault of ours; nothing was taken"))
         .response("503", said("Busy, or the store cannot write; nothing was taken"));
-    if name == "loki" {
-        operation = operation.response("204", said("Everything that could be read is on disk"));
-    }
     for scheme in ["token", "splunk_token", "basic", "query_token"] {
         operation = operation.security(SecurityRequirement::new(scheme, Vec::<String>::new()));
     }
