@@ -1,7 +1,7 @@
 //! The roads of log services: every documented event by each, one event by all, and what broken senders make of them.
 //!
-//! In: Fivetran's documented events in the bodies of Datadog, New Relic, Dynatrace, OTLP and Logplex. Out: nothing; each event has to be stored
-//! once, exactly as it would be natively, whichever way it came.
+//! In: Fivetran's documented events in the bodies of Datadog, New Relic, Dynatrace, OTLP and Logplex, and of the clouds' services. Out: nothing;
+//! each event has to be stored once, exactly as it would be natively, whichever way it came.
 
 use crate::{
     app::{App, INGEST},
@@ -9,6 +9,7 @@ use crate::{
     routes,
     samples::{documented, gzip, numbered},
 };
+use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
@@ -62,6 +63,68 @@ const ROADS: &[Road] = &[
         wrap: logplex,
     },
 ];
+
+/// The roads of the clouds, some of which say in other ways what the others say with a status.
+const CLOUDS: &[Road] = &[
+    Road {
+        protocol: "azure_data_collector",
+        path: "/api/logs?api-version=2016-04-01",
+        headers: &[("Log-Type", "Fivetran")],
+        status: 200,
+        wrap: list,
+    },
+    Road {
+        protocol: "azure_logs_ingestion",
+        path: "/dataCollectionRules/dcr-1/streams/Custom-L_CL?api-version=2023-01-01",
+        headers: &[JSON],
+        status: 204,
+        wrap: list,
+    },
+    Road {
+        protocol: "cloudwatch_logs",
+        path: "/",
+        headers: &[("X-Amz-Target", "Logs_20140328.PutLogEvents")],
+        status: 200,
+        wrap: cloudwatch,
+    },
+    Road { protocol: "firehose", path: "/v1/firehose", headers: &[JSON], status: 200, wrap: subscription },
+    Road { protocol: "firehose", path: "/v1/firehose", headers: &[JSON], status: 200, wrap: extracted },
+    Road { protocol: "google_entries_write", path: "/v2/entries:write", headers: &[JSON], status: 200, wrap: entries },
+    Road { protocol: "pubsub_push", path: "/v1/pubsub", headers: &[JSON], status: 204, wrap: message },
+];
+
+fn log_events(lines: &[&str]) -> Value {
+    Value::from_iter(lines.iter().map(|line| json!({"id": "1", "timestamp": 1_795_180_330_000_u64, "message": line})))
+}
+
+fn cloudwatch(lines: &[&str]) -> Vec<u8> {
+    json!({"logGroupName": "g", "logStreamName": "s", "logEvents": log_events(lines)}).to_string().into_bytes()
+}
+
+/// One document of a subscription for every ten events, all in one record.
+fn subscription(lines: &[&str]) -> Vec<u8> {
+    let document = |lines: &[&str]| json!({"messageType": "DATA_MESSAGE", "logEvents": log_events(lines)}).to_string();
+    let documents: String = lines.chunks(10).map(document).collect();
+    json!({"requestId": "r", "records": [{"data": STANDARD.encode(gzip(documents.as_bytes()))}]})
+        .to_string()
+        .into_bytes()
+}
+
+/// Messages that Firehose took out of such documents.
+fn extracted(lines: &[&str]) -> Vec<u8> {
+    let records = lines.chunks(7).map(|lines| json!({"data": STANDARD.encode(lines.join("\n"))}));
+    json!({"requestId": "r", "records": Value::from_iter(records)}).to_string().into_bytes()
+}
+
+fn entries(lines: &[&str]) -> Vec<u8> {
+    let entry = |line: &&str| json!({"logName": "projects/p/logs/f", "jsonPayload": parsed(line)});
+    json!({"entries": Value::from_iter(lines.iter().map(entry)), "partialSuccess": true}).to_string().into_bytes()
+}
+
+fn message(lines: &[&str]) -> Vec<u8> {
+    let message = json!({"data": STANDARD.encode(lines.join("\n")), "messageId": "1"});
+    json!({"message": message, "subscription": "projects/p/subscriptions/s"}).to_string().into_bytes()
+}
 
 fn plain(lines: &[&str]) -> Vec<u8> {
     lines.join("\n").into_bytes()
@@ -198,7 +261,7 @@ fn every_documented_event_is_the_same_by_every_road() {
     let expected = lasting(&natively);
     assert_eq!(expected.len(), sent.len());
     let all = App::spawn();
-    for road in ROADS {
+    for road in ROADS.iter().chain(CLOUDS) {
         let app = App::spawn();
         let body = (road.wrap)(&lines);
         send(&app, road.path, road.headers, &body).expect(road.status);
@@ -214,7 +277,7 @@ fn every_documented_event_is_the_same_by_every_road() {
         send(&all, road.path, &packed, &gzip(&body)).expect(road.status);
     }
     assert_eq!(lasting(&all), expected);
-    assert!(all.all_events("").iter().all(|event| event["deliveries"] == ROADS.len()));
+    assert!(all.all_events("").iter().all(|event| event["deliveries"] == ROADS.len() + CLOUDS.len()));
 }
 
 /// Everything that broken and hostile senders do, by every road; each has to be answered in the road's own way, and the server stays well.
@@ -264,6 +327,48 @@ fn broken_bodies_are_answered_and_never_harm() {
     }
     assert_eq!(app.all_events("connection_id=broken").len(), 1);
     assert_eq!(app.all_events("connection_id=broken")[0]["deliveries"], ROADS.len());
+    app.assert_well();
+}
+
+#[test]
+fn broken_bodies_by_the_clouds_roads_are_answered_or_kept() {
+    let app = App::spawn();
+    let event = numbered("broken", 1);
+    for road in CLOUDS {
+        let whole = (road.wrap)(&[&event]);
+        let what = format!("{} {}", road.protocol, road.path);
+        let of = |more: &[(&str, &str)], body: &[u8]| {
+            let started = Instant::now();
+            let answer = send(&app, road.path, &[road.headers, more].concat(), body);
+            assert!(started.elapsed() < Duration::from_secs(10), "{what}: {:?}", started.elapsed());
+            answer.status
+        };
+        let kept = || app.all_of("/v1/quarantine", "").len();
+        // Whoever sends for ever what is not acknowledged is told that it was taken.
+        let unreadable = if road.protocol == "pubsub_push" { 204 } else { 400 };
+        let (gzipped, packed) = (gzip(&whole), [("Content-Encoding", "gzip")]);
+        let before = kept();
+        assert_eq!(of(&packed, &gzipped[..gzipped.len() - 9]), unreadable, "{what}: half of a gzip stream");
+        assert_eq!(of(&packed, &whole), unreadable, "{what}: no gzip at all");
+        assert_eq!(of(&[], &whole[..whole.len() / 2]), unreadable, "{what}: half of the body");
+        assert_eq!(kept(), before + 3, "{what}");
+        assert_eq!(of(&packed, &gzip(&vec![b' '; 64 << 20])), 413, "{what}: a bomb");
+        assert!(matches!(of(&[("Content-Encoding", "br")], &whole), 400 | 415), "{what}: an unknown encoding");
+        assert_eq!(app.send("POST", road.path, road.headers, &whole).status / 100, 4, "{what}: no credential");
+        for open in ["[", "{\"a\":", "{\"logEvents\":[", "{\"records\":[", "{\"entries\":[", "{\"message\":"] {
+            let status = of(&[], open.repeat(20_000).as_bytes());
+            assert!(matches!(status, 204 | 400), "{what}: {status} for {open} many times");
+        }
+        for wrong in ["null", "5", "\"text\"", "[null,5,\"x\",{}]", "{\"message\":{\"message\":[]}}", "\u{0}\u{0}"] {
+            let status = of(&[], wrong.as_bytes());
+            assert!(matches!(status, 200 | 204 | 400), "{what}: {status} for {wrong}");
+        }
+        let many = of(&[], &(road.wrap)(&vec![r#"{"a":1}"#; 100_001]));
+        assert_eq!(many, if road.protocol == "pubsub_push" { 204 } else { 413 }, "{what}: too many records");
+        assert_eq!(of(&[], &whole), road.status, "{what}: well again");
+    }
+    let stored = app.all_events("connection_id=broken");
+    assert_eq!((stored.len(), &stored[0]["deliveries"]), (1, &json!(CLOUDS.len())));
     app.assert_well();
 }
 
