@@ -267,8 +267,10 @@ fn diagnosing(c: &mut Criterion) {
 fn failed_sync(nth: i64) -> Stage {
     let reason = format!("Connection to db-{}.example.com:5432 refused", nth % 100);
     let tables = vec![serde_json::json!({"schema": "public", "table": "orders", "records_read": 24, "rows": {}}); 10];
-    let body = serde_json::json!({"stage": "sync", "status": "FAILURE", "reason": reason, "task_type": null, "tables": tables,
-        "warnings": 0, "errors": 0, "messages": []});
+    let tables = serde_json::to_string(&tables).expect("json");
+    let body = format!(
+        r#"{{"stage":"sync","status":"FAILURE","reason":"{reason}","task_type":null,"rescheduled_at":null,"tables":{tables},"warnings":0,"errors":0,"messages":[]}}"#
+    );
     Stage {
         anchor: EventKey { created_us: nth, hash: nth },
         kind: StageKind::Sync,
@@ -276,7 +278,7 @@ fn failed_sync(nth: i64) -> Stage {
         sync_id: None,
         status: Some("FAILURE".to_owned()),
         schema_change: false,
-        body: body.to_string(),
+        body,
     }
 }
 

@@ -3,7 +3,7 @@
 //! In: texts of the fold. Out: the same texts, those that are about a problem with one member more. What succeeded without a warning
 //! is passed on without being read.
 
-use super::Diagnoser;
+use super::{Diagnoser, KNOWN_BYTES_MAX};
 use crate::{
     diagnose::Symptom,
     lifecycle::{Stage, StageKind},
@@ -94,13 +94,24 @@ fn with<'t>(body: &'t str, diagnosis: Option<&str>) -> Cow<'t, str> {
     }
 }
 
+/// What a sync says of its end, as it is written: `"reason":…,"task_type":…`. Quotes within texts are escaped, so that the names of
+/// members stand nowhere else. `None` where the fold wrote it otherwise.
+fn written_end(body: &str) -> Option<&str> {
+    let from = memmem::find(body.as_bytes(), b",\"reason\":")?;
+    let length = memmem::find(&body.as_bytes()[from..], b",\"rescheduled_at\":")?;
+    (length <= KNOWN_BYTES_MAX).then(|| &body[from..from + length])
+}
+
+/// Whether a sync that ended, or goes on, like this has no trouble of its own.
+fn is_fine(status: &str) -> bool {
+    ["SUCCESSFUL", "RUNNING"].iter().any(|fine| status.eq_ignore_ascii_case(fine))
+}
+
 /// Whether a stage may be about a problem, by what is known without reading it.
 fn may_trouble(stage: &Stage) -> bool {
     match stage.kind {
         StageKind::Sync => {
-            let status = stage.status.as_deref().unwrap_or_default();
-            let fine = ["SUCCESSFUL", "RUNNING"].iter().any(|fine| status.eq_ignore_ascii_case(fine));
-            !fine || memmem::rfind(stage.body.as_bytes(), QUIET).is_none()
+            !stage.status.as_deref().is_some_and(is_fine) || memmem::rfind(stage.body.as_bytes(), QUIET).is_none()
         }
         StageKind::Broken | StageKind::SetupTests | StageKind::Paused | StageKind::ResyncTriggered => true,
         _ => false,
@@ -114,10 +125,23 @@ impl Diagnoser {
         if !may_trouble(stage) {
             return Cow::Borrowed(&stage.body);
         }
+        let end = (stage.kind == StageKind::Sync).then(|| written_end(&stage.body)).flatten();
+        let end = end.zip(stage.status.as_deref()).map(|(end, status)| format!("{} {status}{end}", source.as_str()));
+        // Ends that read the same mean the same, when they say enough; the body need not be read then.
+        if let Some(place) = end.as_deref().and_then(|end| self.ends.get(end)) {
+            return with(&stage.body, Some(&self.texts[place]));
+        }
         let Ok(body) = serde_json::from_str::<Body<'_>>(&stage.body) else {
             return Cow::Borrowed(&stage.body);
         };
         let found = match stage.kind {
+            StageKind::Sync if end.is_some() => match self.end(source, &body) {
+                Some((place, true)) => {
+                    end.into_iter().for_each(|end| self.ends.put(end, place));
+                    Some(&*self.texts[place])
+                }
+                _ => self.sync(source, &body),
+            },
             StageKind::Sync => self.sync(source, &body),
             StageKind::Broken => self.text(&failed(Some(source), body.task_type, body.reason)),
             StageKind::SetupTests => body.tests.iter().filter(|test| test.outcome == "failed").find_map(|test| {
@@ -148,31 +172,35 @@ impl Diagnoser {
         with(&stage.body, found)
     }
 
-    /// A sync by how it ended; where that says little, by its errors, and at last by its warnings.
-    fn sync(&self, source: Source, body: &Body<'_>) -> Option<&str> {
-        let of = |level: &'static str| body.messages.iter().filter(move |message| message.level == level);
-        let status = body.status.as_deref().unwrap_or_default();
-        let fine = ["SUCCESSFUL", "RUNNING"].iter().any(|fine| status.eq_ignore_ascii_case(fine));
-        if fine {
-            return of("error").chain(of("warning")).find_map(|message| self.text(&message.symptom(source)));
-        }
-        let end = Symptom {
+    /// An entry for how a sync ended, and whether that tells enough; none for one that ended well.
+    fn end(&self, source: Source, body: &Body<'_>) -> Option<(usize, bool)> {
+        let status = body.status.as_deref().filter(|status| !is_fine(status))?;
+        let symptom = Symptom {
             source: Some(source),
             event: Some("sync_end".into()),
-            status: body.status.as_deref().map(Into::into),
+            status: Some(status.into()),
             task_type: body.task_type.as_deref().map(Into::into),
             text: body.reason.as_deref().map(Into::into),
             ..Symptom::default()
         };
-        let by_end = self.first(&end);
-        if by_end.as_ref().is_none_or(|found| !found.telling) {
+        self.first(&symptom).map(|found| (self.catalog.place(found.entry), found.telling))
+    }
+
+    /// A sync by how it ended; where that says little, by its errors, and at last by its warnings.
+    fn sync(&self, source: Source, body: &Body<'_>) -> Option<&str> {
+        let of = |level: &'static str| body.messages.iter().filter(move |message| message.level == level);
+        if body.status.as_deref().is_none_or(is_fine) {
+            return of("error").chain(of("warning")).find_map(|message| self.text(&message.symptom(source)));
+        }
+        let by_end = self.end(source, body);
+        if by_end.is_none_or(|(_, telling)| !telling) {
             let telling =
                 of("error").find_map(|message| self.first(&message.symptom(source)).filter(|found| found.telling));
             if let Some(found) = telling {
                 return Some(&self.texts[self.catalog.place(found.entry)]);
             }
         }
-        self.text(&end)
+        by_end.map(|(place, _)| &*self.texts[place])
     }
 
     /// An incident as answers show it.
@@ -235,6 +263,27 @@ mod tests {
         check(StageKind::Sync, Some("SUCCESSFUL"), warned, Some("fivetran.warning.skip_table"));
         let task = json!({"status": "FAILURE_WITH_TASK", "task_type": "reconnect", "reason": "x", "messages": []});
         check(StageKind::Sync, Some("FAILURE_WITH_TASK"), task, Some("fivetran.task.reconnect"));
+    }
+
+    #[test]
+    fn an_end_that_was_seen_before_means_the_same() {
+        let diagnoser = Diagnoser::builtin();
+        let sync = |reason: &str, task: &str, messages: &str| {
+            let mut stage = fake::stage(StageKind::Sync, 5, None, Some("FAILURE"));
+            stage.body = format!(
+                r#"{{"stage":"sync","status":"FAILURE","summary":"x,\"reason\":1","reason":"{reason}","task_type":{task},"rescheduled_at":null,"warnings":0,"errors":1,"messages":{messages}}}"#
+            );
+            code(&diagnoser.stage(Source::Fivetran, &stage))
+        };
+        let broken = r#"[{"level":"error","type":null,"text":"Broken pipe"}]"#;
+        for _ in 0..3 {
+            assert_eq!(sync("Connection refused", "null", broken).as_deref(), Some("fivetran.network.refused"));
+            assert_eq!(sync("timed out", r#""reconnect""#, "[]").as_deref(), Some("fivetran.task.reconnect"));
+            assert_eq!(sync("it broke", "null", broken).as_deref(), Some("fivetran.network.reset"));
+            assert_eq!(sync("it broke", "null", "[]").as_deref(), Some("fivetran.status.failure"));
+        }
+        assert!(diagnoser.ends.get("fivetran FAILURE,\"reason\":\"Connection refused\",\"task_type\":null").is_some());
+        assert!(diagnoser.ends.get("fivetran FAILURE,\"reason\":\"it broke\",\"task_type\":null").is_none());
     }
 
     #[test]

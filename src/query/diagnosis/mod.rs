@@ -35,9 +35,36 @@ pub struct Diagnoser {
     /// Each entry as JSON.
     texts: Vec<Arc<str>>,
     /// What symptoms came to: the place of an entry.
-    known: Mutex<AHashMap<Box<str>, Option<usize>>>,
+    known: Memory<Option<usize>>,
+    /// What ends of syncs came to, as they are written, where they tell enough.
+    ends: Memory<usize>,
     /// Which system a connection belongs to; that never changes.
-    sources: Mutex<AHashMap<Box<str>, Source>>,
+    sources: Memory<Source>,
+}
+
+/// What was found out before. When it is full it begins anew.
+#[derive(Debug)]
+struct Memory<V> {
+    found: Mutex<AHashMap<Box<str>, V>>,
+    max: usize,
+}
+
+impl<V: Copy> Memory<V> {
+    fn new(max: usize) -> Self {
+        Self { found: Mutex::default(), max }
+    }
+
+    fn get(&self, key: &str) -> Option<V> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner).get(key).copied()
+    }
+
+    fn put(&self, key: impl Into<Box<str>>, value: V) {
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        if found.len() >= self.max {
+            found.clear();
+        }
+        found.insert(key.into(), value);
+    }
 }
 
 impl Diagnoser {
@@ -49,7 +76,8 @@ impl Diagnoser {
             .iter()
             .map(|entry| serde_json::to_string(&entry.diagnosis()).expect("entries have text keys only").into())
             .collect();
-        Self { catalog, texts, known: Mutex::default(), sources: Mutex::default() }
+        let (known, ends, sources) = (Memory::new(KNOWN_MAX), Memory::new(KNOWN_MAX), Memory::new(SOURCES_MAX));
+        Self { catalog, texts, known, ends, sources }
     }
 
     /// Over the catalogue that is part of the program.
@@ -72,17 +100,13 @@ impl Diagnoser {
     fn place(&self, symptom: &Symptom<'_>) -> Option<usize> {
         let key = key(symptom);
         if let Some(key) = &key
-            && let Some(known) = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(key.as_str())
+            && let Some(known) = self.known.get(key)
         {
-            return *known;
+            return known;
         }
         let found = self.first(symptom).map(|found| self.catalog.place(found.entry));
         if let Some(key) = key {
-            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-            if known.len() >= KNOWN_MAX {
-                known.clear();
-            }
-            known.insert(key.into_boxed_str(), found);
+            self.known.put(key, found);
         }
         found
     }
@@ -107,17 +131,12 @@ impl Diagnoser {
 
     /// The system of a connection.
     pub(super) fn source(&self, lives: &dyn Lives, connection_id: &str) -> Result<Option<Source>, StoreError> {
-        let lock = || self.sources.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(source) = lock().get(connection_id) {
-            return Ok(Some(*source));
+        if let Some(source) = self.sources.get(connection_id) {
+            return Ok(Some(source));
         }
         let source = lives.connection(connection_id, None)?.map(|summary| summary.source);
         if let Some(source) = source {
-            let mut sources = lock();
-            if sources.len() >= SOURCES_MAX {
-                sources.clear();
-            }
-            sources.insert(connection_id.into(), source);
+            self.sources.put(connection_id, source);
         }
         Ok(source)
     }
