@@ -77,6 +77,13 @@ CREATE TABLE audit_key (
     access  INTEGER NOT NULL
 ) STRICT;
 
+-- Up to where the fold of a connection has seen everything and is never made again, because detail before it may be removed.
+CREATE TABLE life_base (
+    conn  INTEGER PRIMARY KEY,
+    at    INTEGER NOT NULL,              -- of a checkpoint
+    swept INTEGER NOT NULL               -- nothing up to here is left that will ever be removed
+) STRICT;
+
 -- What names this store in its checkpoints.
 INSERT OR IGNORE INTO meta (key, value) VALUES ('store_id', randomblob(16));
 -- Records of the events that are here already are made later, in slices; the value is how far that is.
