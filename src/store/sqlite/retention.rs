@@ -174,4 +174,4 @@ fn remove(db: &Connection, names: &Names, turn: Turn, after: Option<EventKey>) -
 
 #[cfg(test)]
 pub const SQL_AND_PLAN: &[(&str, &str)] =
-    &[(EVENTS, "SEARCH event USING INDEX event_conn (conn=? AND (created,hash)>(?,?))")];
+    &[(EVENTS, "SEARCH event USING INDEX event_conn (conn=? AND (created,hash)>(?,?) AND created<?)")];
