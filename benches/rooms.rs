@@ -4,9 +4,15 @@
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use lifeline::{
+    audit::{
+        Draft, Tail, canonical,
+        tree::{Frontier, leaf_hash},
+        verify::ndjson,
+        write_line,
+    },
     envelope, identity, json,
     lifecycle::{Fact, Labels},
-    model::{Delivery, Hints, NewEvent, Payload, Record},
+    model::{Delivery, Event, EventId, Hints, NewEvent, Payload, Record},
     normalize::{Normalized, normalize},
     pipeline::Pipeline,
     protocol::{Head, Limits, Protocol, native::Native, splunk_hec::SplunkHec},
@@ -134,6 +140,61 @@ fn options() -> SqliteOptions {
     SqliteOptions { ballast_bytes: 0, ..SqliteOptions::default() }
 }
 
+fn audit(c: &mut Criterion) {
+    let read = |line: &String| {
+        let event = normalized(line).event;
+        (EventId(identity::key(&event)), event)
+    };
+    let schemas = Schemas::builtin();
+    let with_family = |(id, mut event): (EventId, Event)| {
+        event.family = schemas.family(&event);
+        (id, event)
+    };
+    let mixed: Vec<_> = lines(1).iter().map(read).map(with_family).collect();
+    let examples = include_str!("../tests/fixtures/event/documented_events.ndjson");
+    let examples: Vec<String> = examples.lines().skip(47).take(40).map(str::to_owned).collect();
+    let audited: Vec<_> = examples.iter().cycle().take(EVENTS).map(read).map(with_family).collect();
+    let silent: Vec<_> = mixed.into_iter().filter(|(id, event)| Draft::of(event, *id).is_none()).collect();
+    let mut group = c.benchmark_group("audit");
+    group.throughput(Throughput::Elements(silent.len() as u64));
+    group.bench_function("events without a record", |b| {
+        b.iter(|| silent.iter().for_each(|(id, event)| drop(black_box(Draft::of(black_box(event), *id)))));
+    });
+    group.throughput(Throughput::Elements(audited.len() as u64));
+    group.bench_function("read records", |b| {
+        b.iter(|| audited.iter().for_each(|(id, event)| drop(black_box(Draft::of(black_box(event), *id)))));
+    });
+    let drafts: Vec<Draft> = audited.iter().filter_map(|(id, event)| Draft::of(event, *id)).collect();
+    group.bench_function("write records", |b| {
+        b.iter(|| drafts.iter().for_each(|draft| drop(black_box(black_box(draft).body()))));
+    });
+    let records: Vec<String> = (1..).zip(&drafts).map(|(seq, draft)| canonical(seq, &draft.body())).collect();
+    group.bench_function("hash and append records", |b| {
+        b.iter(|| {
+            let (mut edge, mut full) = (Frontier::new(), Vec::new());
+            for record in &records {
+                full.clear();
+                edge.append(leaf_hash(black_box(record.as_bytes())), &mut full);
+            }
+            edge.root()
+        });
+    });
+    let mut export = String::new();
+    for record in &records {
+        line_of(record, &mut export);
+    }
+    // Without its signed last line: everything is checked but the seal.
+    group.bench_function("verify lines of an export", |b| {
+        b.iter(|| ndjson(black_box(export.as_bytes()), None).expect_err("cut off"));
+    });
+    group.finish();
+}
+
+fn line_of(record: &str, out: &mut String) {
+    write_line(out, record, &leaf_hash(record.as_bytes()), Tail::Plain);
+    out.push('\n');
+}
+
 fn whole(c: &mut Criterion) {
     let lines = lines(1);
     let (pipeline, _dir) = pipeline(Schemas::builtin());
@@ -182,5 +243,5 @@ fn storing(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(rooms, framing, understanding, lifecycle, whole, storing);
+criterion_group!(rooms, framing, understanding, lifecycle, audit, whole, storing);
 criterion_main!(rooms);

@@ -4,15 +4,19 @@
 //! checkpoints, proofs, and a verifier that trusts none of the rest. Pure: no clock, no store, no files.
 //!
 //! `draft` reads events as records, `use_case` names what the documentation calls their use cases, `changes` lists what they changed,
-//! `record` writes canonical bytes and lines, `entry` reads them back. `tree` hashes, `note` signs.
+//! `record` writes canonical bytes and lines, `entry` reads them back. `tree` hashes, `note` signs, `verify`
+//! checks what they made. `rights` folds records to who may do what, `summary` counts them.
 
 mod changes;
 mod draft;
 mod entry;
 pub mod note;
 mod record;
+pub mod rights;
+pub mod summary;
 pub mod tree;
 mod use_case;
+pub mod verify;
 
 pub use changes::{CHANGES_MAX, FIELD_CHARS_MAX, VALUE_BYTES_MAX, VALUES_BYTES_MAX};
 pub use draft::{TEXT_CHARS_MAX, TWIN_US};
