@@ -404,7 +404,7 @@ pub fn ingest_error(error: StoreError) -> IngestError {
             IngestError::StoreUnavailable { reason: "database is locked".to_owned(), retry_after_s: 10 }
         }
         StoreError::Closed => IngestError::ShuttingDown,
-        StoreError::TooSlow { .. } | StoreError::Damaged(_) | StoreError::Engine(_) => {
+        StoreError::TooSlow { .. } | StoreError::Removed { .. } | StoreError::Damaged(_) | StoreError::Engine(_) => {
             tracing::error!(%error, "batch was not stored");
             IngestError::StoreUnavailable { reason: "storage engine failed".to_owned(), retry_after_s: 10 }
         }

@@ -6,7 +6,7 @@
 
 use crate::model::{
     Delivery, EventId, EventKey, Family, Level, Micros, NewEvent, NewQuarantine, QuarantinedItem, Source, Status,
-    StoredEvent,
+    StoredEvent, Timestamp,
 };
 use std::{future::Future, path::Path, pin::Pin, sync::Arc};
 
@@ -96,6 +96,12 @@ pub enum StoreError {
     TooSlow {
         /// The deadline.
         limit_ms: u64,
+    },
+    /// How something stood before a moment is not known any more.
+    #[error("what was before {} was removed by retention; ask for that moment or later", Timestamp::from_micros(*.from))]
+    Removed {
+        /// The first moment that is known.
+        from: Micros,
     },
     /// Stored bytes cannot be read back.
     #[error("stored data is damaged: {0}")]

@@ -35,7 +35,7 @@ fn fold(facts: &[Fact]) -> (Summary, Vec<Output>) {
 fn rows(out: &[Output]) -> (Vec<Value>, Vec<Value>) {
     let (mut stages, mut incidents) = (std::collections::BTreeMap::new(), std::collections::BTreeMap::new());
     for row in out {
-        match row {
+        match row.clone().public() {
             Output::Stage(stage) => {
                 stages.insert((stage.anchor, stage.kind), serde_json::from_str(&stage.body).expect("JSON"));
             }

@@ -432,7 +432,7 @@ fn work(
                 folder.rebuild(db)?;
                 Done::Nothing
             }
-            Job::Trail { work, .. } => Done::Trail(trail::work(db, counters, work)?),
+            Job::Trail { work, .. } => Done::Trail(trail::work(db, counters, folder, work)?),
             // Taken out before.
             Job::Close { .. } | Job::Settle { .. } => Done::Nothing,
             #[cfg(test)]

@@ -5,6 +5,7 @@
 //! memory. Later ones mark the connection, and it is folded again from a checkpoint when there is time (`settle.rs`).
 
 use super::{
+    base::Bases,
     cache::{Life, Lives, Pending},
     load::{self, Behind},
     moves::{follow, give, place},
@@ -39,6 +40,7 @@ pub struct Folder {
     pub(super) on: bool,
     pub(super) names: Names,
     pub(super) lives: Lives,
+    pub(super) bases: Bases,
     pub(super) dirty: AHashMap<i64, Dirty>,
     /// The same, the one first that waits longest.
     pub(super) order: BTreeSet<(Micros, i64)>,
@@ -82,6 +84,7 @@ impl Folder {
             on,
             names: Names::new(),
             lives: Lives::new(bytes_max),
+            bases: Bases::load(db)?,
             dirty: AHashMap::new(),
             order: BTreeSet::new(),
             unwritten: Unwritten::default(),
@@ -159,6 +162,9 @@ impl Folder {
 
     /// Folds facts of one connection, in order. `replaced`: some of them were there before with another meaning.
     fn step(&mut self, db: &Connection, conn: i64, mut facts: Vec<Fact>, replaced: bool) -> Result<(), WriteError> {
+        if let Some(base) = self.bases.of(conn) {
+            facts.retain(|fact| fact.key.created_us > base);
+        }
         let Some(first) = facts.first().map(|fact| fact.key.created_us) else { return Ok(()) };
         if self.dirty.contains_key(&conn) {
             return self.mark(db, conn, first);
@@ -231,6 +237,7 @@ impl Folder {
     /// Marks a connection as one that has to be folded again from a moment on.
     pub(super) fn mark(&mut self, db: &Connection, conn: i64, from: Micros) -> Result<(), WriteError> {
         self.lives.take(conn);
+        let from = self.bases.clamp(conn, from);
         let known = self.dirty.get(&conn).copied();
         if known.is_some_and(|known| known.from <= from) {
             return Ok(());
@@ -292,6 +299,7 @@ impl Folder {
                 tracing::warn!("reading which connections wait to be folded: {error}");
             }
         }
+        self.bases.settle(db, committed);
         self.unwritten.settle(committed);
         self.touched.clear();
         self.dirty_touched = false;

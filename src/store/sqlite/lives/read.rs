@@ -5,6 +5,7 @@
 //! in the tables: those are believed as far as that checkpoint only.
 
 use super::{
+    base,
     load::{self, Behind},
     moves::walk,
     rows::{self, DAY_COLUMNS, DAY_US, Ident},
@@ -75,6 +76,9 @@ impl Reading {
             .query_row([conn], |row| row.get(0))
             .optional()?
             .flatten();
+        if let Some(as_of) = as_of {
+            base::check(db, conn, as_of)?;
+        }
         let until = as_of.unwrap_or(i64::MAX);
         let trusted = dirty_from.map_or(i64::MAX, |from| from.saturating_sub(1));
         let start = load::newest(db, conn, until.min(trusted))?;

@@ -176,13 +176,14 @@ impl Slice {
 
 /// Empties every table of rows and marks every connection, and the account, from the beginning.
 fn mark_all(db: &Connection) -> Result<(), WriteError> {
+    // What was folded up to a base cannot be made anew; what follows it is taken back when it is folded again.
     for sql in [
-        "DELETE FROM stage",
-        "DELETE FROM incident",
-        "DELETE FROM day",
-        "DELETE FROM run",
-        "DELETE FROM activity",
-        "DELETE FROM checkpoint",
+        "DELETE FROM stage WHERE conn NOT IN (SELECT conn FROM life_base)",
+        "DELETE FROM incident WHERE conn NOT IN (SELECT conn FROM life_base)",
+        "DELETE FROM day WHERE conn NOT IN (SELECT conn FROM life_base)",
+        "DELETE FROM run WHERE conn NOT IN (SELECT conn FROM life_base)",
+        "DELETE FROM activity WHERE conn NOT IN (SELECT conn FROM life_base)",
+        "DELETE FROM checkpoint WHERE (conn, at) NOT IN (SELECT conn, at FROM life_base)",
     ] {
         db.execute(sql, [])?;
     }
@@ -193,5 +194,6 @@ fn mark_all(db: &Connection) -> Result<(), WriteError> {
          ON CONFLICT (conn) DO UPDATE SET dirty_from = ?1, dirty_since = ?2",
         params![i64::MIN, now_us(), TEST_CONNECTION_ID],
     )?;
+    db.execute("UPDATE life SET dirty_from = base.at + 1 FROM life_base base WHERE base.conn = life.conn", [])?;
     Ok(())
 }

@@ -8,6 +8,7 @@ CREATE TABLE life (
     source        TEXT NOT NULL,
     dirty_from    INTEGER,               -- everything folded at or after this is not to be trusted; NULL: all is well
     dirty_since   INTEGER,               -- by our clock
+    longest       INTEGER NOT NULL,      -- microseconds of the longest sync ever given out; never shrinks
     name          TEXT,
     type          TEXT,
     destination   TEXT,
@@ -40,8 +41,7 @@ CREATE TABLE stage (
     sync    TEXT,
     status  TEXT,
     changes INTEGER NOT NULL,            -- 1: belongs into the list of schema changes
-    body    TEXT NOT NULL,               -- JSON; of syncs the short form of src/lifecycle/sync/kept.rs
-    stats   TEXT,                        -- of syncs: JSON of their sync_stats
+    body    TEXT NOT NULL,               -- JSON
     PRIMARY KEY (conn, at, kind, hash)
 ) STRICT;
 
