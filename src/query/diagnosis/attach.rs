@@ -3,7 +3,7 @@
 //! In: texts of the fold. Out: the same texts, those that are about a problem with one member more. What succeeded without a warning
 //! is passed on without being read.
 
-use super::{Diagnoser, KNOWN_BYTES_MAX};
+use super::{Diagnoser, Found, KNOWN_BYTES_MAX};
 use crate::{
     diagnose::Symptom,
     lifecycle::{Stage, StageKind},
@@ -136,9 +136,9 @@ impl Diagnoser {
         };
         let found = match stage.kind {
             StageKind::Sync if end.is_some() => match self.end(source, &body) {
-                Some((place, true)) => {
-                    end.into_iter().for_each(|end| self.ends.put(end, place));
-                    Some(&*self.texts[place])
+                Some(found) if found.telling => {
+                    end.into_iter().for_each(|end| self.ends.put(end, found.place));
+                    Some(&*self.texts[found.place])
                 }
                 _ => self.sync(source, &body),
             },
@@ -172,8 +172,8 @@ impl Diagnoser {
         with(&stage.body, found)
     }
 
-    /// An entry for how a sync ended, and whether that tells enough; none for one that ended well.
-    fn end(&self, source: Source, body: &Body<'_>) -> Option<(usize, bool)> {
+    /// An entry for how a sync ended; none for one that ended well.
+    fn end(&self, source: Source, body: &Body<'_>) -> Option<Found> {
         let status = body.status.as_deref().filter(|status| !is_fine(status))?;
         let symptom = Symptom {
             source: Some(source),
@@ -183,7 +183,7 @@ impl Diagnoser {
             text: body.reason.as_deref().map(Into::into),
             ..Symptom::default()
         };
-        self.first(&symptom).map(|found| (self.catalog.place(found.entry), found.telling))
+        self.find(&symptom)
     }
 
     /// A sync by how it ended; where that says little, by its errors, and at last by its warnings.
@@ -193,14 +193,10 @@ impl Diagnoser {
             return of("error").chain(of("warning")).find_map(|message| self.text(&message.symptom(source)));
         }
         let by_end = self.end(source, body);
-        if by_end.is_none_or(|(_, telling)| !telling) {
-            let telling =
-                of("error").find_map(|message| self.first(&message.symptom(source)).filter(|found| found.telling));
-            if let Some(found) = telling {
-                return Some(&self.texts[self.catalog.place(found.entry)]);
-            }
-        }
-        by_end.map(|(place, _)| &*self.texts[place])
+        let errors =
+            || of("error").find_map(|message| self.find(&message.symptom(source)).filter(|found| found.telling));
+        let found = by_end.filter(|found| found.telling).or_else(errors).or(by_end);
+        found.map(|found| &*self.texts[found.place])
     }
 
     /// An incident as answers show it.
@@ -217,11 +213,11 @@ impl Diagnoser {
     pub fn incident_value(&self, source: Source, incident: &mut Value) {
         let text = |name: &str| incident.get(name).and_then(Value::as_str).map(|text| Cow::Owned(text.to_owned()));
         let symptom = failed(Some(source), text("task_type"), text("reason"));
-        if let Some(place) = self.place(&symptom)
+        if let Some(found) = self.find(&symptom)
             && let Some(object) = incident.as_object_mut()
-            && let Ok(found) = serde_json::to_value(self.catalog.entries()[place].diagnosis())
+            && let Ok(diagnosis) = serde_json::to_value(self.catalog.entries()[found.place].diagnosis())
         {
-            object.insert("diagnosis".to_owned(), found);
+            object.insert("diagnosis".to_owned(), diagnosis);
         }
     }
 }

@@ -34,12 +34,21 @@ pub struct Diagnoser {
     catalog: Arc<Catalog>,
     /// Each entry as JSON.
     texts: Vec<Arc<str>>,
-    /// What symptoms came to: the place of an entry.
-    known: Memory<Option<usize>>,
+    /// What symptoms came to.
+    known: Memory<Option<Found>>,
     /// What ends of syncs came to, as they are written, where they tell enough.
     ends: Memory<usize>,
     /// Which system a connection belongs to; that never changes.
     sources: Memory<Source>,
+}
+
+/// The likeliest entry for a symptom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Found {
+    /// Its place in the catalogue.
+    place: usize,
+    /// Whether it says something about this problem, rather than about any with this status.
+    telling: bool,
 }
 
 /// What was found out before. When it is full it begins anew.
@@ -94,17 +103,17 @@ impl Diagnoser {
 
     /// The likeliest entry as JSON, where there is something to say.
     fn text(&self, symptom: &Symptom<'_>) -> Option<&str> {
-        self.place(symptom).map(|place| &*self.texts[place])
+        self.find(symptom).map(|found| &*self.texts[found.place])
     }
 
-    fn place(&self, symptom: &Symptom<'_>) -> Option<usize> {
+    /// The same by its place.
+    fn find(&self, symptom: &Symptom<'_>) -> Option<Found> {
         let key = key(symptom);
-        if let Some(key) = &key
-            && let Some(known) = self.known.get(key)
-        {
+        if let Some(known) = key.as_deref().and_then(|key| self.known.get(key)) {
             return known;
         }
-        let found = self.first(symptom).map(|found| self.catalog.place(found.entry));
+        let first = self.first(symptom);
+        let found = first.map(|found| Found { place: self.catalog.place(found.entry), telling: found.telling });
         if let Some(key) = key {
             self.known.put(key, found);
         }
