@@ -1,3 +1,5 @@
+//! Lives of add-ons, backup jobs and data connections, folded from their events.
+
 use super::super::{Fact, Labels, Output, State, Summary, SyncId, read_signal};
 use crate::model::{EventKey, Level, Source};
 use serde_json::{Value, json};

@@ -1,3 +1,5 @@
+//! Lines as the documentation prints them, and what is read from each.
+
 use super::super::{Reading, read};
 use crate::model::{Hints, Payload, Record, Source, Timestamp};
 use serde_json::{Value, json};

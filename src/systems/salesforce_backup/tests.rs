@@ -1,3 +1,5 @@
+//! Reports of jobs, whole and in rows, and the events that they become.
+
 use super::super::{Reading, read};
 use crate::model::{Hints, Payload, Record};
 use serde_json::{Value, json};
