@@ -11,6 +11,7 @@ mod http;
 mod samples;
 mod sse;
 
+mod audit_http;
 mod captures;
 mod commands;
 mod decoders;

@@ -162,8 +162,9 @@ def check_records(stream, keys):
     tree.skip(size, read_hashes(json.dumps(end['after'], separators=(',', ':')).encode(), 'the end: '), 'the end: ')
     told = {'origin': key.name, 'log': key.name.rpartition('/')[2], 'format': 'ndjson', 'tree_size': size,
             'root_hash': root.hex(), 'records': records, 'first_seq': first, 'last_seq': seq,
-            'sha256': whole.hexdigest(), 'made_at': match[4], 'key_id': key.id.hex(), 'pruned': end['pruned']}
-    wrong = [name for name in told if name not in manifest or manifest[name] != told[name]]
+            'sha256': whole.hexdigest(), 'made_at': match[4], 'key_id': key.id.hex(),
+            'pruned_sha256': sha256(json.dumps(end['pruned'], separators=(',', ':'), ensure_ascii=False).encode()).hex()}
+    wrong = [name for name in told if manifest.get(name, '') != told[name]]
     need(not wrong, 'the manifest says otherwise: ' + ', '.join(wrong))
     need(tree.root() == root, 'a record or a hash was changed: the tree over them is not that of the checkpoint')
     if not manifest['filter'] and not manifest['from'] and not manifest['to']:
@@ -224,7 +225,8 @@ def check(path, keys=()):
         raise Bad('it cannot be read: %s: %s' % (type(error).__name__, error)) from error
     return '%d of %d records of %s, signed %s; %s' % (
         manifest['records'], manifest['tree_size'], key.name, manifest['made_at'],
-        'key as given' if keys else 'key not pinned, fingerprint ' + hashlib.sha256(key.public).hexdigest())
+        'key as given' if keys else 'key not pinned, fingerprint ' + '-'.join(
+            re.findall('....', hashlib.sha256(key.text.encode()).hexdigest()[:32])))
 
 
 def main(words):
