@@ -12,6 +12,7 @@ mod samples;
 mod sse;
 
 mod audit_cli;
+mod audit_http;
 mod audit_mutations;
 mod captures;
 mod commands;

@@ -372,6 +372,9 @@ impl Export {
 }
 
 #[cfg(test)]
+mod golden;
+
+#[cfg(test)]
 pub(crate) mod tests {
     use super::*;
 

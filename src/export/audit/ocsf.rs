@@ -222,7 +222,11 @@ fn subject(class: Class, row: &Row<'_>, changes: &[Value]) -> Map<String, Value>
     let privileges = || {
         let manager = row.use_case.ends_with("assign_manager").then(|| "manager".to_owned());
         let side = if revoked(changes) { "old" } else { "new" };
-        let values = changes.iter().map(|change| format!("{}: {}", plain(&change["field"]), plain(&change[side])));
+        // A team's name is no privilege.
+        let values = changes
+            .iter()
+            .filter(|change| !plain(&change["field"]).ends_with("name"))
+            .map(|change| format!("{}: {}", plain(&change["field"]), plain(&change[side])));
         values.chain(manager).collect::<Vec<_>>()
     };
     let value = match class.uid {

@@ -13,7 +13,6 @@ use crate::{
 };
 use actix_web::{HttpRequest, HttpResponse, http::header};
 use serde::Serialize;
-use serde_json::Value;
 
 /// The page draws itself with its own styles and nothing else.
 const POLICY: &str =
@@ -31,23 +30,40 @@ fn evidence(state: &State, signed: &Signed) -> Evidence {
     }
 }
 
-/// The members of a report, then what it stands under.
-fn report(first: Value, body: &impl Serialize, evidence: &Evidence) -> Vec<u8> {
-    let mut members = first;
+/// A report as JSON.
+#[derive(Serialize)]
+struct Report<'r, H: Serialize, B: Serialize> {
+    #[serde(flatten)]
+    head: H,
+    #[serde(flatten)]
+    body: B,
+    origin: &'r str,
+    tree_size: u64,
+    checkpoint: &'r str,
+    public_key: &'r str,
+}
+
+/// What a summary is of.
+#[derive(Serialize)]
+struct Period<'p> {
+    log: &'static str,
+    from: Option<String>,
+    to: Option<String>,
+    as_of: &'p str,
+}
+
+/// What rights are of.
+#[derive(Serialize)]
+struct Moment {
+    as_of: String,
+}
+
+/// What is asked for, the members of a report, then what it stands under.
+fn report(head: impl Serialize, body: impl Serialize, evidence: &Evidence) -> Vec<u8> {
+    let Evidence { origin, tree_size, checkpoint, public_key, .. } = evidence;
     // Texts and numbers: nothing that JSON could refuse.
-    let body = serde_json::to_value(body).unwrap_or_default();
-    if let (Some(members), Value::Object(body)) = (members.as_object_mut(), body) {
-        members.extend(body);
-        for (name, value) in [
-            ("origin", Value::from(evidence.origin.as_str())),
-            ("tree_size", evidence.tree_size.into()),
-            ("checkpoint", evidence.checkpoint.as_str().into()),
-            ("public_key", evidence.public_key.as_str().into()),
-        ] {
-            members.insert(name.to_owned(), value);
-        }
-    }
-    members.to_string().into_bytes()
+    serde_json::to_vec(&Report { head, body, origin, tree_size: *tree_size, checkpoint, public_key })
+        .unwrap_or_default()
 }
 
 /// Who could do what at a moment: users, teams, roles, memberships, permissions.
@@ -72,7 +88,7 @@ pub(in crate::server) async fn access_rights(state: &State, req: &HttpRequest) -
     }
     let rights = state.read(move |_| records.fold()).await?;
     let as_of = request.as_of.map_or_else(|| signed.made_at.clone(), millis);
-    let body = report(serde_json::json!({"as_of": as_of}), &rights, &evidence(state, &signed));
+    let body = report(Moment { as_of }, &rights, &evidence(state, &signed));
     answer(state, body).await
 }
 
@@ -108,10 +124,9 @@ pub(in crate::server) async fn summary(state: &State, req: &HttpRequest) -> Resu
     match request.format {
         ReportFormat::Json => {
             let moment = |at: Option<i64>| at.map(|at| crate::model::Timestamp::from_micros(at).to_string());
-            let first = serde_json::json!({
-                "log": request.log.as_str(), "from": moment(request.from), "to": moment(request.to), "as_of": signed.made_at,
-            });
-            answer(state, report(first, &totals, &evidence)).await
+            let (from, to) = (moment(request.from), moment(request.to));
+            let head = Period { log: request.log.as_str(), from, to, as_of: &signed.made_at };
+            answer(state, report(head, &totals, &evidence)).await
         }
         ReportFormat::Csv => Ok(file
             .content_type("text/csv; charset=utf-8; header=present")
