@@ -174,7 +174,7 @@ impl Auditor {
         let damaged = self.scrub.damaged();
         if damaged > 0 {
             warnings.push(format!(
-                "{damaged} places of the audit logs do not fit their hashes; `lifeline audit verify` names each of them"
+                "{damaged} places of the audit logs do not fit their hashes; `lifeline verify` names each of them"
             ));
         }
         warnings
