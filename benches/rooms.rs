@@ -10,12 +10,14 @@ use lifeline::{
         verify::ndjson,
         write_line,
     },
+    diagnose::{Symptom, template},
     envelope, identity, json,
-    lifecycle::{Fact, Labels},
-    model::{Delivery, Event, EventId, Hints, NewEvent, Payload, Record},
+    lifecycle::{Fact, Labels, Stage, StageKind},
+    model::{Delivery, Event, EventId, EventKey, Hints, NewEvent, Payload, Record, Source},
     normalize::{Normalized, normalize},
     pipeline::Pipeline,
     protocol::{Head, Limits, Protocol, native::Native, splunk_hec::SplunkHec},
+    query::diagnosis::Diagnoser,
     redact::Redactor,
     simulate::{SimOptions, Simulator, write_json},
     store::{
@@ -60,7 +62,7 @@ fn framing(c: &mut Criterion) {
     let limits = Limits::default();
     let mut group = c.benchmark_group("framing");
     group.throughput(Throughput::Elements(EVENTS as u64));
-    let head = Head { method: "POST", path: "/v1/events", query: "", headers: &headers };
+    let head = Head::new("POST", "/v1/events", "", &headers);
     group.bench_function("native", |b| b.iter(|| Native.decode(&head, black_box(ndjson.as_bytes()), &limits)));
     let head = Head { path: "/services/collector/event", ..head };
     group.bench_function("splunk_hec", |b| b.iter(|| SplunkHec.decode(&head, black_box(hec.as_bytes()), &limits)));
@@ -243,5 +245,42 @@ fn storing(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(rooms, framing, understanding, lifecycle, audit, whole, storing);
+fn diagnosing(c: &mut Criterion) {
+    let diagnoser = Diagnoser::builtin();
+    let catalog = diagnoser.catalog();
+    let known = "java.lang.RuntimeException: FATAL: too many connections for role \"hxwraqld\"";
+    let unknown = "Moon phase 17 of 'orders' at moon.example.com is not supported";
+    let long = "could not unable to failed the connection 17 ".repeat(400);
+    let mut group = c.benchmark_group("diagnose");
+    for (name, text) in [("known", known), ("unknown", unknown), ("16 KiB", long.as_str())] {
+        group.bench_function(name, |b| b.iter(|| catalog.diagnose(&Symptom::of_text(black_box(text)))));
+    }
+    group.bench_function("template", |b| b.iter(|| template(black_box(unknown))));
+    let failed: Vec<Stage> = (0..10_000).map(failed_sync).collect();
+    group.bench_function("10,000 failed syncs", |b| {
+        b.iter(|| failed.iter().map(|stage| diagnoser.stage(Source::Fivetran, stage).len()).sum::<usize>());
+    });
+    group.finish();
+}
+
+/// A sync that failed for one of a hundred reasons.
+fn failed_sync(nth: i64) -> Stage {
+    let reason = format!("Connection to db-{}.example.com:5432 refused", nth % 100);
+    let tables = vec![serde_json::json!({"schema": "public", "table": "orders", "records_read": 24, "rows": {}}); 10];
+    let tables = serde_json::to_string(&tables).expect("json");
+    let body = format!(
+        r#"{{"stage":"sync","status":"FAILURE","reason":"{reason}","task_type":null,"rescheduled_at":null,"tables":{tables},"warnings":0,"errors":0,"messages":[]}}"#
+    );
+    Stage {
+        anchor: EventKey { created_us: nth, hash: nth },
+        kind: StageKind::Sync,
+        until_us: None,
+        sync_id: None,
+        status: Some("FAILURE".to_owned()),
+        schema_change: false,
+        body,
+    }
+}
+
+criterion_group!(rooms, framing, understanding, lifecycle, audit, whole, storing, diagnosing);
 criterion_main!(rooms);

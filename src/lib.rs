@@ -5,11 +5,11 @@
 //! 1. [`server`] finds the [`protocol`] by path and hands it the head; [`auth`] decides who is asking.
 //! 2. [`body`] reads the wire bytes against a cap and a clock, checks signatures over them, and inflates them against a second
 //!    cap.
-//! 3. The protocol decodes the bytes into records; [`envelope`] finds Fivetran's event in each.
+//! 3. The protocol decodes the bytes into records; [`envelope`] finds Fivetran's event in each, [`systems`] that of a neighbour.
 //! 4. [`normalize`] gives every spelling of an event one form, [`redact`] removes secrets, [`validate`] compares
 //!    it with `schemas/`, [`identity`] names it by its content.
 //! 5. [`store`] commits the batch with an fsync, and only then does the protocol answer.
-//! 6. [`query`] reads back what was kept; [`export`] writes it for other programs.
+//! 6. [`query`] reads back what was kept and says with [`diagnose`] what errors mean; [`export`] writes it for other programs.
 //!
 //! [`pipeline`] is the only file that knows this order.
 
@@ -18,6 +18,7 @@ pub mod auth;
 pub mod body;
 pub mod cli;
 pub mod config;
+pub mod diagnose;
 pub mod envelope;
 pub mod export;
 pub mod identity;
@@ -32,5 +33,6 @@ pub mod redact;
 pub mod server;
 pub mod simulate;
 pub mod store;
+pub mod systems;
 pub mod telemetry;
 pub mod validate;

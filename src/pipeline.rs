@@ -12,6 +12,7 @@ use crate::{
     protocol::{DecodeError, Decoded, EventCount, IngestError, ItemOutcome, Receipt},
     redact::Redactor,
     store::{Appended, Batch, Outcome, SharedStore, StoreError, StoreFuture},
+    systems::{self, Reading},
     validate::Schemas,
 };
 use std::{borrow::Cow, sync::Arc};
@@ -85,6 +86,25 @@ impl Understanding {
         envelope::unwrap(record, &mut |found| self.understand_envelope(&found, destination, received_us))?
     }
 
+    /// Makes events of a record in which there is no envelope, but a line or a report of a neighbour; `None` when there is none.
+    ///
+    /// # Errors
+    /// It is one, and why it cannot be read.
+    pub fn neighbours(
+        &self,
+        record: &Record<'_>,
+        destination: Option<&str>,
+        received_us: Micros,
+    ) -> Option<Result<Vec<NewEvent>, String>> {
+        match systems::read(record) {
+            Reading::NotOurs => None,
+            Reading::Damaged(reason) => Some(Err(reason)),
+            Reading::Events(records) => {
+                Some(records.iter().map(|made| self.understand(made, destination, received_us)).collect())
+            }
+        }
+    }
+
     fn understand_envelope(
         &self,
         found: &Found<'_>,
@@ -99,6 +119,9 @@ impl Understanding {
             normalized = self.read_again(&redacted.text, found, destination, received_us)?;
             raw = Cow::Owned(redacted.text);
             secret_digest = Some(redacted.digest);
+        }
+        if let Some(original) = &found.hints.original {
+            raw = Cow::Owned(self.redactor.text(original).into_owned());
         }
         normalized.event.family = self.schemas.family(&normalized.event);
         let verdict = self.schemas.verdict(&normalized);
@@ -161,7 +184,7 @@ impl Pipeline {
         let Work { events, quarantine, notes } = work;
         let reasons: Vec<(usize, String)> = quarantine.iter().map(|item| (item.index, item.reason.clone())).collect();
         let batch = Batch { delivery, events, quarantine, ack_channel };
-        Prepared { appended: self.store.append(batch), notes, reasons, refusal: decoded.refusal }
+        Prepared { appended: self.store.append(batch), notes, reasons, refusal: decoded.refusal, note: decoded.note }
     }
 
     /// Keeps a body of which nothing can be read. Gives its number in quarantine.
@@ -189,7 +212,15 @@ impl Pipeline {
                 work.events.push(event);
                 return;
             }
-            Err(reason) => reason,
+            Err(reason) => match self.understanding.neighbours(record, destination, received_us) {
+                Some(Ok(events)) => {
+                    work.notes.extend(events.iter().map(|event| Note::of(index, event)));
+                    work.events.extend(events);
+                    return;
+                }
+                Some(Err(damage)) => damage,
+                None => reason,
+            },
         };
         if let Payload::Json(text) = &record.payload
             && let Ok((first, rest)) = json::first_value(text)
@@ -220,7 +251,7 @@ impl Pipeline {
         }
         let text = String::from_utf8(item.bytes).map_err(|_| ReplayError::StillUnreadable("not UTF-8".to_owned()))?;
         let destination =
-            (!matches!(item.token.as_str(), "default" | "webhook" | "import")).then_some(item.token.as_str());
+            (!matches!(item.token.as_str(), "default" | "webhook" | "import" | "oidc")).then_some(item.token.as_str());
         let mut work = Work::default();
         for (index, part) in parts(&text).into_iter().enumerate() {
             let record = Record { payload: Payload::Json(part.into()), hints: crate::model::Hints::default() };
@@ -244,6 +275,7 @@ pub struct Prepared {
     notes: Vec<Note>,
     reasons: Vec<(usize, String)>,
     refusal: Option<DecodeError>,
+    note: Option<String>,
 }
 
 impl std::fmt::Debug for Prepared {
@@ -259,7 +291,7 @@ impl Prepared {
     /// Nothing was taken, and why.
     pub async fn commit(self) -> Result<Receipt, IngestError> {
         let appended = self.appended.await.map_err(ingest_error)?;
-        Ok(receipt(&appended, self.notes, self.reasons, self.refusal))
+        Ok(Receipt { note: self.note, ..receipt(&appended, self.notes, self.reasons, self.refusal) })
     }
 }
 
@@ -372,7 +404,7 @@ pub fn ingest_error(error: StoreError) -> IngestError {
             IngestError::StoreUnavailable { reason: "database is locked".to_owned(), retry_after_s: 10 }
         }
         StoreError::Closed => IngestError::ShuttingDown,
-        StoreError::TooSlow { .. } | StoreError::Damaged(_) | StoreError::Engine(_) => {
+        StoreError::TooSlow { .. } | StoreError::Removed { .. } | StoreError::Damaged(_) | StoreError::Engine(_) => {
             tracing::error!(%error, "batch was not stored");
             IngestError::StoreUnavailable { reason: "storage engine failed".to_owned(), retry_after_s: 10 }
         }

@@ -48,8 +48,7 @@ impl List {
             self.omitted += 1;
             return;
         }
-        let field = json::path_text(path);
-        let field = super::draft::cut(&field, FIELD_CHARS_MAX).to_owned();
+        let field = json::path_text(path, FIELD_CHARS_MAX);
         let (old, old_bytes) = bounded(old);
         let (new, new_bytes) = bounded(new);
         let bytes = self.bytes + field.len() + old_bytes + new_bytes;
@@ -69,7 +68,7 @@ fn bounded(value: &Value) -> (Value, usize) {
         return (value.clone(), bytes);
     }
     let text = value.to_string();
-    let head = super::draft::cut(&text, HEAD_CHARS);
+    let head = json::cut(&text, HEAD_CHARS);
     let cut = json!({"cut": {"bytes": bytes, "sha256": hex::encode(Sha256::digest(text.as_bytes())), "head": head}});
     let bytes = json_bytes(&cut);
     (cut, bytes)

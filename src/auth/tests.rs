@@ -18,6 +18,7 @@ fn settings() -> GateSettings {
         ],
         webhook_secrets: Vec::new(),
         auth_failures_per_minute: 2,
+        signature_skew_s: None,
     }
 }
 
@@ -140,6 +141,95 @@ fn signatures_are_compared_over_the_wire_bytes_in_either_case() {
     assert_eq!(judge(Some(&good[..62]), b"body"), Err(AuthError::BadSignature));
     assert_eq!(judge(Some(""), b"body"), Err(AuthError::BadSignature));
     assert_eq!(judge(None, b"body"), Err(AuthError::Unsigned));
+}
+
+/// A signature scheme of the tests: the token and the body, one behind the other.
+#[derive(Debug)]
+struct Sealed {
+    name: &'static str,
+    off_by_s: u64,
+    text: &'static str,
+}
+
+impl crate::protocol::Signature for Sealed {
+    fn token_name(&self) -> &str {
+        self.name
+    }
+
+    fn off_by_s(&self) -> u64 {
+        self.off_by_s
+    }
+
+    fn off_by_s_max(&self) -> u64 {
+        300
+    }
+
+    fn fits(&self, token: &str, wire_bytes: &[u8]) -> bool {
+        [token.as_bytes(), wire_bytes].concat() == self.text.as_bytes()
+    }
+}
+
+#[test]
+fn signed_requests_are_checked_with_the_configured_token_of_that_name() {
+    let judge = |gate: &Gate, name, off_by_s, text| {
+        let signed = Signed::new(Sealed { name, off_by_s, text });
+        match gate.admit(&Credential::Signed(signed), None)? {
+            Admission::NeedsBody(pending) => gate.verify(&pending, b" body"),
+            Admission::Granted(sender) => Ok(sender),
+        }
+    };
+    let gate = Gate::new(&settings());
+    let sender = |name: &str, destination: Option<&str>| {
+        Ok(Sender { name: name.into(), destination: destination.map(Into::into) })
+    };
+    assert_eq!(judge(&gate, "warehouse", 0, "in-named body"), sender("warehouse", Some("warehouse")));
+    assert_eq!(judge(&gate, "default", 300, "in body"), sender("default", None));
+    assert_eq!(judge(&gate, "default", 0, "both body"), sender("default", None), "two tokens share the name");
+    assert_eq!(judge(&gate, "default", 0, "re body"), Err(AuthError::BadSignature), "a token that reads");
+    assert_eq!(judge(&gate, "warehouse", 0, "in body"), Err(AuthError::BadSignature), "another token's name");
+    assert_eq!(judge(&gate, "default", 301, "in body"), Err(AuthError::Skewed { off_by_s: 301, off_by_s_max: 300 }));
+    assert_eq!(judge(&gate, "eu", 0, "in body"), Err(AuthError::UnknownKey));
+    let wide = Gate::new(&GateSettings { signature_skew_s: Some(1000), ..settings() });
+    assert_eq!(judge(&wide, "default", 1000, "in body"), sender("default", None));
+
+    // A token of the store is a hash, with which nothing can be checked.
+    let record = TokenRecord {
+        name: "eu".into(),
+        kind: "ingest".into(),
+        sha256: digest("stored"),
+        created_us: 1,
+        revoked_us: None,
+    };
+    gate.replace_stored(&[record]);
+    assert_eq!(judge(&gate, "eu", 0, "stored body"), Err(AuthError::UnknownKey));
+}
+
+#[test]
+fn an_identity_or_a_token_beside_it_opens() {
+    let keys = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(keys.path(), include_str!("../../tests/fixtures/identity/jwks.json")).expect("a file is written");
+    let text = include_str!("../../tests/fixtures/identity/token.txt").trim();
+    let issuer = IdentitySettings {
+        issuer: "https://accounts.google.com".into(),
+        audience: "https://logs.example.com/v1/pubsub".into(),
+        email: "push@my-project.iam.gserviceaccount.com".into(),
+        keys: keys.path().into(),
+    };
+    let gate = Gate::new(&settings()).with_issuer(Some(Issuer::open(issuer).expect("keys")));
+    let shown = |identity, shown: Option<&'static str>| Credential::Identity {
+        identity,
+        now_us: 1_795_180_400_000_000,
+        token: shown.map(|text| Box::new(token(text))),
+    };
+    assert_eq!(gate.admit(&shown(text, None), peer(3)), granted("oidc", None));
+    assert_eq!(gate.admit(&shown("a.b.c", Some("in-named")), peer(3)), granted("warehouse", Some("warehouse")));
+    assert_eq!(gate.admit(&shown("in", None), peer(3)), granted("default", None), "a token may look like an identity");
+    let refused = Err(AuthError::BadIdentity { why: "its head cannot be read" });
+    assert_eq!(gate.admit(&shown("a.b.c", None), peer(3)), refused);
+    assert_eq!(gate.admit(&shown("a.b.c", Some("no such")), peer(3)), refused);
+    assert_eq!(gate.admit(&shown("a.b.c", Some("re")), peer(3)), Err(AuthError::Forbidden));
+    let without = Gate::new(&settings());
+    assert_eq!(without.admit(&shown(text, None), peer(3)), Err(AuthError::Unknown));
 }
 
 #[test]

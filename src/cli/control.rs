@@ -6,7 +6,7 @@
 use super::CliError;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::{Method, Request, client::conn::http1, header};
+use hyper::{Method, Request, Response, body::Incoming, client::conn::http1, header};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use std::{
@@ -51,34 +51,54 @@ impl Control {
     /// # Errors
     /// The server does not answer, or not in time.
     pub async fn call(&self, method: Method, path: &str, kind: &str, body: Bytes) -> Result<Answer, CliError> {
-        let failed = |error: &dyn std::fmt::Display| CliError::Control(error.to_string());
         let exchange = async {
-            let stream = UnixStream::connect(&self.socket).await.map_err(|error| failed(&error))?;
-            let (mut sender, connection) =
-                http1::handshake(TokioIo::new(stream)).await.map_err(|error| failed(&error))?;
-            // Drives the connection; what goes wrong in it is also seen by the request.
-            let driver = tokio::spawn(connection);
-            let request = Request::builder()
-                .method(method)
-                .uri(path)
-                .header(header::HOST, "lifeline")
-                .header(header::CONTENT_TYPE, kind)
-                .body(Full::new(body))
-                .map_err(|error| failed(&error))?;
-            let response = sender.send_request(request).await.map_err(|error| failed(&error))?;
-            let status = response.status().as_u16();
-            let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX);
+            let open = self.send(method, path, kind, body).await?;
+            let status = open.status;
+            let body = Limited::new(open.body, ANSWER_BYTES_MAX);
             let body = body.collect().await.map_err(|error| match error.downcast::<LengthLimitError>() {
                 Ok(_) => CliError::AnswerTooLarge { limit: ANSWER_BYTES_MAX },
-                Err(error) => failed(&error),
+                Err(error) => CliError::Control(error.to_string()),
             });
-            let body = body?.to_bytes();
-            driver.abort();
-            Ok(Answer { status, body })
+            Ok(Answer { status, body: body?.to_bytes() })
         };
-        tokio::time::timeout(ANSWER_WITHIN, exchange)
-            .await
-            .map_err(|_| CliError::Control(format!("nothing within {} s", ANSWER_WITHIN.as_secs())))?
+        within(exchange).await
+    }
+
+    /// Sends a request whose answer may have any length.
+    ///
+    /// # Errors
+    /// The server does not answer, not in time, or with a status that is not 2xx.
+    pub async fn stream(&self, method: Method, path: &str, body: Bytes) -> Result<OpenAnswer, CliError> {
+        let open = within(self.send(method, path, "application/json", body)).await?;
+        if !(200..300).contains(&open.status) {
+            let body = Limited::new(open.body, ANSWER_BYTES_MAX).collect();
+            let body = within(async { body.await.map_err(|error| CliError::Control(error.to_string())) }).await?;
+            Answer { status: open.status, body: body.to_bytes() }.json()?;
+            return Err(CliError::Control(format!("it answered {}", open.status)));
+        }
+        Ok(open)
+    }
+
+    async fn send(&self, method: Method, path: &str, kind: &str, body: Bytes) -> Result<OpenAnswer, CliError> {
+        let failed = |error: &dyn std::fmt::Display| CliError::Control(error.to_string());
+        let stream = UnixStream::connect(&self.socket).await.map_err(|error| failed(&error))?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| failed(&error))?;
+        // Drives the connection; what goes wrong in it is also seen by the request.
+        let driver = Driver(tokio::spawn(connection));
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::HOST, "lifeline")
+            .header(header::CONTENT_TYPE, kind)
+            .body(Full::new(body))
+            .map_err(|error| failed(&error))?;
+        let response: Response<Incoming> = sender.send_request(request).await.map_err(|error| failed(&error))?;
+        let (head, body) = response.into_parts();
+        let headers = head
+            .headers
+            .iter()
+            .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())));
+        Ok(OpenAnswer { status: head.status.as_u16(), headers: headers.collect(), body, _driver: driver })
     }
 
     /// Sends a request and reads a good answer as JSON.
@@ -89,6 +109,58 @@ impl Control {
         let body = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
         self.call(method, path, "application/json", body).await?.json()
     }
+}
+
+/// An answer whose body is read as it comes.
+#[derive(Debug)]
+pub struct OpenAnswer {
+    status: u16,
+    headers: Vec<(String, String)>,
+    body: Incoming,
+    _driver: Driver,
+}
+
+impl OpenAnswer {
+    /// A header that is text, by its lower-case name.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The next bytes; `None` at the end.
+    ///
+    /// # Errors
+    /// The server stopped in the middle, or is silent for too long.
+    pub async fn next(&mut self) -> Result<Option<Bytes>, CliError> {
+        loop {
+            let frame = within(async { Ok(self.body.frame().await) }).await?;
+            match frame {
+                None => return Ok(None),
+                Some(Err(error)) => return Err(CliError::Control(error.to_string())),
+                Some(Ok(frame)) => {
+                    if let Ok(bytes) = frame.into_data() {
+                        return Ok(Some(bytes));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Drives a connection until nobody reads from it any more.
+#[derive(Debug)]
+struct Driver(tokio::task::JoinHandle<Result<(), hyper::Error>>);
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn within<T>(work: impl Future<Output = Result<T, CliError>>) -> Result<T, CliError> {
+    tokio::time::timeout(ANSWER_WITHIN, work)
+        .await
+        .map_err(|_| CliError::Control(format!("nothing within {} s", ANSWER_WITHIN.as_secs())))?
 }
 
 impl Answer {

@@ -102,6 +102,7 @@ fn examine(config: &Config, checks: &mut Vec<Check>) {
     ));
     checks.push(Check::new("disk space", free_space(data_dir), "free some space, or move the data directory"));
     store(config, checks);
+    audit(config, running, checks);
     checks.push(Check::new(
         "address",
         if running { answers(config) } else { free_port(config) },
@@ -197,6 +198,34 @@ fn store(config: &Config, checks: &mut Vec<Check>) {
             let remedy = "read the message; docs/operations.md explains how to restore a backup";
             checks.push(Check::new("database", Err(why.to_string()), remedy));
         }
+    }
+}
+
+/// The key that signs the audit trail, and what the running server says about the trail.
+fn audit(config: &Config, running: bool, checks: &mut Vec<Check>) {
+    let remedy =
+        "restore audit.key from its copy; without one, move the file away: a new key is made at the next start";
+    match wiring::public_keys(config) {
+        Ok(keys) if keys.is_empty() => {
+            checks.push(Check::new("audit key", Ok("none yet; the first start makes it".to_owned()), remedy));
+        }
+        Ok(keys) => {
+            for (key, fingerprint) in keys {
+                checks.push(Check::new("audit key", Ok(format!("{key} (fingerprint {fingerprint})")), remedy));
+            }
+        }
+        Err(why) => checks.push(Check::new("audit key", Err(why.to_string()), remedy)),
+    }
+    if running && let Ok(ready) = healthcheck::ask(config, "/readyz") {
+        let ready: serde_json::Value = serde_json::from_str(&ready).unwrap_or_default();
+        let warnings = ready["warnings"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let told: Vec<&str> = warnings.iter().filter_map(|warning| warning.as_str()).collect();
+        let found = if told.is_empty() { Ok("nothing altered so far".to_owned()) } else { Err(told.join("; ")) };
+        checks.push(Check::new(
+            "audit trail",
+            found,
+            "lifeline verify names each place; docs/audit.md says what that means",
+        ));
     }
 }
 

@@ -8,7 +8,7 @@ use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 use std::path::PathBuf;
 
 /// Settings that commands beside `serve` take as flags; the others they read from environment and file.
-const DATA_KEYS: &[&str] = &["data_dir", "store", "schemas_dir"];
+const DATA_KEYS: &[&str] = &["data_dir", "store", "schemas_dir", "diagnosis_dir"];
 
 /// What the command line says about settings.
 #[derive(Debug, Clone, Default)]

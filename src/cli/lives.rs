@@ -12,6 +12,7 @@ use crate::{
     config::Config,
     lifecycle::StageKind,
     model::{Micros, Timestamp},
+    query::lives::explain,
     store::{
         Order,
         lives::{LifeFilter, LifeQuery, LifeSort, StageCursor, TimelineQuery},
@@ -118,7 +119,8 @@ pub async fn connections(access: &Access, filter: &LifeFilter) -> Result<Vec<Val
                 limit: CONNECTIONS,
             };
             loop {
-                let page = opened.store.lives().connections(&query)?;
+                let mut page = opened.store.lives().connections(&query)?;
+                page.connections.iter_mut().for_each(|summary| explain(&opened.diagnoser, summary));
                 found.extend(page.connections.iter().map(|summary| summary.json(now_us())));
                 match page.next {
                     Some(next) => query.after = Some(next),
@@ -229,13 +231,20 @@ impl<'a> Pages<'a> {
             limit,
             ..TimelineQuery::default()
         };
-        let Some(found) = opened.store.lives().timeline(&query)? else {
+        let Some(mut found) = opened.store.lives().timeline(&query)? else {
             return Ok(None);
         };
+        let diagnoser = &opened.diagnoser;
+        explain(diagnoser, &mut found.summary);
+        let source = found.summary.source;
         let page = Page {
             connection: found.summary.json(wanted.as_of.unwrap_or_else(now_us)),
-            stages: found.stages.iter().map(|stage| body(&stage.body)).collect::<Result<_, _>>()?,
-            incidents: found.incidents.iter().map(|incident| body(&incident.body)).collect::<Result<_, _>>()?,
+            stages: found.stages.iter().map(|stage| body(&diagnoser.stage(source, stage))).collect::<Result<_, _>>()?,
+            incidents: found
+                .incidents
+                .iter()
+                .map(|incident| body(&diagnoser.incident(Some(source), &incident.body)))
+                .collect::<Result<_, _>>()?,
         };
         Ok(Some((page, found.next.map(Place::Store))))
     }

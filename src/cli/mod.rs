@@ -5,6 +5,7 @@
 //! the pipeline's construction go through `wiring` alone.
 
 mod access;
+mod audit;
 mod backup;
 mod banner;
 mod check;
@@ -13,6 +14,7 @@ mod connections;
 mod control;
 mod doctor;
 mod error;
+mod explain;
 mod export;
 mod flags;
 mod healthcheck;
@@ -31,6 +33,7 @@ mod tests;
 mod timeline;
 mod token;
 mod tokens_made;
+mod verify;
 mod wiring;
 
 pub use error::{CliError, Outcome};
@@ -67,7 +70,8 @@ enum Command {
     Check(check::CheckArgs),
     /// Load files: external log lines or tables of the Fivetran Platform Connector.
     #[command(
-        after_help = "Examples:\n  lifeline import log.csv.gz connection.csv audit_trail.csv\n  lifeline import --dry-run events.ndjson\n\n\
+        after_help = "Examples:\n  lifeline import log.csv.gz connection.csv audit_trail.csv\n  lifeline import --dry-run events.ndjson\n  \
+        lifeline import --follow '/var/log/fivetran/*.ndjson'\n\n\
         An import that was stopped goes on where it was when it is started again. Works beside a running server, too."
     )]
     Import(import::ImportArgs),
@@ -89,6 +93,12 @@ enum Command {
         lifeline timeline brave_otter --as-of 2026-07-07T16:35:00Z\n\nExit code 1 when there is no such connection."
     )]
     Timeline(timeline::TimelineArgs),
+    /// What an error text or a code means, whose move it is and what to do.
+    #[command(
+        after_help = "Examples:\n  lifeline explain 'FATAL: too many connections for role \"fivetran\"'\n  lifeline explain ENTITY_IS_LOCKED\n  \
+        lifeline explain - < error.txt\n\nNeeds no server. Exit code 1 when nothing is known."
+    )]
+    Explain(explain::ExplainArgs),
     /// Write lives or events to a file that other programs read.
     #[command(subcommand, after_help = "Example: lifeline export timeline --all --format csv -o syncs.csv")]
     Export(export::ExportCommand),
@@ -96,6 +106,15 @@ enum Command {
     #[command(after_help = "Example: lifeline rebuild\n\n\
         Events are only read. Beside a running server it is the server that does the work, between deliveries.")]
     Rebuild(rebuild::RebuildArgs),
+    /// The audit trail: who did what, checkpoints, keys, and whether an export is genuine.
+    #[command(subcommand, after_help = "Example: lifeline audit show --from 7d")]
+    Audit(audit::AuditCommand),
+    /// Look whether anything in the store was altered: audit records, their trees and checkpoints, events.
+    #[command(
+        after_help = "Examples:\n  lifeline verify\n  lifeline verify --checkpoint trail-checkpoint.txt --json\n\n\
+        Works beside a running server. Exit code 1 when something does not fit; every altered record is named."
+    )]
+    Verify(verify::VerifyArgs),
     /// Look at what could not be read as an event, and try again.
     #[command(subcommand, after_help = "Example: lifeline quarantine replay 17")]
     Quarantine(quarantine::QuarantineCommand),
@@ -136,8 +155,11 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Token(command) => token::run(&command),
         Command::Connections(args) => connections::run(&args),
         Command::Timeline(args) => timeline::run(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Export(command) => export::run(&command),
         Command::Rebuild(args) => rebuild::run(&args),
+        Command::Audit(command) => audit::run(&command),
+        Command::Verify(args) => verify::run(&args),
         Command::Quarantine(command) => quarantine::run(&command),
         Command::Backup(args) => backup::run(&args),
         Command::Doctor(args) => doctor::run(&args),

@@ -77,6 +77,23 @@ impl Progress {
         let _ = writeln!(io::stderr(), "{line}");
     }
 
+    /// What it goes up to.
+    #[must_use]
+    pub const fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// So many bytes of something whose length nobody knows.
+    pub fn set_bytes(&mut self, bytes: u64, pieces: u64) {
+        match &self.bar {
+            Some(bar) => bar.set_position(bytes),
+            None => {
+                self.unit = "pieces";
+                self.set(bytes, pieces);
+            }
+        }
+    }
+
     /// Removes the bar.
     pub fn finish(self) {
         if let Some(bar) = self.bar {

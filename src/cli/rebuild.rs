@@ -85,6 +85,7 @@ impl Left {
 
 async fn by_store(opened: &wiring::Opened, quiet: bool) -> Result<u64, CliError> {
     opened.store.lives().rebuild().await?;
+    wiring::note(opened, "start_rebuild", "REBUILD", ("PROJECTIONS", "lives".to_owned()), Vec::new()).await?;
     let mut left = Left::new(quiet);
     loop {
         left.set(opened.store.stats().unfolded);

@@ -4,7 +4,7 @@
 //! A busy server is asked again as it wishes; other refusals are counted and end in exit code 1. An interrupt stops cleanly.
 
 use super::{CliError, Outcome, configuration::pretty, error, print, simulate::Wire};
-use crate::simulate::{SimEvent, write_json, write_webhook};
+use crate::simulate::{NeighbourLine, SimEvent, write_json, write_time, write_webhook};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::json;
 use sha2::Sha256;
@@ -69,7 +69,16 @@ impl Counts {
     }
 }
 
-pub(super) fn run(target: &Target, events: impl Iterator<Item = SimEvent>) -> Outcome {
+pub(super) fn run(target: &Target, mut events: impl Iterator<Item = SimEvent>) -> Outcome {
+    send(target, || encode(target.wire, &mut events, target.batch))
+}
+
+/// The same for lines of a neighbour.
+pub(super) fn run_lines(target: &Target, mut lines: impl Iterator<Item = NeighbourLine>) -> Outcome {
+    send(target, || encode_lines(target.wire, &mut lines, target.batch))
+}
+
+fn send(target: &Target, next: impl FnMut() -> Request) -> Outcome {
     let agent = agent(target)?;
     let counts = Arc::new(Counts::default());
     let stop = interrupted()?;
@@ -87,7 +96,7 @@ pub(super) fn run(target: &Target, events: impl Iterator<Item = SimEvent>) -> Ou
                 }
             });
         }
-        produce(target, events, &queue, &counts, &stop, started);
+        produce(target, next, &queue, &counts, &stop, started);
         drop(queue);
     });
     report(target, &counts, started.elapsed().as_secs_f64())
@@ -96,7 +105,7 @@ pub(super) fn run(target: &Target, events: impl Iterator<Item = SimEvent>) -> Ou
 /// Makes requests at the wanted rate and says every second how it goes.
 fn produce(
     target: &Target,
-    mut events: impl Iterator<Item = SimEvent>,
+    mut next: impl FnMut() -> Request,
     queue: &mpsc::SyncSender<Request>,
     counts: &Counts,
     stop: &AtomicBool,
@@ -104,7 +113,7 @@ fn produce(
 ) {
     let (mut produced, mut said) = (0_u64, Instant::now());
     while !stop.load(Ordering::Relaxed) {
-        let request = encode(target.wire, &mut events, target.batch);
+        let request = next();
         if request.events == 0 {
             return;
         }
@@ -138,7 +147,7 @@ fn encode(wire: Wire, events: &mut impl Iterator<Item = SimEvent>, batch: usize)
     for event in events.take(batch) {
         count += 1;
         match wire {
-            Wire::Native => {
+            Wire::Native | Wire::Logplex => {
                 write_json(&event, &mut body);
                 body.push(b'\n');
             }
@@ -173,6 +182,29 @@ fn encode(wire: Wire, events: &mut impl Iterator<Item = SimEvent>, batch: usize)
     Request { body, events: count }
 }
 
+/// The next lines as frames of a log drain, or one in each line.
+fn encode_lines(wire: Wire, lines: &mut impl Iterator<Item = NeighbourLine>, batch: usize) -> Request {
+    let mut body = Vec::with_capacity(batch.min(10_000) * 300);
+    let mut count = 0;
+    for line in lines.take(batch) {
+        count += 1;
+        if wire == Wire::Logplex {
+            let mut frame = b"<190>1 ".to_vec();
+            write_time(line.at_us, 6, &mut frame);
+            frame.pop();
+            frame.extend_from_slice(b"+00:00 host app herokuconnect - ");
+            frame.extend_from_slice(line.text.as_bytes());
+            frame.push(b'\n');
+            body.extend_from_slice(format!("{} ", frame.len()).as_bytes());
+            body.extend_from_slice(&frame);
+        } else {
+            body.extend_from_slice(line.text.as_bytes());
+            body.push(b'\n');
+        }
+    }
+    Request { body, events: count }
+}
+
 /// Sends one request; again while the server is busy.
 fn post(agent: &ureq::Agent, target: &Target, request: &Request, counts: &Counts, stop: &AtomicBool) {
     let (path, kind) = match target.wire {
@@ -180,6 +212,7 @@ fn post(agent: &ureq::Agent, target: &Target, request: &Request, counts: &Counts
         Wire::Webhook => ("/v1/webhooks/fivetran", "application/json"),
         Wire::Loki => ("/loki/api/v1/push", "application/json"),
         Wire::Native => ("/v1/events", "application/x-ndjson"),
+        Wire::Logplex => ("/v1/drains/logplex", "application/logplex-1"),
     };
     let url = format!("{}{path}", target.url);
     let scheme = if target.wire == Wire::Hec { "Splunk" } else { "Bearer" };
@@ -196,6 +229,9 @@ fn post(agent: &ureq::Agent, target: &Target, request: &Request, counts: &Counts
         }
         if let Some(signature) = &signature {
             post = post.header("X-Fivetran-Signature-256", signature);
+        }
+        if target.wire == Wire::Logplex {
+            post = post.header("Logplex-Msg-Count", request.events.to_string());
         }
         let wait = match post.send(&request.body[..]) {
             Ok(mut answer) => {

@@ -4,7 +4,10 @@ use super::{
     CliError, Outcome, error,
     send::{self, Target},
 };
-use crate::simulate::{Deliveries, SimOptions, Simulator, Spelling, write_json};
+use crate::{
+    model::Source,
+    simulate::{Deliveries, NeighbourLine, NeighbourLog, SimOptions, Simulator, Spelling, write_json, write_time},
+};
 use clap::{Args, ValueEnum};
 use std::{
     io::{self, Write},
@@ -37,10 +40,42 @@ pub enum Wire {
     Loki,
     /// NDJSON.
     Native,
+    /// Heroku's log drain; for --source heroku_connect only.
+    #[value(skip)]
+    Logplex,
+}
+
+/// Whose log it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+enum System {
+    /// Fivetran.
+    Fivetran,
+    /// Heroku Connect: lines of its drain.
+    HerokuConnect,
+    /// Salesforce Backup: reports of jobs.
+    SalesforceBackup,
+    /// Code42: status changes of data connections.
+    Code42,
+}
+
+impl System {
+    const fn source(self) -> Source {
+        match self {
+            Self::Fivetran => Source::Fivetran,
+            Self::HerokuConnect => Source::HerokuConnect,
+            Self::SalesforceBackup => Source::SalesforceBackup,
+            Self::Code42 => Source::Code42,
+        }
+    }
 }
 
 #[derive(Debug, Args)]
 pub struct SimulateArgs {
+    /// Whose log: Fivetran's, or one of its neighbours'. A drain's lines go to /v1/drains/logplex, reports to /v1/events, whatever
+    /// --protocol says.
+    #[arg(long, value_enum, default_value = "fivetran")]
+    source: System,
     /// How many events [default: 10000 when no span of time is given].
     #[arg(long, value_name = "N")]
     events: Option<u64>,
@@ -125,6 +160,9 @@ pub(super) fn run(args: &SimulateArgs) -> Outcome {
         events_max,
         spelling,
     };
+    if args.source != System::Fivetran {
+        return neighbours(args, NeighbourLog::new(args.source.source(), &options));
+    }
     let events = Simulator::new(&options);
     if args.late == 0.0 && args.duplicates == 0.0 {
         deliver(args, events)
@@ -136,22 +174,51 @@ pub(super) fn run(args: &SimulateArgs) -> Outcome {
 fn deliver(args: &SimulateArgs, events: impl Iterator<Item = crate::simulate::SimEvent>) -> Outcome {
     match &args.to {
         None => to_stdout(events),
-        Some(url) => {
-            let target = Target {
-                url: url.trim_end_matches('/').to_owned(),
-                wire: args.protocol,
-                token: args.token.clone(),
-                secret: args.secret.clone(),
-                batch: if args.protocol == Wire::Webhook { 1 } else { args.batch as usize },
-                senders: args.senders.into(),
-                rate: args.rate,
-                ca: args.ca.clone(),
-                insecure: args.insecure,
-                json: args.json,
-            };
-            send::run(&target, events)
-        }
+        Some(url) => send::run(&target(args, url, args.protocol), events),
     }
+}
+
+fn target(args: &SimulateArgs, url: &str, wire: Wire) -> Target {
+    Target {
+        url: url.trim_end_matches('/').to_owned(),
+        wire,
+        token: args.token.clone(),
+        secret: args.secret.clone(),
+        batch: if wire == Wire::Webhook { 1 } else { args.batch as usize },
+        senders: args.senders.into(),
+        rate: args.rate,
+        ca: args.ca.clone(),
+        insecure: args.insecure,
+        json: args.json,
+    }
+}
+
+/// Lines of a neighbour: as they are printed, or as their transport carries them.
+fn neighbours(args: &SimulateArgs, lines: impl Iterator<Item = NeighbourLine>) -> Outcome {
+    let is_drain = args.source == System::HerokuConnect;
+    let Some(url) = &args.to else {
+        let mut out = io::BufWriter::new(io::stdout().lock());
+        for line in lines {
+            if is_drain {
+                out.write_all(&printed(&line))?;
+            }
+            out.write_all(line.text.as_bytes())?;
+            out.write_all(b"\n")?;
+        }
+        out.flush()?;
+        return Ok(error::DONE);
+    };
+    let wire = if is_drain { Wire::Logplex } else { Wire::Native };
+    send::run_lines(&target(args, url, wire), lines)
+}
+
+/// What `heroku logs` prints in front of a line.
+fn printed(line: &NeighbourLine) -> Vec<u8> {
+    let mut front = Vec::with_capacity(64);
+    write_time(line.at_us, 6, &mut front);
+    front.pop();
+    front.extend_from_slice(b"+00:00 app[herokuconnect]: ");
+    front
 }
 
 fn to_stdout(events: impl Iterator<Item = crate::simulate::SimEvent>) -> Result<u8, CliError> {

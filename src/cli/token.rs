@@ -90,6 +90,8 @@ async fn create(access: &Access, name: &str, kind: &str, as_json: bool) -> Outco
                     format!("there is a {kind} token named {name} already; revoke it first or take another name");
                 return Err(CliError::Other(taken));
             }
+            let details = vec![("kind", kind.into())];
+            wiring::note(opened, "create_token", "CREATE", ("TOKEN", name.to_owned()), details).await?;
             token
         }
     };
@@ -143,7 +145,14 @@ async fn revoke(access: &Access, name: &str) -> Outcome {
                 Err(error) => return Err(error),
             }
         }
-        Access::Store(opened) => opened.store.revoke_token(name, now_us()).await? as u64,
+        Access::Store(opened) => {
+            let revoked = opened.store.revoke_token(name, now_us()).await? as u64;
+            if revoked > 0 {
+                let details = vec![("revoked", revoked.into())];
+                wiring::note(opened, "revoke_token", "REVOKE", ("TOKEN", name.to_owned()), details).await?;
+            }
+            revoked
+        }
     };
     if revoked == 0 {
         eprintln!("no stored token named {name} is good; configured ones are changed where they are configured");

@@ -4,12 +4,19 @@
 
 use super::CliError;
 use crate::{
-    auth::{ConfiguredToken, DEFAULT_NAME, Gate, GateSettings, Kind},
-    config::{Config, Secret},
+    audit::{Actor, ActorKind, Log, note::VerifyingKey},
+    auth::{ConfiguredToken, DEFAULT_NAME, Gate, GateSettings, IdentitySettings, Issuer, Kind},
+    config::{Config, PubsubIdentity, Secret},
+    diagnose::Catalog,
+    export::audit::{Export, Format, Plan, filter_text},
     model::Micros,
     protocol::{Limits, PROTOCOLS},
+    query::{audit::ExportParams, diagnosis::Diagnoser},
     redact::Redactor,
-    server::{self, Listen, ServerContext, ServerSettings, TlsFiles, audit::AuditSettings},
+    server::{
+        self, Listen, ServerContext, ServerSettings, TlsFiles,
+        audit::{AuditSettings, Auditor, Deed, keys},
+    },
     store::{
         SharedStore,
         sqlite::{self, SqliteOptions},
@@ -17,7 +24,7 @@ use crate::{
     telemetry::{self, LogFormat, Metrics},
     validate::Schemas,
 };
-use std::{io, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, ops::ControlFlow, path::Path, sync::Arc, time::Duration};
 
 pub use crate::{
     auth::digest,
@@ -34,6 +41,8 @@ pub struct Opened {
     pub store: SharedStore,
     /// The way into it.
     pub pipeline: Arc<Pipeline>,
+    /// What errors mean.
+    pub diagnoser: Arc<Diagnoser>,
 }
 
 /// A token of that kind that nobody can guess.
@@ -58,6 +67,7 @@ pub fn understanding(schemas_dir: Option<&Path>) -> Result<Understanding, CliErr
 pub async fn open(config: &Config) -> Result<Opened, CliError> {
     let schemas =
         Schemas::load(config.storage.schemas_dir.as_deref()).map_err(|error| CliError::Other(error.to_string()))?;
+    let diagnoser = Arc::new(Diagnoser::new(catalog(config)?));
     let options = SqliteOptions {
         queue_batches_max: config.bounds.queue_batches_max,
         ballast_bytes: config.storage.ballast_bytes,
@@ -69,7 +79,15 @@ pub async fn open(config: &Config) -> Result<Opened, CliError> {
         crate::store::open(&config.storage.data_dir, options).map_err(|error| CliError::Other(error.to_string()))?;
     let redactor = Redactor::new(redaction_key(&store).await?);
     let pipeline = Pipeline::new(Arc::clone(&store), Arc::new(schemas), Arc::new(redactor));
-    Ok(Opened { store, pipeline: Arc::new(pipeline) })
+    Ok(Opened { store, pipeline: Arc::new(pipeline), diagnoser })
+}
+
+/// The catalogue of errors, with the user's own entries.
+///
+/// # Errors
+/// One of them cannot be used.
+pub fn catalog(config: &Config) -> Result<Arc<Catalog>, CliError> {
+    Catalog::load(config.storage.diagnosis_dir.as_deref()).map_err(|error| CliError::Other(error.to_string()))
 }
 
 /// The key of this store's masks, made when there is none.
@@ -90,6 +108,12 @@ pub fn block_on<T>(work: impl Future<Output = T>) -> Result<T, CliError> {
     Ok(server::block_on(work))
 }
 
+fn issuer(pubsub: PubsubIdentity) -> Result<Issuer, CliError> {
+    let PubsubIdentity { issuer, audience, email, keys } = pubsub;
+    Issuer::open(IdentitySettings { issuer, audience, email, keys })
+        .map_err(|why| CliError::Other(format!("pubsub_jwks: {why}")))
+}
+
 /// Runs the server until it is told to stop. `ready` is called once it listens. Closes the store.
 ///
 /// # Errors
@@ -104,7 +128,9 @@ pub async fn serve(
         tokens: tokens(&config),
         webhook_secrets: webhook_secret.into_iter().collect(),
         auth_failures_per_minute: config.bounds.auth_failures_per_minute,
-    });
+        signature_skew_s: config.credentials.signature_skew_s,
+    })
+    .with_issuer(config.credentials.pubsub.clone().map(issuer).transpose()?);
     gate.replace_stored(&opened.store.tokens()?);
     let names = opened.pipeline.understanding().schemas().names().into_iter().map(str::to_owned).collect::<Vec<_>>();
     let metrics = Metrics::new(&ServerContext::metric_labels(PROTOCOLS), names.iter().map(String::as_str));
@@ -119,7 +145,8 @@ pub async fn serve(
         audit: audit(&config),
         ..ServerSettings::default()
     };
-    let context = ServerContext::new(opened.pipeline, Arc::new(gate), Arc::new(metrics), settings);
+    let mut context = ServerContext::new(opened.pipeline, Arc::new(gate), Arc::new(metrics), settings);
+    context.diagnoser = opened.diagnoser;
     let listen = Listen {
         address: config.network.listen,
         tls: config.network.tls.clone().map(|tls| TlsFiles { cert: tls.cert, key: tls.key }),
@@ -127,6 +154,114 @@ pub async fn serve(
     };
     server::run(context, listen, |address| ready(address).map_err(io::Error::other)).await?;
     Ok(())
+}
+
+/// A store that is ours, with the key that signs for it.
+pub struct Audited {
+    /// The store.
+    pub opened: Opened,
+    /// Signs, and keeps records of what is done to Lifeline.
+    pub auditor: Arc<Auditor>,
+}
+
+/// Adds the key to a store that is ours.
+///
+/// # Errors
+/// The key cannot be used.
+pub async fn audited(config: &Config, opened: Opened) -> Result<Audited, CliError> {
+    let auditor = Auditor::open(&opened.store, audit(config)).await;
+    let auditor = auditor.map_err(|error| CliError::Other(error.to_string()))?;
+    Ok(Audited { opened, auditor: Arc::new(auditor) })
+}
+
+/// The public keys of the audit logs with their fingerprints; none before the first start. Changes nothing.
+///
+/// # Errors
+/// The key file cannot be read.
+pub fn public_keys(config: &Config) -> Result<Vec<(String, String)>, CliError> {
+    let wrong = |error: &dyn std::fmt::Display| CliError::Other(error.to_string());
+    let key = keys::read(&config.storage.data_dir.join(keys::KEY_FILE)).map_err(|error| wrong(&error))?;
+    let Some(key) = key else { return Ok(Vec::new()) };
+    let name = key.public().name().rsplit_once('/').map_or("", |(name, _)| name);
+    let of = |log: Log| {
+        let key = VerifyingKey::new(&format!("{name}/{}", log.as_str()), *key.public().bytes());
+        key.map(|key| (key.to_string(), key.fingerprint())).map_err(|error| wrong(&error))
+    };
+    Ok(vec![of(Log::Trail)?, of(Log::Access)?])
+}
+
+/// Keeps a record of what a command did to a store that is its own.
+///
+/// # Errors
+/// What the store says.
+pub async fn note(
+    opened: &Opened,
+    event: &'static str,
+    action: &'static str,
+    on: (&'static str, String),
+    details: Vec<(&'static str, serde_json::Value)>,
+) -> Result<(), CliError> {
+    let (by, method) = this_command();
+    opened.store.trail().record(Deed { event, action, on, details }.draft(by, method)).await?;
+    Ok(())
+}
+
+/// Who acts when a command works on the store itself.
+#[must_use]
+pub fn this_command() -> (Actor, &'static str) {
+    (Actor { id: Some("command line".into()), kind: ActorKind::System }, "CLI")
+}
+
+impl Audited {
+    /// An export over everything that there is now, noted in the access log.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn export(&self, params: ExportParams, format: Format) -> Result<Export, CliError> {
+        let log = params.log;
+        let details = vec![("format", format.as_str().into()), ("filter", filter_text(&params.filter).into())];
+        let on = ("AUDIT_LOG", log.as_str().to_owned());
+        let deed = Deed { event: "export_audit", action: "EXPORT", on, details };
+        self.auditor.did(deed, this_command()).await?;
+        let notary = &self.auditor.notary;
+        let signed = notary.first(log, None).await?;
+        let signed = signed.ok_or_else(|| CliError::Other("no checkpoint can be signed".into()))?;
+        let key = notary.public(log);
+        Ok(Export::new(Plan {
+            log,
+            filter: params.filter,
+            format,
+            size: signed.size,
+            root: signed.root,
+            made_at: signed.made_at,
+            origin: signed.origin,
+            checkpoint: signed.note,
+            public_key: key.to_string(),
+            key_id: key.key_id().to_string(),
+            sign: notary.signer(log),
+        })?)
+    }
+
+    /// Signs what is not signed yet, and lets go of the store with everything committed.
+    ///
+    /// # Errors
+    /// The store cannot be closed cleanly.
+    pub async fn close(self) -> Result<(), CliError> {
+        self.auditor.finish().await;
+        Ok(self.opened.store.close().await?)
+    }
+}
+
+/// Looks at the whole store for what was altered.
+///
+/// # Errors
+/// What the store says.
+pub fn look(
+    opened: &Opened,
+    checkpoints: &str,
+    tell: &mut dyn FnMut(serde_json::Value) -> ControlFlow<()>,
+) -> Result<(), CliError> {
+    Ok(server::audit::look::look(&*opened.store, checkpoints, tell)?)
 }
 
 /// The choices about the audit logs.
@@ -191,5 +326,8 @@ pub fn openapi() -> String {
 /// # Errors
 /// It stays where it is, and why.
 pub async fn replay(opened: &Opened, id: i64, now: Micros) -> Result<crate::protocol::Receipt, CliError> {
-    opened.pipeline.replay(id, now).await.map_err(|error| CliError::Other(error.to_string()))
+    let receipt = opened.pipeline.replay(id, now).await.map_err(|error| CliError::Other(error.to_string()))?;
+    let details = vec![("accepted", receipt.accepted.into()), ("duplicates", receipt.duplicates.into())];
+    note(opened, "replay_quarantined", "REPLAY", ("QUARANTINED_ITEM", id.to_string()), details).await?;
+    Ok(receipt)
 }

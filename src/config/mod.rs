@@ -53,6 +53,8 @@ pub struct Storage {
     pub data_dir: PathBuf,
     /// The user's own schemas.
     pub schemas_dir: Option<PathBuf>,
+    /// The user's own explanations of errors.
+    pub diagnosis_dir: Option<PathBuf>,
     /// Whether checkpoints are the server's business; another program's otherwise.
     pub wal_autocheckpoint: bool,
     /// Bytes of the file that is given up on a full disk; 0 for none.
@@ -72,6 +74,23 @@ pub struct Credentials {
     pub admin: Option<Secret>,
     /// Signs Fivetran's webhooks.
     pub webhook_secret: Option<Secret>,
+    /// How far the date of a signed request may be from our clock; each scheme's own bound when not set.
+    pub signature_skew_s: Option<u64>,
+    /// Whose identity tokens Pub/Sub may show.
+    pub pubsub: Option<PubsubIdentity>,
+}
+
+/// The account in whose name Pub/Sub pushes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PubsubIdentity {
+    /// Who issues the tokens.
+    pub issuer: String,
+    /// For whom they are meant.
+    pub audience: String,
+    /// Whose they are.
+    pub email: String,
+    /// The issuer's public keys, a JWKS file.
+    pub keys: PathBuf,
 }
 
 impl Credentials {
@@ -222,6 +241,7 @@ impl Reader<'_> {
         let storage = Storage {
             data_dir: self.get("data_dir", path)?,
             schemas_dir: self.get("schemas_dir", path),
+            diagnosis_dir: self.get("diagnosis_dir", path),
             wal_autocheckpoint: self.get("wal_autocheckpoint", value::boolean)?,
             ballast_bytes: self.number("ballast_bytes", value::bytes_or_off)?,
             fold: self.get("fold", value::boolean)?,
@@ -231,6 +251,8 @@ impl Reader<'_> {
             read: self.get("read_token", value::secret),
             admin: self.get("admin_token", value::secret),
             webhook_secret: self.get("webhook_secret", value::secret),
+            signature_skew_s: self.get("signature_skew_s", |text| value::whole(text, 1)),
+            pubsub: self.pubsub()?,
         };
         let bounds = Bounds {
             body_bytes_max: self.number("body_bytes_max", size)?,
@@ -262,6 +284,23 @@ impl Reader<'_> {
         };
         self.together(&bounds, &credentials);
         Some(Config { network, storage, credentials, bounds, audit, log })
+    }
+
+    /// Audience, address and keys go together: each alone would let in anybody whom the issuer knows.
+    fn pubsub(&mut self) -> Option<Option<PubsubIdentity>> {
+        let text = |text: &str| Ok(text.trim().to_owned());
+        let issuer = self.get("pubsub_issuer", text)?;
+        let (audience, email) = (self.get("pubsub_audience", text), self.get("pubsub_email", text));
+        match (audience, email, self.get("pubsub_jwks", |text| Ok(PathBuf::from(text)))) {
+            (Some(audience), Some(email), Some(keys)) => Some(Some(PubsubIdentity { issuer, audience, email, keys })),
+            (None, None, None) => Some(None),
+            _ => {
+                self.problems.push(Problem::Combination(
+                    "pubsub_audience, pubsub_email and pubsub_jwks are needed together; each alone would let in anybody who has an account with the issuer".into(),
+                ));
+                Some(None)
+            }
+        }
     }
 
     /// What is right alone but wrong together.

@@ -73,11 +73,13 @@ fn one<'v>(
     }
 }
 
-/// A path as text: dots between plain names, `['…']` around others as in the normalized paths of RFC 9535 (section 2.7).
+/// A path as text: dots between plain names, `['…']` around others as in the normalized paths of RFC 9535 (section 2.7). What is
+/// longer than so many characters is cut, at a cost that does not grow with what is cut off.
 #[must_use]
-pub fn path_text(path: &[&str]) -> String {
-    let mut out = String::with_capacity(path.iter().map(|name| name.len() + 1).sum());
+pub fn path_text(path: &[&str], chars_max: usize) -> String {
+    let mut out = String::new();
     for name in path {
+        let name = cut(name, chars_max);
         let plain = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
             && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         if plain {
@@ -90,8 +92,23 @@ pub fn path_text(path: &[&str]) -> String {
             name.chars().for_each(|c| escape(c, &mut out));
             out.push_str("']");
         }
+        // A character has at most four bytes.
+        if out.len() > chars_max.saturating_mul(4) {
+            break;
+        }
     }
+    let len = cut(&out, chars_max).len();
+    out.truncate(len);
     out
+}
+
+/// The first characters of a text.
+#[must_use]
+pub fn cut(text: &str, chars: usize) -> &str {
+    if text.len() <= chars {
+        return text;
+    }
+    text.char_indices().nth(chars).and_then(|(at, _)| text.get(..at)).unwrap_or(text)
 }
 
 fn escape(c: char, out: &mut String) {
@@ -118,7 +135,7 @@ mod tests {
     fn check(old: Value, new: Value, depth: Depth, expected: &[&str]) {
         let mut listed = Vec::new();
         changes(old.as_object(), new.as_object(), depth, &mut |path, old, new| {
-            listed.push(format!("{} {old} {new}", path_text(path)));
+            listed.push(format!("{} {old} {new}", path_text(path, 1_000)));
             ControlFlow::Continue(())
         });
         assert_eq!(listed, expected);
@@ -151,10 +168,18 @@ mod tests {
 
     #[test]
     fn names_that_are_not_plain_are_quoted() {
-        let path = |names: &[&str]| path_text(names);
+        let path = |names: &[&str]| path_text(names, 1_000);
         assert_eq!(path(&["tables", "schema.Table", "blocked"]), "tables['schema.Table'].blocked");
         assert_eq!(path(&["", "a"]), "[''].a");
         assert_eq!(path(&["1a", "it's \\ \u{7} \u{8}\t\n\u{c}\ré"]), r"['1a']['it\'s \\ \u0007 \b\t\n\f\ré']");
+    }
+
+    #[test]
+    fn long_paths_are_cut_at_a_character() {
+        assert_eq!(path_text(&["abc", "def"], 5), "abc.d");
+        assert_eq!(path_text(&["éé", "x"], 3), "['é");
+        assert_eq!(path_text(&["a", &"é".repeat(1 << 20), "b"], 100).chars().count(), 100);
+        assert_eq!(path_text(&["a"; 1_000], 7), "a.a.a.a");
     }
 
     #[test]

@@ -8,7 +8,7 @@ mod changes;
 mod members;
 mod strict;
 
-pub use changes::{Depth, changes, path_text};
+pub use changes::{Depth, changes, cut, path_text};
 pub use members::{Members, elements, first_value, member, members, string};
 pub use strict::value;
 

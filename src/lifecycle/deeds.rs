@@ -123,6 +123,7 @@ impl Deed {
             | Signal::TestsStarted(..)
             | Signal::Tested(_)
             | Signal::Run(_)
+            | Signal::News(_)
             | Signal::Unused(_) => None,
         }
     }

@@ -64,7 +64,7 @@ impl State {
         let ended = sync.ended.is_some();
         if ended {
             sync.given = true;
-            out.push(Output::Stage(sync.stage()));
+            out.push(Output::Sync(sync.row()));
         }
         self.counts.total += u64::from(is_new);
         if is_first {
@@ -90,7 +90,7 @@ impl State {
         sync.absorb(fact);
         if sync.ended.is_some() {
             sync.given = true;
-            out.push(Output::Stage(sync.stage()));
+            out.push(Output::Sync(sync.row()));
         }
         if is_new {
             self.counts.total += 1;
@@ -105,7 +105,7 @@ impl State {
         let before = sync.ended.as_ref().map(|end| (Outcome::of(&end.ending), end.key.created_us));
         sync.absorb(fact);
         sync.given = true;
-        out.push(Output::Stage(sync.stage()));
+        out.push(Output::Sync(sync.row()));
         let anchor = sync.anchor;
         let is_end = sync.ended.as_ref().is_some_and(|end| end.key == fact.key);
         self.counts.total += u64::from(is_new);
@@ -141,9 +141,9 @@ impl State {
                 self.last_success_us = Some(key.created_us);
                 self.errors = 0;
                 self.warnings = 0;
-                self.recover(key, sync, out);
+                self.recover(key, Some(sync), out);
             }
-            Outcome::Priority => self.recover(key, sync, out),
+            Outcome::Priority => self.recover(key, Some(sync), out),
             // A second word about the same failure.
             Outcome::Failure if failed_before && self.case.as_ref().is_some_and(Case::is_open) => {
                 if let Some(case) = &mut self.case {
@@ -153,7 +153,7 @@ impl State {
             }
             Outcome::Failure => {
                 self.count_error();
-                self.fail(key, sync, out);
+                self.fail(sync, out);
             }
             Outcome::Rescheduled => {
                 self.count_warning();
@@ -181,7 +181,7 @@ impl State {
         }
     }
 
-    fn fail(&mut self, key: EventKey, sync: &Sync, out: &mut Vec<Output>) {
+    fn fail(&mut self, sync: &Sync, out: &mut Vec<Output>) {
         let known = self.case.as_mut().filter(|case| case.is_open() || self.paused && case.is_paused());
         if let Some(case) = known {
             case.failed(sync);
@@ -189,13 +189,26 @@ impl State {
             return;
         }
         let Some(case) = Case::open(sync) else { return };
+        let task = sync.ended.as_ref().and_then(|end| end.ending.task_type.as_deref());
+        self.broken(case, Some(sync), sync.reason(), task, out);
+    }
+
+    /// Opens an incident.
+    pub(super) fn broken(
+        &mut self,
+        case: Case,
+        sync: Option<&Sync>,
+        reason: Option<&str>,
+        task: Option<&str>,
+        out: &mut Vec<Output>,
+    ) {
         out.push(Output::Incident(case.row()));
-        let reason = sync.reason();
+        let key = case.anchor();
         let summary = match reason {
             Some(reason) => format!("connection broken: {}", words::cut(reason, 200)),
+            None if sync.is_none() => "connection broken".to_owned(),
             None => "connection broken: its sync failed without a reason".to_owned(),
         };
-        let task = sync.ended.as_ref().and_then(|end| end.ending.task_type.as_deref());
         out.push(turn(
             key,
             StageKind::Broken,
@@ -204,7 +217,7 @@ impl State {
                 at: time_text(key.created_us),
                 summary,
                 incident_id: Some(EventId(key).to_string()),
-                sync_id: sync.id.as_ref().map(ToString::to_string),
+                sync_id: sync.and_then(|sync| sync.id.as_ref()).map(ToString::to_string),
                 reason,
                 task_type: task.filter(|task| !task.is_empty()),
                 duration_ms: None,
@@ -214,12 +227,12 @@ impl State {
         self.case = Some(case);
     }
 
-    fn recover(&mut self, key: EventKey, sync: &Sync, out: &mut Vec<Output>) {
+    pub(super) fn recover(&mut self, key: EventKey, sync: Option<&Sync>, out: &mut Vec<Output>) {
         let Some(case) = self.case.as_mut().filter(|case| case.is_open() || case.is_paused()) else { return };
         case.resolve(key, Resolution::Recovered);
         out.push(Output::Incident(case.row()));
         let broken_us = key.created_us.saturating_sub(case.opened_us());
-        let failures = words::count(case.failures().into(), "failed sync");
+        let failures = words::count(case.failures().into(), if sync.is_some() { "failed sync" } else { "error" });
         out.push(turn(
             key,
             StageKind::Recovered,
@@ -228,7 +241,7 @@ impl State {
                 at: time_text(key.created_us),
                 summary: format!("recovered after {} and {failures}", words::duration(broken_us)),
                 incident_id: Some(case.id()),
-                sync_id: sync.id.as_ref().map(ToString::to_string),
+                sync_id: sync.and_then(|sync| sync.id.as_ref()).map(ToString::to_string),
                 reason: None,
                 task_type: None,
                 duration_ms: Some(broken_us / 1_000),

@@ -321,6 +321,60 @@ pub enum Work {
     ValueCut,
 }
 
+/// What a line says of one object of a connection, in systems that log their objects rather than syncs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct News {
+    /// The object's id.
+    pub id: Option<Box<str>>,
+    /// The object's name; `None` for the connection as a whole.
+    pub name: Option<Box<str>>,
+    /// Where it stands, as it was written.
+    pub state: Option<Box<str>>,
+    /// What happened.
+    pub what: Happening,
+}
+
+/// What happened to an object.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Happening {
+    /// It is loaded anew.
+    LoadStarted,
+    /// It was loaded anew.
+    LoadEnded,
+    /// Rows were moved.
+    Moved(Moved),
+    /// Something is left off for so many microseconds.
+    BackOff(i64),
+    /// Something is wrong, or is so no more.
+    Trouble {
+        /// What; the same text when it is over.
+        topic: Box<str>,
+        /// Whether it is over.
+        over: bool,
+        /// In words.
+        text: Option<Box<str>>,
+    },
+    /// Something failed.
+    Failed(Option<Box<str>>),
+    /// Nothing that changes anything.
+    Noted,
+}
+
+/// Rows on their way.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Moved {
+    /// `from_salesforce`, `to_salesforce`, `to_database`.
+    pub direction: Box<str>,
+    /// `QUERY`, `INSERT`, `UPDATE`, `DELETE`.
+    pub operation: Box<str>,
+    /// `SOAP`, `BULK`, where it is said.
+    pub api: Option<Box<str>>,
+    /// How long it took, microseconds.
+    pub took_us: u64,
+    /// Objects and rows; at most 200.
+    pub objects: Vec<(Box<str>, u64)>,
+}
+
 /// What an event says. One variant for each thing that a life does differently about.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Signal {
@@ -382,6 +436,8 @@ pub enum Signal {
     Support(Box<Support>),
     /// `transformation_*`, `transformation_run_*`, `dbt_run_*`.
     Run(Box<RunEvent>),
+    /// What a neighbour of Fivetran says of one of its objects.
+    News(Box<News>),
     /// Something of the account that is no stage of a connection's life: destinations, users, teams, unknown names.
     Unused(Box<str>),
 }
@@ -420,6 +476,7 @@ impl Signal {
             Self::Deleted(_) => "deleted",
             Self::Support(_) => "support",
             Self::Run(_) => "run",
+            Self::News(_) => "news",
             Self::Unused(_) => "unused",
         }
     }

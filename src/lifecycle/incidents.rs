@@ -70,8 +70,20 @@ fn add<T: PartialEq>(list: &mut Vec<T>, item: T) {
 impl Case {
     /// Opened by a sync that failed. `None` when the sync has not ended.
     pub fn open(sync: &Sync) -> Option<Self> {
-        let anchor = sync.ended.as_ref()?.key;
-        let mut case = Self {
+        let mut case = Self::at(sync.ended.as_ref()?.key, sync.duration_us());
+        case.failed(sync);
+        Some(case)
+    }
+
+    /// Opened by something that is no sync.
+    pub fn of_trouble(key: EventKey, text: Option<&str>) -> Self {
+        let mut case = Self::at(key, None);
+        case.troubled(key, text);
+        case
+    }
+
+    fn at(anchor: EventKey, detect_us: Option<Micros>) -> Self {
+        Self {
             anchor,
             resolved: None,
             failures: 0,
@@ -82,10 +94,18 @@ impl Case {
             exceptions: Vec::new(),
             syncs: Vec::new(),
             ids: Vec::new(),
-            detect_us: sync.duration_us(),
-        };
-        case.failed(sync);
-        Some(case)
+            detect_us,
+        }
+    }
+
+    /// Something else is wrong, or still.
+    pub fn troubled(&mut self, key: EventKey, text: Option<&str>) {
+        self.failures = self.failures.saturating_add(1);
+        self.reason = text.map(Into::into).or(self.reason.take());
+        if let Some(reason) = &self.reason {
+            add(&mut self.reasons, reason.clone());
+        }
+        add(&mut self.ids, key);
     }
 
     /// Another sync failed. The reason and the task are those of the latest.
@@ -143,6 +163,11 @@ impl Case {
     /// Whether nothing can change it any more.
     pub fn is_over(&self) -> bool {
         matches!(self.resolved, Some((_, Resolution::Recovered | Resolution::Deleted)))
+    }
+
+    /// The event that opened it.
+    pub fn anchor(&self) -> EventKey {
+        self.anchor
     }
 
     /// Its public id.

@@ -11,6 +11,8 @@ mod deeds;
 mod ends;
 mod fact;
 mod incidents;
+mod neighbours;
+mod objects;
 mod read;
 mod runs;
 mod setup;
@@ -24,13 +26,16 @@ mod tables;
 mod words;
 
 pub use fact::{
-    Action, Change, Channel, Deed, Edit, Ending, Extract, Fact, Import, Labels, Message, Modified, Resync, RunEvent,
-    RunPhase, SchemaChange, Signal, Support, SyncId, TableName, TestResult, Work,
+    Action, Change, Channel, Deed, Edit, Ending, Extract, Fact, Happening, Import, Labels, Message, Modified, Moved,
+    News, Resync, RunEvent, RunPhase, SchemaChange, Signal, Support, SyncId, TableName, TestResult, Work,
 };
+#[cfg(test)]
+use read::signal_of as read_signal;
 use stage::text;
 pub use stage::{Activity, Day, Incident, Output, Run, Stage, StageKind, stage_order, time_json, time_text};
 pub use state::{DAY_US, FOLD_VERSION, Live, State};
 pub use summary::{Health, Status, Summary, SummaryView, SyncCounts};
+pub use sync::SyncRow;
 
 #[cfg(test)]
 mod tests;

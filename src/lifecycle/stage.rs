@@ -3,9 +3,11 @@
 //! In: nothing. Out: types whose `body` is the JSON that answers carry, so that a timeline is read without being rendered again.
 //! A row is known by its anchor, the first event that it speaks of; giving it out again replaces it.
 
+use super::SyncRow;
 use crate::model::{EventKey, Micros, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::cell::RefCell;
 
 /// What a stage is. The order is that of stages at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -191,8 +193,10 @@ pub struct Activity {
 /// A row that a fold gives out. A later one with the same identity replaces an earlier one.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Output {
-    /// A stage that is settled, or changed after it was.
+    /// A stage that is settled, or changed after it was; but for syncs.
     Stage(Stage),
+    /// The same of a sync.
+    Sync(SyncRow),
     /// An incident that was opened, grew or was resolved.
     Incident(Incident),
     /// A day that is over: a later one has begun.
@@ -201,6 +205,17 @@ pub enum Output {
     Run(Run),
     /// A deed.
     Activity(Activity),
+}
+
+impl Output {
+    /// The row with the stage of a sync in the public form.
+    #[must_use]
+    pub fn public(self) -> Self {
+        match self {
+            Self::Sync(row) => row.stage().map_or(Self::Sync(row), Self::Stage),
+            row => row,
+        }
+    }
 }
 
 /// A moment as JSON: RFC 3339 in UTC with three decimals, or six where it has them. The same for every delivery of an event,
@@ -224,11 +239,25 @@ pub fn time_text(us: Micros) -> String {
     text
 }
 
+/// Above this the buffer is not kept.
+const SCRATCH_BYTES_MAX: usize = 1 << 20;
+
+thread_local! {
+    static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
 /// A public form as JSON text. They are plain data: strings, numbers and lists.
 pub(super) fn text(body: &impl Serialize) -> String {
-    let mut json = Vec::with_capacity(2048);
-    if serde_json::to_writer(&mut json, body).is_err() {
-        return String::new();
-    }
-    String::from_utf8(json).unwrap_or_default()
+    SCRATCH.with_borrow_mut(|json| {
+        json.clear();
+        if serde_json::to_writer(&mut *json, body).is_err() {
+            return String::new();
+        }
+        // As large as it is: rows wait in memory by the thousand.
+        let text = std::str::from_utf8(json).unwrap_or_default().to_owned();
+        if json.capacity() > SCRATCH_BYTES_MAX {
+            *json = Vec::new();
+        }
+        text
+    })
 }

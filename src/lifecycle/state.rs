@@ -4,9 +4,10 @@
 //! fact; two states that met the same facts are equal.
 
 use super::{
-    Day, Fact, Health, Labels, Output, Status, Summary, SyncCounts,
+    Day, Fact, Health, Labels, Output, Status, Summary, SyncCounts, SyncRow,
     deeds::Waiting,
     incidents::Case,
+    objects::Objects,
     runs::Runs,
     setup::SetupTests,
     sync::{Outcome, Trigger},
@@ -17,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// Number of the rules. Rows made under other rules are made anew when a store is opened.
-pub const FOLD_VERSION: i64 = 1;
+pub const FOLD_VERSION: i64 = 2;
 
 /// Microseconds of a day.
 pub const DAY_US: Micros = 86_400_000_000;
@@ -71,8 +72,13 @@ pub struct State {
     pub(super) errors: u64,
     pub(super) warnings: u64,
     pub(super) schema_change_days: Vec<(i64, u64)>,
+    /// The longest time from a sync's first event to its end, of those that were given out.
+    pub(super) longest_us: Micros,
     pub(super) day: Option<Day>,
     pub(super) unused: BTreeMap<String, u64>,
+    /// Objects and troubles of systems that log those; empty for Fivetran.
+    #[serde(skip_serializing_if = "Objects::is_empty")]
+    pub(super) objects: Objects,
 }
 
 /// The last end that says anything about the connection. A canceled sync does not.
@@ -109,6 +115,7 @@ impl State {
     /// Steps over facts that are sorted by their keys and all later, in microseconds, than [`State::last_us`]. Facts of one
     /// microsecond must come together.
     pub fn fold(&mut self, facts: &[Fact], out: &mut Vec<Output>) {
+        let before = out.len();
         for moment in facts.chunk_by(|one, other| one.key.created_us == other.key.created_us) {
             match moment {
                 [fact] => self.step(fact, out),
@@ -121,6 +128,17 @@ impl State {
                 }
             }
         }
+        for row in &out[before..] {
+            if let Output::Sync(SyncRow { anchor, until_us: Some(until), .. }) = row {
+                self.longest_us = self.longest_us.max(until.saturating_sub(anchor.created_us));
+            }
+        }
+    }
+
+    /// No sync that was given out took longer, from its first event to its end, microseconds.
+    #[must_use]
+    pub fn longest_us(&self) -> Micros {
+        self.longest_us
     }
 
     /// When the last fact was; `None` before the first.
@@ -220,6 +238,11 @@ impl State {
         }
     }
 
+    /// Whether nothing is known of how it works.
+    fn has_not_run(&self) -> bool {
+        self.counts.total == 0 && self.settled.is_none()
+    }
+
     /// Where the connection stands.
     #[must_use]
     pub fn status(&self) -> Status {
@@ -227,7 +250,7 @@ impl State {
             Status::Deleted
         } else if self.paused {
             Status::Paused
-        } else if self.counts.total == 0 {
+        } else if self.has_not_run() {
             match self.setup_status.as_deref() {
                 Some("incomplete" | "broken") => Status::SetupIncomplete,
                 _ => Status::New,
@@ -252,7 +275,7 @@ impl State {
             Health::Deleted
         } else if self.paused {
             Health::Paused
-        } else if self.counts.total == 0 {
+        } else if self.has_not_run() {
             Health::Incomplete
         } else if self.is_failing() {
             Health::Broken
@@ -302,6 +325,7 @@ impl State {
             last_event_us: self.last_us,
             events: self.events,
             unused: self.unused.clone(),
+            mappings: self.objects.view(),
             day: self.day.unwrap_or_default(),
         })
     }
@@ -313,7 +337,7 @@ impl State {
         let given = |row| Live { row, given: true };
         self.syncs
             .all()
-            .map(|sync| Live { row: Output::Stage(sync.stage()), given: sync.given })
+            .map(|sync| Live { row: Output::Sync(sync.row()), given: sync.given })
             .chain(self.waiting.stages().map(|stage| given(Output::Stage(stage))))
             .chain(self.tests.iter().map(|tests| given(Output::Stage(tests.stage()))))
             .chain(self.case.iter().map(|case| given(Output::Incident(case.row()))))

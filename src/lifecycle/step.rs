@@ -179,6 +179,7 @@ impl State {
                 out.extend(self.runs.take(fact, event).into_iter().map(Output::Run));
                 true
             }
+            Signal::News(news) => self.news(fact, news, out),
             Signal::Unused(_) => false,
         };
         if !told {

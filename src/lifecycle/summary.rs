@@ -228,6 +228,9 @@ pub struct Summary {
     pub unused: BTreeMap<String, u64>,
     /// Today's counts: of the day of the last event.
     pub day: super::Day,
+    /// Mappings of a Heroku Connect add-on, in the public form.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mappings: Vec<Value>,
 }
 
 impl Summary {
@@ -272,6 +275,7 @@ impl Summary {
             first_event_at: time(self.first_event_us),
             last_event_at: time(self.last_event_us),
             events: self.events,
+            mappings: &self.mappings,
         }
     }
 
@@ -313,6 +317,8 @@ pub struct SummaryView<'s> {
     first_event_at: Option<String>,
     last_event_at: Option<String>,
     events: u64,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    mappings: &'s [Value],
 }
 
 #[cfg(test)]

@@ -3,9 +3,12 @@
 //! In: facts that belong to it, in order. Out: its stage. What was not seen (start, end) is said to be missing and never
 //! guessed. Bounded: tables by [`super::tables`], messages and ids by number.
 
+mod kept;
 mod view;
 
-use super::{Ending, Fact, Import, Message, Signal, Stage, StageKind, SyncId, Work, tables::Tables};
+pub use kept::SyncRow;
+
+use super::{Ending, Fact, Import, Message, Signal, SyncId, Work, tables::Tables};
 use crate::model::{EventKey, Level, Micros};
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +16,11 @@ use serde::{Deserialize, Serialize};
 const MESSAGES_MAX: usize = 20;
 /// Most events that a sync names; the others are counted and found by its id.
 const IDS_MAX: usize = 20;
+
+/// The documented statuses.
+const STATUSES: [&str; 5] = ["SUCCESSFUL", "FAILURE", "FAILURE_WITH_TASK", "RESCHEDULED", "CANCELED"];
+/// No end was seen, and a later sync began.
+const INTERRUPTED: &str = "INTERRUPTED";
 
 /// What kind of sync it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,12 +98,17 @@ impl Outcome {
     /// Statuses are compared without case. `FAILED` and `CANCELLED` were reported beside the documented spellings.
     /// Source: Fivetran log documentation, `sync_end`; `fivetran.md` section 3.4.
     pub fn of(ending: &Ending) -> Self {
-        let status = ending.status.as_deref().unwrap_or_default().to_ascii_uppercase();
-        match status.as_str() {
+        Self::told(ending.status.as_deref().unwrap_or_default(), ending.reason.as_deref())
+    }
+
+    fn told(status: &str, reason: Option<&str>) -> Self {
+        match status.to_ascii_uppercase().as_str() {
             "SUCCESSFUL" | "SUCCESS" => Self::Success,
-            "RESCHEDULED" if is_intended(ending) => Self::Priority,
+            "RESCHEDULED" if is_intended(reason) => Self::Priority,
             "RESCHEDULED" => Self::Rescheduled,
             "CANCELED" | "CANCELLED" => Self::Canceled,
+            // A backup that misses objects is not one to rely on.
+            "COMPLETED_WITH_ERRORS" => Self::Failure,
             status if status.starts_with("FAIL") => Self::Failure,
             _ => Self::Unknown,
         }
@@ -103,8 +116,8 @@ impl Outcome {
 }
 
 /// A priority-first sync says that it was put off on purpose.
-fn is_intended(ending: &Ending) -> bool {
-    ending.reason.as_deref().is_some_and(|reason| reason.to_lowercase().contains("intended behavior"))
+fn is_intended(reason: Option<&str>) -> bool {
+    reason.is_some_and(|reason| reason.to_lowercase().contains("intended behavior"))
 }
 
 /// First and last moment of a phase.
@@ -291,6 +304,7 @@ impl Sync {
             | Signal::Deleted(_)
             | Signal::Support(_)
             | Signal::Run(_)
+            | Signal::News(_)
             | Signal::Unused(_) => {}
         }
         match severity(fact) {
@@ -350,37 +364,18 @@ impl Sync {
     }
 
     /// Its status in the public form.
-    pub fn status(&self) -> String {
+    pub fn status(&self) -> &str {
         match (&self.ended, self.superseded) {
-            (Some(end), _) => match &end.ending.status {
+            (Some(end), _) => match end.ending.status.as_deref() {
                 Some(status) => {
                     // One spelling for the documented ones.
-                    let upper = status.to_ascii_uppercase();
-                    match upper.as_str() {
-                        "SUCCESSFUL" | "FAILURE" | "FAILURE_WITH_TASK" | "RESCHEDULED" | "CANCELED" => upper,
-                        _ => status.to_string(),
-                    }
+                    let known = STATUSES.into_iter().find(|known| known.eq_ignore_ascii_case(status));
+                    known.unwrap_or(status)
                 }
-                None => "UNKNOWN".to_owned(),
+                None => "UNKNOWN",
             },
-            (None, Some(_)) => "INTERRUPTED".to_owned(),
-            (None, None) => "RUNNING".to_owned(),
-        }
-    }
-
-    /// Its stage as it stands.
-    pub fn stage(&self) -> Stage {
-        let status = self.status();
-        let ended = self.ended.as_ref().map(|end| end.key.created_us);
-        let body = view::Body::of(self, &status, ended);
-        Stage {
-            anchor: self.anchor,
-            kind: StageKind::Sync,
-            until_us: ended,
-            sync_id: self.id.as_ref().map(ToString::to_string),
-            body: super::text(&body),
-            status: Some(status),
-            schema_change: false,
+            (None, Some(_)) => INTERRUPTED,
+            (None, None) => "RUNNING",
         }
     }
 }

@@ -5,7 +5,7 @@
 //! [`OPEN_MAX`] open syncs, [`RECENT_MAX`] ended ones that late lines may still join, [`CLOSED_MAX`] ids of older ones.
 
 use super::{
-    Channel, Fact, Output, Signal, SyncId, Work,
+    Channel, Fact, Happening, Output, Signal, SyncId, Work,
     sync::{Sync, SyncKind},
 };
 use crate::model::{EventKey, Micros};
@@ -81,6 +81,7 @@ fn claim(fact: &Fact) -> Claim {
         | Signal::Deleted(_)
         | Signal::Support(_)
         | Signal::Run(_)
+        | Signal::News(_)
         | Signal::Unused(_) => Claim::Never,
     }
 }
@@ -102,6 +103,16 @@ fn rank(fact: &Fact, begins: bool) -> (u8, u8) {
         Signal::ReadStart | Signal::WriteStart(_) => (if begins { 3 } else { 0 }, 1),
         Signal::ReadEnd | Signal::WriteEnd(_) => (if begins { 3 } else { 0 }, 4),
         Signal::RecordsModified(_) => (if begins { 3 } else { 0 }, 3),
+        // Lines of a second carry one time; a load is told in this order.
+        Signal::News(news) => match &news.what {
+            Happening::LoadStarted => (2, 0),
+            Happening::Failed(_) | Happening::Trouble { over: false, .. } | Happening::Noted => (3, 1),
+            Happening::BackOff(_) => (3, 2),
+            Happening::Moved(moved) if &*moved.direction == "from_salesforce" => (3, 3),
+            Happening::Moved(_) => (3, 4),
+            Happening::Trouble { over: true, .. } => (3, 8),
+            Happening::LoadEnded => (3, 9),
+        },
         Signal::Processed(..)
         | Signal::Extracted(_)
         | Signal::ApiCall
@@ -212,7 +223,7 @@ impl Syncs {
         // It is known to have run: whoever was overtaken before is given out as broken off.
         for sync in self.open.iter_mut().filter(|sync| sync.superseded.is_some() && !sync.given) {
             sync.given = true;
-            out.push(Output::Stage(sync.stage()));
+            out.push(Output::Sync(sync.row()));
         }
         self.tidy(out);
     }
@@ -238,7 +249,7 @@ impl Syncs {
         for sync in self.open.iter_mut().filter(|sync| sync.is_running()) {
             sync.superseded = Some(at);
             sync.given = true;
-            out.push(Output::Stage(sync.stage()));
+            out.push(Output::Sync(sync.row()));
         }
     }
 
@@ -269,7 +280,7 @@ impl Syncs {
     fn give_up(&mut self, at: usize, out: &mut Vec<Output>) {
         let mut sync = self.open.remove(at);
         sync.given = true;
-        out.push(Output::Stage(sync.stage()));
+        out.push(Output::Sync(sync.row()));
         if let Some(id) = sync.id {
             self.close(id);
         }

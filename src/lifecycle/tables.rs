@@ -4,7 +4,7 @@
 //! entry for each schema and table. A write window belongs to the schema whose rows come with it, because two schemas of one
 //! connection may hold tables of one name. Bounded: past [`TABLES_MAX`] names, rows are only added up.
 
-use super::{Modified, TableName, time_text};
+use super::{Modified, TableName};
 use crate::model::Micros;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::{borrow::Cow, collections::BTreeMap};
@@ -170,15 +170,21 @@ pub struct Tables {
     omitted: u64,
 }
 
-/// A table in the public form.
-#[derive(Debug, Serialize)]
+/// A table as it is shown.
+#[derive(Debug)]
 pub struct TableView<'t> {
-    schema: Option<&'t str>,
-    table: &'t str,
-    write_started_at: Option<String>,
-    write_ended_at: Option<String>,
-    records_read: Option<u64>,
-    rows: Cow<'t, Rows>,
+    /// Its schema, where that is known.
+    pub schema: Option<Cow<'t, str>>,
+    /// Its name.
+    pub table: Cow<'t, str>,
+    /// The first write's start.
+    pub started: Option<Micros>,
+    /// The last write's end.
+    pub ended: Option<Micros>,
+    /// Records read for it.
+    pub read: Option<u64>,
+    /// Rows written to it.
+    pub rows: Cow<'t, Rows>,
 }
 
 fn lower(text: &str) -> Cow<'_, str> {
@@ -253,17 +259,12 @@ impl Tables {
         self.omitted
     }
 
-    /// Records read for all tables; `None` where nobody said.
-    pub fn records_read(&self) -> Option<u64> {
-        self.groups.values().filter_map(|group| group.read).reduce(u64::saturating_add)
-    }
-
     /// How many tables rows were written to, or writes were seen of.
     pub fn written(&self) -> usize {
         self.groups.values().map(|group| group.entries.len().max(usize::from(group.window.is_some()))).sum()
     }
 
-    /// Every table in the public form, by name and schema.
+    /// Every table as it is shown, by name and schema.
     pub fn views(&self) -> Vec<TableView<'_>> {
         let mut views = Vec::with_capacity(self.groups.len());
         for (name, group) in &self.groups {
@@ -274,12 +275,12 @@ impl Tables {
 }
 
 fn group_views<'t>(name: &'t str, group: &'t Group, views: &mut Vec<TableView<'t>>) {
-    let view = |schema, table, started: Option<Micros>, ended: Option<Micros>, read, rows| TableView {
-        schema,
-        table,
-        write_started_at: started.map(time_text),
-        write_ended_at: ended.map(time_text),
-        records_read: read,
+    let view = |schema: Option<&'t str>, table: &'t str, started, ended, read, rows| TableView {
+        schema: schema.map(Cow::Borrowed),
+        table: Cow::Borrowed(table),
+        started,
+        ended,
+        read,
         rows,
     };
     let unclaimed = group.window.as_ref().filter(|window| window.owner.is_none());

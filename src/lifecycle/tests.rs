@@ -49,7 +49,8 @@ fn seen(state: &State, out: &[Output]) -> BTreeMap<String, String> {
     let mut seen = BTreeMap::new();
     let live = state.live();
     for row in out.iter().chain(live.iter().map(|live| &live.row)) {
-        let (key, text) = match row {
+        let (key, text) = match row.clone().public() {
+            Output::Sync(it) => panic!("a sync that cannot be read: {it:?}"),
             Output::Stage(it) => (format!("stage {:?} {:?}", it.anchor, it.kind), it.body.clone()),
             Output::Incident(it) => (format!("incident {:?}", it.anchor), it.body.clone()),
             Output::Day(it) => (format!("day {}", it.day), format!("{it:?}")),

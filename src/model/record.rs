@@ -39,6 +39,10 @@ pub struct Hints {
     pub level: Option<String>,
     /// The destination, where the path or a label names it.
     pub destination: Option<String>,
+    /// The system that wrote it, where that is not Fivetran.
+    pub source: Option<super::Source>,
+    /// The text as it came, where the payload was made of it.
+    pub original: Option<std::sync::Arc<str>>,
 }
 
 /// Why one item of an otherwise readable body is not a record. Its bytes go to quarantine.

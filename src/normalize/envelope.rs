@@ -160,7 +160,7 @@ pub(super) fn read(found: &Found<'_>, received_us: Micros) -> Result<Normalized,
         Some(raw) => Some(json::value(raw).map_err(|error| format!("data is not JSON: {}", json::reason(&error)))?),
     };
     let event = Event {
-        source: Source::Fivetran,
+        source: found.hints.source.unwrap_or(Source::Fivetran),
         name,
         original_name,
         family: Family::Other,

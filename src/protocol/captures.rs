@@ -25,7 +25,7 @@ struct Request {
 
 impl Request {
     fn head(&self) -> Head<'_> {
-        Head { method: &self.method, path: &self.path, query: &self.query, headers: &self.headers }
+        Head::new(&self.method, &self.path, &self.query, &self.headers)
     }
 
     fn from_http(bytes: &[u8]) -> Self {
@@ -190,6 +190,98 @@ fn loki_senders_are_understood() {
 }
 
 #[test]
+fn drains_are_understood() {
+    check(
+        &logplex::Logplex,
+        &[(
+            "synthetic-logplex",
+            Some("pass"),
+            &[
+                "2022-02-28T20:41:10Z info text 280 ?",
+                "2022-02-28T20:41:11Z info text 295 ?",
+                "2022-02-28T20:41:12Z debug text 295 ?",
+                "2022-02-28T20:41:14Z WARNING json 240 ?",
+            ],
+        )],
+    );
+}
+
+#[test]
+fn datadog_senders_are_understood() {
+    let key = Some("0123456789abcdef0123456789abcdef");
+    check(
+        &datadog::Datadog,
+        &[
+            ("datadog-api-client-py", key, &["- - json 491 sync_end", "- warn json 543 warning"]),
+            ("datadog-api-client-py-deflate", key, &["- - json 491 sync_end", "- warn json 543 warning"]),
+            ("datadog-api-client-py-gzip", key, &["- - json 491 sync_end", "- warn json 543 warning"]),
+            ("datadog-api-client-py-zstd1", key, &["- - json 491 sync_end", "- warn json 543 warning"]),
+            ("datadog-winston", key, &["- - json 351 sync_end"]),
+            ("synthetic-datadog-agent", key, &["2026-08-17T09:41:23.518Z info json 524 sync_end"]),
+            ("synthetic-datadog-empty", key, &[]),
+        ],
+    );
+}
+
+#[test]
+fn new_relic_senders_are_understood() {
+    let key = Some("eu01xx0000000000000000000000000000000000");
+    check(
+        &new_relic::NewRelic,
+        &[
+            ("newrelic-telemetry-sdk-node", key, &["2026-08-17T09:41:23.518Z INFO json 441 sync_end"]),
+            (
+                "newrelic-telemetry-sdk-py",
+                key,
+                &["2026-08-17T09:41:23.518Z INFO json 441 sync_end", "2026-08-17T09:41:20.001Z WARN json 485 warning"],
+            ),
+            (
+                "synthetic-newrelic-simple",
+                key,
+                &["2026-08-17T09:41:23.518Z - json 432 sync_end", "2026-08-17T09:41:23Z - json 54 ?"],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn dynatrace_senders_are_understood() {
+    let token = Some("dt0c01.EXAMPLE0000000000000000.0000000000000000000000000000000000000000000000000000000000000000");
+    check(
+        &dynatrace::Dynatrace,
+        &[
+            (
+                "synthetic-dynatrace-content",
+                token,
+                &["2026-08-17T09:41:23.518Z INFO json 571 sync_end", "2026-08-17T09:41:20.001Z warn json 623 warning"],
+            ),
+            ("synthetic-dynatrace-spread", token, &["2026-08-17T09:41:23.518Z INFO json 534 sync_end"]),
+            ("synthetic-dynatrace-text", token, &["- - json 315 sync_end"]),
+        ],
+    );
+}
+
+#[test]
+fn otlp_exporters_are_understood() {
+    let token = Some(TOKEN);
+    check(
+        &otlp::Otlp,
+        &[
+            ("otel-js-http", token, &["2026-08-17T09:41:23.518Z INFO json 315 sync_end"]),
+            ("otel-js-http-gzip", token, &["2026-08-17T09:41:23.518Z INFO json 315 sync_end"]),
+            ("otel-js-proto", token, &["2026-08-17T09:41:23.518Z INFO json 315 sync_end"]),
+            ("otel-js-proto-gzip", token, &["2026-08-17T09:41:23.518Z INFO json 315 sync_end"]),
+            ("otel-python-proto", token, &["2026-08-17T09:41:23.517999872Z INFO json 315 sync_end"]),
+            ("otel-python-proto-deflate", token, &["2026-08-17T09:41:23.517999872Z INFO json 315 sync_end"]),
+            ("otel-python-proto-gzip", token, &["2026-08-17T09:41:23.517999872Z INFO json 315 sync_end"]),
+            ("otel-rust-json", token, &["2026-08-17T09:41:23.518Z INFO text 333 sync_end"]),
+            ("otel-rust-proto", token, &["2026-08-17T09:41:23.518Z INFO text 333 sync_end"]),
+            ("otel-rust-proto-gzip", token, &["2026-08-17T09:41:23.518Z INFO text 333 sync_end"]),
+        ],
+    );
+}
+
+#[test]
 fn webhooks_are_understood() {
     check(
         &fivetran_webhook::FivetranWebhook,
@@ -226,4 +318,109 @@ fn captured_signatures_fit_the_bytes_that_decoding_gets() {
         mac.update(&request.body);
         mac.verify_slice(&hex::decode(signature).unwrap()).unwrap();
     }
+}
+
+/// Whether a captured signature fits its request, and how far its date is from when it was recorded.
+fn signed(protocol: &dyn Protocol, request: &Request, token: &str) -> (String, bool, u64) {
+    // 2026-11-20T13:14:05Z: all were recorded within two minutes of it.
+    let head = Head { now_us: 1_795_180_445_000_000, ..request.head() };
+    let Ok(Credential::Signed(signed)) = protocol.credential(&head) else { panic!("no signature") };
+    assert!(!signed.fits("another", &request.body));
+    assert!(!signed.fits(token, &request.body[1..]));
+    (signed.token_name().to_owned(), signed.fits(token, &request.body), signed.off_by_s())
+}
+
+#[test]
+fn azure_collectors_senders_are_understood_and_their_signatures_fit() {
+    let items: &[&str] = &["- - json 333 sync_end", "- - json 373 warning"];
+    let timed: &[&str] =
+        &["2026-08-17T09:41:23.518Z - json 333 sync_end", "2026-08-17T09:41:20.001Z - json 373 warning"];
+    let protocol = &azure_data_collector::AzureDataCollector;
+    check(
+        protocol,
+        &[("azure-data-collector-py", None, items), ("azure-log-analytics-data-collector-api-py", None, timed)],
+    );
+    for request in requests(protocol.name()).values() {
+        let workspace = "d9a8b7c6-1111-2222-3333-444455556666".to_owned();
+        assert_eq!(signed(protocol, request, &"0123456789abcdef".repeat(4)), (workspace, true, 114));
+    }
+}
+
+#[test]
+fn azure_ingestion_senders_are_understood() {
+    check(
+        &azure_logs_ingestion::AzureLogsIngestion,
+        &[("azure-monitor-ingestion-py", Some("dummy-aad-token"), &["- - json 333 sync_end", "- - json 373 warning"])],
+    );
+}
+
+#[test]
+fn cloudwatch_senders_are_understood_and_their_signatures_fit() {
+    let protocol = &cloudwatch_logs::CloudwatchLogs;
+    let nothing: &[&str] = &[];
+    check(
+        protocol,
+        &[
+            ("aws-sdk-js-v3-putlogevents", None, &["2026-08-17T09:41:23.518Z - text 315 sync_end"]),
+            ("boto3-createloggroup", None, nothing),
+            ("boto3-createlogstream", None, nothing),
+            ("boto3-describeloggroups", None, nothing),
+            ("boto3-describelogstreams", None, nothing),
+            (
+                "boto3-putlogevents",
+                None,
+                &["2026-08-17T09:41:20.001Z - text 370 warning", "2026-08-17T09:41:23.518Z - text 333 sync_end"],
+            ),
+            ("boto3-putlogevents-sessiontoken", None, &["2026-08-17T09:41:23.518Z - text 333 sync_end"]),
+            ("watchtower", None, nothing),
+            ("watchtower-2", None, nothing),
+            (
+                "watchtower-3",
+                None,
+                &["2026-11-20T13:12:11.795Z - text 333 sync_end", "2026-11-20T13:12:11.795Z - text 370 warning"],
+            ),
+            ("winston-cloudwatch", None, nothing),
+            ("winston-cloudwatch-2", None, nothing),
+            ("winston-cloudwatch-3", None, &["2026-11-20T13:15:07.345Z - text 421 sync_end"]),
+        ],
+    );
+    for (name, request) in requests(protocol.name()) {
+        let (key_id, fits, off_by_s) = signed(protocol, &request, "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
+        assert!(fits && key_id.ends_with("IAIOSFODNN7EXAMPLE") && off_by_s <= 120, "{name}");
+    }
+}
+
+#[test]
+fn firehose_deliveries_are_understood() {
+    let token = Some("secret123");
+    check(
+        &firehose::Firehose,
+        &[
+            (
+                "synthetic-firehose-cloudwatch",
+                token,
+                &["2026-08-17T09:41:20.001Z - text 370 warning", "2026-08-17T09:41:23.518Z - text 333 sync_end"],
+            ),
+            ("synthetic-firehose-plain", token, &["- - json 333 sync_end"]),
+        ],
+    );
+}
+
+#[test]
+fn google_logging_senders_are_understood() {
+    check(
+        &google_entries_write::GoogleEntriesWrite,
+        &[
+            ("google-cloud-logging-node", Some("dummy"), &["2026-11-20T13:14:29.921999931Z INFO json 315 sync_end"]),
+            ("google-cloud-logging-py-http", None, &["- INFO json 333 sync_end"]),
+            ("google-cloud-logging-py-http-batch", None, &["- WARNING text 370 warning", "- INFO json 333 sync_end"]),
+        ],
+    );
+}
+
+#[test]
+fn pubsub_pushes_are_understood() {
+    let identity = Some("HEADER.PAYLOAD.SIGNATURE");
+    let expected: &[&str] = &["2026-08-17T09:41:23.518Z INFO json 315 sync_end"];
+    check(&pubsub_push::PubsubPush, &[("synthetic-pubsub-push", identity, expected)]);
 }

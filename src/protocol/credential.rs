@@ -57,7 +57,7 @@ mod tests {
     fn check(header: Option<&str>, query: &str, expected: Result<&[&str], AuthError>) {
         let headers: Vec<(String, String)> =
             header.map(|value| ("Authorization".to_owned(), value.to_owned())).into_iter().collect();
-        let head = Head { method: "POST", path: "/v1/events", query, headers: &headers };
+        let head = Head::new("POST", "/v1/events", query, &headers);
         let shown = common_credential(&head);
         let candidates = shown.as_ref().map(|credential| credential.candidates().collect());
         let expected = expected.as_ref().map(|texts| texts.to_vec());

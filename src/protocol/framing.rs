@@ -5,7 +5,7 @@
 //! every protocol whose bodies are streams of values, so that they agree on what a stream is.
 
 use super::{DecodeError, Decoded, Limits};
-use crate::model::{Record, RecordError};
+use crate::model::{Hints, Payload, Record, RecordError};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -130,6 +130,39 @@ fn skip_gap(text: &str, mut at: usize) -> usize {
     }
 }
 
+/// Reads a list (whose text is known to be well formed) element by element and hands each to `use_it` with its own text. An element
+/// that is no `T` becomes an unreadable item that says it was `expected`.
+///
+/// # Errors
+/// There are too many.
+pub fn each<'b, T: Deserialize<'b>>(
+    list: &'b RawValue,
+    body: &'b [u8],
+    items: &mut Items<'b>,
+    expected: &str,
+    mut use_it: impl FnMut(T, &'b str, &mut Items<'b>) -> Result<(), DecodeError>,
+) -> Result<(), DecodeError> {
+    let text = list.get();
+    let mut values = Values::new(text, 0);
+    // Neither walking nor skipping can fail.
+    while let Ok(Some(start)) = values.seek() {
+        match values.read::<T>() {
+            Ok(element) => use_it(element, &text[start..values.position()], items)?,
+            Err(error) => {
+                if values.read::<&RawValue>().is_err() {
+                    break;
+                }
+                let reason = match error.classify() {
+                    serde_json::error::Category::Data => format!("expected {expected}"),
+                    _ => not_json(&error),
+                };
+                items.unreadable(reason, range_in(body, &text[start..values.position()]))?;
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Lines with where they begin, their line feeds included.
 pub fn lines(body: &[u8], mut at: usize) -> impl Iterator<Item = (usize, &[u8])> {
     std::iter::from_fn(move || {
@@ -239,6 +272,28 @@ impl<'b> Items<'b> {
             return Ok(());
         }
         Err(DecodeError::too_large(format!("more than {} records in one request; send smaller ones", self.records_max)))
+    }
+
+    /// Adds each line that is not blank as a record of its own; `hints` are what is known about all of them.
+    ///
+    /// # Errors
+    /// There are too many.
+    pub fn lines(&mut self, body: &'b [u8], hints: &Hints) -> Result<(), DecodeError> {
+        for (at, line) in lines(body, bom_len(body)) {
+            let kept = line.trim_ascii_end();
+            if !kept.is_empty() {
+                match std::str::from_utf8(kept) {
+                    Ok(text) => {
+                        self.record(Record { payload: Payload::Text(Cow::Borrowed(text)), hints: hints.clone() })?;
+                    }
+                    Err(error) => {
+                        let reason = format!("not UTF-8: byte {} of the line", error.valid_up_to());
+                        self.unreadable(reason, at..at + kept.len())?;
+                    }
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The items added since `from`, for what is learned about them later.

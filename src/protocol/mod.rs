@@ -6,25 +6,53 @@
 //! store. A new protocol is a folder here and a line in [`PROTOCOLS`]; metrics, authentication,
 //! quarantine and the contract tests loop over that list.
 
-use crate::model::{Record, RecordError};
+use crate::model::{Micros, Record, RecordError};
 use std::{borrow::Cow, sync::Arc};
 
+pub mod azure_data_collector;
+pub mod azure_logs_ingestion;
 #[cfg(test)]
 mod captures;
+pub mod cloudwatch_logs;
 mod credential;
+pub mod datadog;
+pub mod dynatrace;
+pub mod firehose;
 pub mod fivetran_webhook;
 pub mod framing;
+pub mod google_entries_write;
+pub mod logplex;
 pub mod loki;
 pub mod native;
+pub mod new_relic;
+pub mod otlp;
 pub mod problem;
 mod protobuf;
+pub mod pubsub_push;
+mod signature;
 pub mod splunk_hec;
 
 pub use credential::common_credential;
+pub use signature::{Signature, Signed};
 
-/// Every protocol that is served. Order does not matter: routes are exact.
-pub static PROTOCOLS: &[&dyn Protocol] =
-    &[&native::Native, &splunk_hec::SplunkHec, &fivetran_webhook::FivetranWebhook, &loki::Loki];
+/// Every protocol that is served. Order does not matter: no two may claim the same.
+pub static PROTOCOLS: &[&dyn Protocol] = &[
+    &native::Native,
+    &splunk_hec::SplunkHec,
+    &fivetran_webhook::FivetranWebhook,
+    &loki::Loki,
+    &logplex::Logplex,
+    &datadog::Datadog,
+    &new_relic::NewRelic,
+    &dynatrace::Dynatrace,
+    &otlp::Otlp,
+    &azure_data_collector::AzureDataCollector,
+    &azure_logs_ingestion::AzureLogsIngestion,
+    &cloudwatch_logs::CloudwatchLogs,
+    &firehose::Firehose,
+    &google_entries_write::GoogleEntriesWrite,
+    &pubsub_push::PubsubPush,
+];
 
 /// One wire format, both directions. Implementations hold no state and touch no network.
 pub trait Protocol: Send + Sync {
@@ -90,14 +118,70 @@ pub trait Protocol: Send + Sync {
     fn health_reply(&self, head: &Head<'_>, health: Health) -> Reply;
 }
 
-/// A path (exact, without a trailing slash; the server ignores one) and what it serves.
+/// A path and what it serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Route {
-    /// `/services/collector/event`.
+    /// `/services/collector/event`: exact, without a trailing slash (the server ignores one). A segment that is `*` stands for
+    /// any one segment that is not empty: `/v1/input/*`. An exact path goes before one with such segments.
     pub path: &'static str,
     /// What happens there.
     pub serves: Serves,
+    /// A header and how its value has to begin for the route to be meant, where a path alone says too little
+    /// (`POST /` of AWS). The name is in lower case.
+    pub only_with: Option<(&'static str, &'static str)>,
 }
+
+impl Route {
+    /// A route that takes events.
+    #[must_use]
+    pub const fn ingest(path: &'static str) -> Self {
+        Self { path, serves: Serves::Ingest, only_with: None }
+    }
+
+    /// A route that answers questions about acknowledgements.
+    #[must_use]
+    pub const fn acks(path: &'static str) -> Self {
+        Self { path, serves: Serves::Acks, only_with: None }
+    }
+
+    /// A route that answers probes.
+    #[must_use]
+    pub const fn health(path: &'static str) -> Self {
+        Self { path, serves: Serves::Health, only_with: None }
+    }
+
+    /// The same, but only for requests whose header `name` (in lower case) begins with `prefix`.
+    #[must_use]
+    pub const fn only_with(mut self, name: &'static str, prefix: &'static str) -> Self {
+        self.only_with = Some((name, prefix));
+        self
+    }
+
+    /// Whether a path may stand for many.
+    #[must_use]
+    pub fn is_pattern(&self) -> bool {
+        self.path.split('/').any(|segment| segment == ANY_SEGMENT)
+    }
+
+    /// Whether a path (percent-encoded, without a trailing slash) is this route's.
+    #[must_use]
+    pub fn fits_path(&self, path: &str) -> bool {
+        let mut segments = path.split('/');
+        let fits = self.path.split('/').all(|wanted| {
+            segments.next().is_some_and(|found| found == wanted || wanted == ANY_SEGMENT && !found.is_empty())
+        });
+        fits && segments.next().is_none()
+    }
+
+    /// Whether the headers are those that the route asks for.
+    #[must_use]
+    pub fn fits_headers(&self, headers: &dyn Headers) -> bool {
+        self.only_with.is_none_or(|(name, prefix)| headers.get(name).is_some_and(|value| value.starts_with(prefix)))
+    }
+}
+
+/// A segment of a route that stands for any one.
+const ANY_SEGMENT: &str = "*";
 
 /// What a route does, and so which methods it takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,6 +205,11 @@ pub struct Head<'h> {
     pub query: &'h str,
     /// The headers.
     pub headers: &'h dyn Headers,
+    /// The time by our clock when the head had arrived. Protocols have no clock of their own.
+    pub now_us: Micros,
+    /// What the request is called in our log: visible ASCII, at most 64 bytes, a UUID unless the sender chose it. For
+    /// protocols whose answers carry such an id.
+    pub request_id: &'h str,
 }
 
 /// Header look-up, so that this room needs no HTTP library.
@@ -137,10 +226,30 @@ impl Headers for Vec<(String, String)> {
 }
 
 impl<'h> Head<'h> {
+    /// A head in 1970 and without an id, for tests and tools.
+    #[must_use]
+    pub const fn new(method: &'h str, path: &'h str, query: &'h str, headers: &'h dyn Headers) -> Self {
+        Self { method, path, query, headers, now_us: 0, request_id: "" }
+    }
+
+    /// A segment of the path, from 0, percent-decoded: `KEY` is number 2 of `/v1/input/KEY`.
+    #[must_use]
+    pub fn segment(&self, number: usize) -> Option<Cow<'h, str>> {
+        let mut segments = self.path.strip_prefix('/').unwrap_or(self.path).split('/');
+        // A plus sign is a space in queries only.
+        segments.nth(number).map(|text| if text.contains('+') { Cow::Borrowed(text) } else { percent_decode(text) })
+    }
+
     /// A header's first value; `name` in lower case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&'h str> {
         self.headers.get(name)
+    }
+
+    /// The content type without its parameters.
+    #[must_use]
+    pub fn media_type(&self) -> Option<&'h str> {
+        self.header("content-type").and_then(|value| value.split(';').next()).map(str::trim)
     }
 
     /// The first value of a query parameter, percent-decoded (`+` is a space).
@@ -204,21 +313,33 @@ pub enum Credential<'h> {
         /// A token beside it: never a `Webhook` itself.
         token: Option<Box<Credential<'h>>>,
     },
+    /// A signature made with a token that is not shown.
+    Signed(Signed),
+    /// A JSON Web Token of an identity issuer, or what looks like one, and the tokens beside it.
+    Identity {
+        /// The text of the token.
+        identity: &'h str,
+        /// [`Head::now_us`]: such tokens expire.
+        now_us: Micros,
+        /// A token beside it: `Token` or `Basic`.
+        token: Option<Box<Credential<'h>>>,
+    },
 }
 
 impl Credential<'_> {
     /// The texts that may be the token, in the order in which to try them; none is empty.
     pub fn candidates(&self) -> impl Iterator<Item = &str> {
-        let shown = match self {
-            Self::Webhook { token, .. } => token.as_deref(),
-            other => Some(other),
+        let (first, shown) = match self {
+            Self::Webhook { token, .. } => (None, token.as_deref()),
+            Self::Identity { identity, token, .. } => (Some(*identity), token.as_deref()),
+            other => (None, Some(other)),
         };
         let both = match shown {
             Some(Self::Token(token)) => [Some(token.as_ref()), None],
             Some(Self::Basic { user, password }) => [Some(password.as_str()), Some(user.as_str())],
-            Some(Self::Webhook { .. }) | None => [None, None],
+            Some(Self::Webhook { .. } | Self::Signed(_) | Self::Identity { .. }) | None => [None, None],
         };
-        both.into_iter().flatten().filter(|text| !text.is_empty())
+        first.into_iter().chain(both.into_iter().flatten()).filter(|text| !text.is_empty())
     }
 }
 
@@ -244,8 +365,27 @@ pub enum AuthError {
     #[error("the request is not signed")]
     Unsigned,
     /// The signature does not fit the bytes.
-    #[error("the signature does not fit the body")]
+    #[error("the signature does not fit the request")]
     BadSignature,
+    /// A signature whose token is not known in clear.
+    #[error(
+        "no token of this name is configured; signatures are checked with tokens from the environment or the configuration file, not with stored ones, of which only the hash is known"
+    )]
+    UnknownKey,
+    /// A signature that is too old, or made too far ahead of our clock.
+    #[error("the signed date is {off_by_s} s from this server's clock; {off_by_s_max} s are allowed")]
+    Skewed {
+        /// How far it is, in seconds.
+        off_by_s: u64,
+        /// How far it may be, in seconds.
+        off_by_s_max: u64,
+    },
+    /// An identity token that is not the configured account's, not for us, or no longer valid.
+    #[error("the identity token is refused: {why}")]
+    BadIdentity {
+        /// What is wrong with it.
+        why: &'static str,
+    },
     /// Too many wrong credentials from this address.
     #[error("too many failed attempts; try again in {retry_after_s} s")]
     Throttled {
@@ -279,6 +419,8 @@ pub struct Decoded<'b> {
     pub refusal: Option<DecodeError>,
     /// The acknowledgement channel that the body names; one in the head goes before it.
     pub channel: Option<String>,
+    /// What the body says that the reply has to repeat or depends on, in the protocol's own form.
+    pub note: Option<String>,
 }
 
 /// What is wrong with a body as a whole, or with the first bad item where the protocol stops there.
@@ -341,6 +483,8 @@ pub struct Receipt {
     pub ack_id: Option<u64>,
     /// What the sender must be told although everything readable is durable.
     pub refusal: Option<DecodeError>,
+    /// [`Decoded::note`].
+    pub note: Option<String>,
     /// The events by name, for metrics; duplicates are not in it.
     pub by_event: Vec<EventCount>,
 }
@@ -475,4 +619,46 @@ pub enum Health {
     Unavailable,
     /// About to stop.
     ShuttingDown,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_stands_for_one_segment() {
+        for (path, asked, fits) in [
+            ("/v1/input/*", "/v1/input/abc", true),
+            ("/v1/input/*", "/v1/input/a%2Fb", true),
+            ("/v1/input/*", "/v1/input", false),
+            ("/v1/input/*", "/v1/input/", false),
+            ("/v1/input/*", "/v1/input/a/b", false),
+            ("/e/*/api/v2/logs/ingest", "/e/abc/api/v2/logs/ingest", true),
+            ("/e/*/api/v2/logs/ingest", "/e//api/v2/logs/ingest", false),
+            ("/a/*/b/*", "/a/1/b/2", true),
+            ("/", "/", true),
+            ("/", "/a", false),
+        ] {
+            assert_eq!(Route::ingest(path).fits_path(asked), fits, "{path} {asked}");
+        }
+        assert!(Route::ingest("/v1/input/*").is_pattern() && !Route::ingest("/v1/input").is_pattern());
+    }
+
+    #[test]
+    fn a_header_may_decide() {
+        let route = Route::ingest("/").only_with("x-amz-target", "Logs_20140328.");
+        let of = |name: &str, value: &str| vec![(name.to_owned(), value.to_owned())];
+        assert!(route.fits_headers(&of("X-Amz-Target", "Logs_20140328.PutLogEvents")));
+        assert!(!route.fits_headers(&of("X-Amz-Target", "Kinesis_20131202.PutRecord")));
+        assert!(!route.fits_headers(&Vec::new()));
+    }
+
+    #[test]
+    fn segments_are_decoded() {
+        let headers = Vec::new();
+        let segment = |path, number| Head::new("POST", path, "", &headers).segment(number).map(Cow::into_owned);
+        assert_eq!(segment("/v1/input/a%20b", 2).as_deref(), Some("a b"));
+        assert_eq!(segment("/v1/input/a+b", 2).as_deref(), Some("a+b"));
+        assert_eq!(segment("/v1/input", 2), None);
+    }
 }

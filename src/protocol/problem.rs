@@ -131,6 +131,8 @@ mod tests {
         check(&AuthError::Disabled.into(), 401, bearer);
         check(&AuthError::Unsigned.into(), 401, bearer);
         check(&AuthError::BadSignature.into(), 401, bearer);
+        check(&AuthError::UnknownKey.into(), 401, bearer);
+        check(&AuthError::Skewed { off_by_s: 901, off_by_s_max: 900 }.into(), 401, bearer);
         check(&AuthError::Forbidden.into(), 403, None);
         check(&AuthError::Throttled { retry_after_s: 7 }.into(), 429, Some(("retry-after", "7")));
         check(&IngestError::TooLarge { limit_bytes: 1 }, 413, None);

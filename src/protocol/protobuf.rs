@@ -4,6 +4,7 @@
 //! messages lets two bytes on the wire (an empty element of a list) become a hundred in memory; a walk holds nothing.
 
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
+use std::ops::Range;
 
 /// A field's value, as far as our formats use it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,7 +13,9 @@ pub enum Value<'p> {
     Varint(u64),
     /// Texts, bytes and messages.
     Bytes(&'p [u8]),
-    /// Fixed-width numbers and groups, skipped.
+    /// Fixed-width numbers of 64 bits.
+    Fixed64(u64),
+    /// Fixed-width numbers of 32 bits and groups, skipped.
     Other,
 }
 
@@ -42,6 +45,11 @@ impl<'p> Fields<'p> {
                 self.0 = rest;
                 Value::Bytes(bytes)
             }
+            WireType::SixtyFourBit => {
+                let (bytes, rest) = self.0.split_first_chunk().ok_or(Malformed)?;
+                self.0 = rest;
+                Value::Fixed64(u64::from_le_bytes(*bytes))
+            }
             other => {
                 skip_field(other, number, &mut self.0, DecodeContext::default()).map_err(|_| Malformed)?;
                 Value::Other
@@ -66,6 +74,12 @@ impl<'p> Iterator for Fields<'p> {
     }
 }
 
+/// Where `part` lies in `body`, of which it is a slice.
+pub fn range_in(body: &[u8], part: &[u8]) -> Range<usize> {
+    let start = (part.as_ptr() as usize).saturating_sub(body.as_ptr() as usize).min(body.len());
+    start..(start + part.len()).min(body.len())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -81,7 +95,7 @@ mod tests {
                 Ok((1, Value::Varint(150))),
                 Ok((2, Value::Bytes(b"ab"))),
                 Ok((3, Value::Other)),
-                Ok((4, Value::Other)),
+                Ok((4, Value::Fixed64(0x0807_0605_0403_0201))),
                 Ok((5, Value::Other)),
             ]
         );

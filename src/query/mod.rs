@@ -6,6 +6,7 @@
 
 pub mod audit;
 mod cursor;
+pub mod diagnosis;
 mod filter;
 pub mod lives;
 mod page;

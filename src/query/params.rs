@@ -43,6 +43,14 @@ impl Params {
     /// # Errors
     /// The first parameter that breaks these rules.
     pub fn parse(query: &str, known: &[&str]) -> Result<Self, BadParameter> {
+        Self::parse_long(query, known, &[])
+    }
+
+    /// The same, where some parameters may be longer than others: their names with the bytes that they may have.
+    ///
+    /// # Errors
+    /// As [`Params::parse`].
+    pub fn parse_long(query: &str, known: &[&str], long: &[(&str, usize)]) -> Result<Self, BadParameter> {
         let mut found: Vec<(String, String)> = Vec::new();
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -55,8 +63,9 @@ impl Params {
             if value.is_empty() {
                 return Err(BadParameter::new(&name, "must not be empty; leave it out instead"));
             }
-            if value.len() > VALUE_BYTES_MAX {
-                return Err(BadParameter::new(&name, format!("is longer than {VALUE_BYTES_MAX} bytes")));
+            let most = long.iter().find(|(long, _)| *long == name).map_or(VALUE_BYTES_MAX, |(_, most)| *most);
+            if value.len() > most {
+                return Err(BadParameter::new(&name, format!("is longer than {most} bytes")));
             }
             if found.iter().any(|(earlier, _)| *earlier == name) {
                 return Err(BadParameter::new(&name, "is given more than once"));

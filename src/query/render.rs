@@ -3,6 +3,7 @@
 //! In: what the store gives back. Out: views that serialise with the members of the contract, in its order. Members
 //! that only some events have (`original_event`, `created_from`, `conflicts`, `extra`) appear only there.
 
+use crate::diagnose::Diagnosis;
 use crate::model::{Conflict, CreatedFrom, Micros, QuarantinedItem, StoredEvent, Timestamp, Violation};
 use base64::Engine;
 use serde::Serialize;
@@ -93,6 +94,10 @@ pub struct EventView<'a> {
     delivery: DeliveryView<'a>,
     /// How often it was delivered.
     deliveries: u64,
+    /// What the problem means that it tells of, where it tells of one; only when one event is asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<super::diagnosis::shape::Diagnosis>, nullable = false)]
+    diagnosis: Option<Diagnosis<'a>>,
     /// The redacted original text; only when one event is asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, nullable = false)]
@@ -158,8 +163,15 @@ impl<'a> EventView<'a> {
             },
             delivery: DeliveryView { protocol: &stored.protocol, token: &stored.token },
             deliveries: stored.deliveries,
+            diagnosis: None,
             raw: with_raw.then_some(&*stored.raw),
         }
+    }
+
+    /// With what it means.
+    #[must_use]
+    pub fn explained(self, diagnosis: Option<Diagnosis<'a>>) -> Self {
+        Self { diagnosis, ..self }
     }
 }
 

@@ -176,7 +176,8 @@ impl std::fmt::Debug for Redactor {
 pub struct Redacted {
     /// The text with masks.
     pub text: String,
-    /// A keyed digest over everything that was masked, in order.
+    /// A keyed digest over everything that was masked, and where. The order of members does not matter: JSON has none, and
+    /// some roads change it.
     pub digest: u64,
 }
 
@@ -256,12 +257,33 @@ impl Redactor {
 struct Masks<'r> {
     redactor: &'r Redactor,
     rules: Rules,
-    digest: Hmac<Sha256>,
+    /// Names and numbers of the members and elements on the way to the value at hand, as one number.
+    place: u64,
+    /// How many secrets were masked at that place.
+    masked_here: u64,
+    digest: u64,
 }
+
+/// The prime of FNV-1a.
+const PLACE_PRIME: u64 = 0x0000_0100_0000_01b3;
 
 impl<'r> Masks<'r> {
     fn new(redactor: &'r Redactor, rules: Rules) -> Self {
-        Self { redactor, rules, digest: keyed(&redactor.key, b"digest") }
+        Self { redactor, rules, place: 0, masked_here: 0, digest: 0 }
+    }
+
+    /// Does something one step further down: at a member or an element.
+    fn below<T>(&mut self, step: &[u8], act: impl FnOnce(&mut Self) -> T) -> T {
+        let above = (self.place, self.masked_here);
+        // The byte before a step is in no UTF-8, so that steps cannot run together.
+        let stepped = [0xff]
+            .iter()
+            .chain(step)
+            .fold(self.place, |place, byte| (place ^ u64::from(*byte)).wrapping_mul(PLACE_PRIME));
+        (self.place, self.masked_here) = (stepped, 0);
+        let done = act(self);
+        (self.place, self.masked_here) = above;
+        done
     }
 
     /// The mask of a secret.
@@ -269,7 +291,14 @@ impl<'r> Masks<'r> {
         let mut mac = keyed(&self.redactor.key, b"mask");
         mac.update(secret.as_bytes());
         let fingerprint = mac.finalize().into_bytes();
-        self.digest.update(&fingerprint);
+        let mut placed = keyed(&self.redactor.key, b"digest");
+        placed.update(&self.place.to_le_bytes());
+        placed.update(&self.masked_here.to_le_bytes());
+        placed.update(&fingerprint);
+        let placed = placed.finalize().into_bytes();
+        // A sum, since it is the same in any order.
+        self.digest = self.digest.wrapping_add(placed[..8].iter().fold(0, |sum, byte| (sum << 8) | u64::from(*byte)));
+        self.masked_here += 1;
         format!("{MASK_PREFIX}{}]", hex::encode(&fingerprint[..6]))
     }
 
@@ -283,9 +312,8 @@ impl<'r> Masks<'r> {
         &self.redactor.shapes
     }
 
-    fn digest(self) -> u64 {
-        let bytes = self.digest.finalize().into_bytes();
-        bytes[..8].iter().fold(0, |sum, byte| (sum << 8) | u64::from(*byte))
+    const fn digest(&self) -> u64 {
+        self.digest
     }
 }
 

@@ -313,6 +313,28 @@ proptest! {
     }
 }
 
+/// Roads write members in an order of their own; an event must not become another one by that.
+#[test]
+fn the_digest_knows_what_was_masked_where_and_no_order_of_members() {
+    let redactor = redactor();
+    let digest = |text: &str| redactor.json(text).expect("a secret").digest;
+    let one =
+        digest(r#"{"a":{"password":"one","token":"two"},"password":"three","list":[{"secret":"4"},{"secret":"5"}]}"#);
+    let same =
+        digest(r#"{"list":[{"secret":"4"},{"secret":"5"}],"password":"three","a":{"token":"two","password":"one"}}"#);
+    assert_eq!(one, same);
+    assert_eq!(digest(r#"{"data":{"password":"one"}}"#), digest(r#"{"data":"{\"password\":\"one\"}"}"#));
+    for other in [
+        r#"{"a":{"password":"two","token":"one"},"password":"three","list":[{"secret":"4"},{"secret":"5"}]}"#,
+        r#"{"a":{"password":"three","token":"two"},"password":"one","list":[{"secret":"4"},{"secret":"5"}]}"#,
+        r#"{"a":{"password":"one","token":"two"},"password":"three","list":[{"secret":"5"},{"secret":"4"}]}"#,
+    ] {
+        assert_ne!(digest(other), one, "{other}");
+    }
+    let line = |text: &str| digest(&serde_json::json!({"message": text}).to_string());
+    assert_ne!(line("password=one token=two"), line("password=two token=one"));
+}
+
 /// What was once read again for each of its pairs takes no longer than its length calls for.
 #[test]
 fn repeated_names_are_read_once() {

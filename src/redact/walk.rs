@@ -71,7 +71,8 @@ fn object<'t>(text: &'t str, context: Context, nested: usize, masks: &mut Masks<
             Context::Open if labelled != Context::Open && keys::is_value(name) => labelled,
             _ => below(name, raw, context),
         };
-        splice.child(raw, value(raw, below, nested, masks));
+        let clean = masks.below(name.as_bytes(), |masks| value(raw, below, nested, masks));
+        splice.child(raw, clean);
     }
     splice.finish()
 }
@@ -111,8 +112,9 @@ fn labelled(members: &json::Members<'_>) -> Context {
 fn array<'t>(text: &'t str, context: Context, nested: usize, masks: &mut Masks<'_>) -> Cow<'t, str> {
     let Ok(elements) = json::elements(text) else { return masks.shapes().apply(text, masks) };
     let mut splice = Splice::new(text);
-    for raw in elements {
-        splice.child(raw.get(), value(raw.get(), context, nested, masks));
+    for (at, raw) in elements.into_iter().enumerate() {
+        let clean = masks.below(&at.to_le_bytes(), |masks| value(raw.get(), context, nested, masks));
+        splice.child(raw.get(), clean);
     }
     splice.finish()
 }

@@ -1,12 +1,12 @@
 //! From a request to the handler of its path and method.
 //!
-//! In: every request. Out: its answer with an `x-request-id`, and a log line. One look-up in a table of exact paths,
-//! then a match; no middleware, since this is the hot path.
+//! In: every request. Out: its answer with an `x-request-id`, and a log line. One look-up in a table of exact paths
+//! (and, past it, a short list of patterns), then a match; no middleware, since this is the hot path.
 
 use super::{
     api::{self, Api},
     error::{Problem, not_served},
-    head::trimmed,
+    head::{HeaderView, trimmed},
     ingest,
     state::{Door, State},
 };
@@ -42,18 +42,19 @@ pub(super) async fn dispatch(state: Arc<State>, door: Door, req: HttpRequest, pa
     let handled = AssertUnwindSafe(route(&state, door, &req, payload, text)).catch_unwind().instrument(span);
     let mut answer = handled.await.unwrap_or_else(|_| {
         state.metrics.observe_panic();
-        tracing::error!(request.id = text, path = req.path(), "a handler failed; its request was answered with 500");
+        let path = state.routes.shown(trimmed(req.path()));
+        tracing::error!(request.id = text, path, "a handler failed; its request was answered with 500");
         Problem::internal().respond(text)
     });
     let (status, took) = (answer.status().as_u16(), started.elapsed());
     let duration_ms = took.as_secs_f64() * 1e3;
     // A path that nothing is served at may be somebody's key: some services put theirs there.
-    let path = if status == 404 { "unknown" } else { req.path() };
+    let path = || if status == 404 { "unknown" } else { state.routes.shown(trimmed(req.path())) };
     let method = req.method().as_str();
     if status >= 500 && status != 503 {
-        tracing::info!(request.id = text, method, path, status, duration_ms, "answered {status}");
+        tracing::info!(request.id = text, method, path = path(), status, duration_ms, "answered {status}");
     } else {
-        tracing::debug!(request.id = text, method, path, status, duration_ms, "answered {status}");
+        tracing::debug!(request.id = text, method, path = path(), status, duration_ms, "answered {status}");
     }
     if state.is_draining() {
         answer.head_mut().set_connection_type(actix_web::http::ConnectionType::Close);
@@ -71,12 +72,15 @@ async fn route(
 ) -> HttpResponse {
     let path = trimmed(req.path());
     let method = req.method();
-    let served = state.routes.at(path);
-    for route in served {
+    let headers = HeaderView(req.headers());
+    let served = || state.routes.at(path).iter().filter(|route| route.is_meant_by(&headers));
+    for route in served() {
         match (route.serves, method) {
-            (Serves::Ingest, &Method::POST) => return ingest::deliver(state, route, req, payload).await,
-            (Serves::Acks, &Method::POST) => return ingest::acks(state, route, req, payload).await,
-            (Serves::Health, &Method::GET | &Method::HEAD) => return ingest::health(state, route, req).await,
+            (Serves::Ingest, &Method::POST) => return ingest::deliver(state, route, req, payload, request_id).await,
+            (Serves::Acks, &Method::POST) => return ingest::acks(state, route, req, payload, request_id).await,
+            (Serves::Health, &Method::GET | &Method::HEAD) => {
+                return ingest::health(state, route, req, request_id).await;
+            }
             _ => {}
         }
     }
@@ -95,10 +99,10 @@ async fn route(
             Err(problem) => problem.respond(request_id),
         };
     }
-    if served.is_empty() && api.is_none() {
+    if served().next().is_none() && api.is_none() {
         return not_served(path, None, request_id);
     }
-    let mut methods: Vec<&str> = served.iter().flat_map(|route| route.methods()).copied().collect();
+    let mut methods: Vec<&str> = served().flat_map(|route| route.methods()).copied().collect();
     methods.extend(api.iter().flat_map(api::Api::methods));
     methods.push("OPTIONS");
     let allow = methods.join(",");

@@ -177,6 +177,7 @@ impl From<StoreError> for Problem {
                 retry_after_s: Some(5),
                 ..Self::new(503, "too-slow", "The query takes too long", format!("{error}; narrow it with from and to"))
             },
+            StoreError::Removed { .. } => Self::new(410, "removed", "Removed by retention", error.to_string()),
             StoreError::Closed => Self::from(IngestError::ShuttingDown),
             StoreError::DiskFull | StoreError::ReadOnly | StoreError::Locked => {
                 Self::from(IngestError::StoreUnavailable { reason: error.to_string(), retry_after_s: 5 })

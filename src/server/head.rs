@@ -1,7 +1,21 @@
 //! Request heads as the protocols see them, borrowed or owned.
 
+use super::state::now_us;
 use crate::protocol::{Head, Headers};
 use actix_web::{HttpRequest, http::header::HeaderMap};
+
+/// Headers that hold or complete a credential.
+const ONLY_ONE: &[&str] = &[
+    "authorization",
+    "x-fivetran-signature-256",
+    "x-amz-firehose-access-key",
+    "x-amz-target",
+    "x-amz-date",
+    "x-ms-date",
+    "dd-api-key",
+    "api-key",
+    "x-license-key",
+];
 
 /// The headers of the HTTP library, without copying.
 pub(super) struct HeaderView<'h>(pub &'h HeaderMap);
@@ -11,7 +25,7 @@ impl Headers for HeaderView<'_> {
         let mut values = self.0.get_all(name);
         let first = values.next()?;
         // Two different credentials in one request are nobody's: which one counts would depend on who reads them.
-        if values.next().is_some() && (name == "authorization" || name.ends_with("signature-256")) {
+        if values.next().is_some() && ONLY_ONE.contains(&name) {
             return None;
         }
         first.to_str().ok()
@@ -26,9 +40,16 @@ pub(super) fn trimmed(path: &str) -> &str {
     }
 }
 
-/// The head of a request.
-pub(super) fn view<'h>(req: &'h HttpRequest, headers: &'h HeaderView<'h>) -> Head<'h> {
-    Head { method: req.method().as_str(), path: trimmed(req.path()), query: req.query_string(), headers }
+/// The head of a request that has just arrived.
+pub(super) fn view<'h>(req: &'h HttpRequest, headers: &'h HeaderView<'h>, request_id: &'h str) -> Head<'h> {
+    Head {
+        method: req.method().as_str(),
+        path: trimmed(req.path()),
+        query: req.query_string(),
+        headers,
+        now_us: now_us(),
+        request_id,
+    }
 }
 
 /// A copy of a head that can leave its thread.
@@ -37,6 +58,8 @@ pub(super) struct OwnedHead {
     path: String,
     query: String,
     headers: Vec<(String, String)>,
+    now_us: i64,
+    request_id: String,
 }
 
 impl OwnedHead {
@@ -51,11 +74,20 @@ impl OwnedHead {
             path: head.path.to_owned(),
             query: head.query.to_owned(),
             headers: pairs.collect(),
+            now_us: head.now_us,
+            request_id: head.request_id.to_owned(),
         }
     }
 
     pub fn view(&self) -> Head<'_> {
-        Head { method: &self.method, path: &self.path, query: &self.query, headers: &self.headers }
+        Head {
+            method: &self.method,
+            path: &self.path,
+            query: &self.query,
+            headers: &self.headers,
+            now_us: self.now_us,
+            request_id: &self.request_id,
+        }
     }
 }
 
@@ -77,7 +109,7 @@ mod tests {
         assert_eq!(headers.get("authorization"), None);
         assert_eq!(headers.get("x-fivetran-signature-256"), Some("a"));
         assert_eq!(headers.get("x-other"), Some("1"));
-        let owned = OwnedHead::new(&view(&req, &headers), req.headers());
+        let owned = OwnedHead::new(&view(&req, &headers, "id"), req.headers());
         assert_eq!(owned.view().header("authorization"), None);
         assert_eq!(owned.view().header("x-other"), Some("1"));
     }

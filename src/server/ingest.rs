@@ -53,10 +53,11 @@ pub(super) async fn deliver(
     route: &ProtocolRoute,
     req: &HttpRequest,
     payload: web::Payload,
+    request_id: &str,
 ) -> HttpResponse {
     let started = Instant::now();
     let headers = HeaderView(req.headers());
-    let head = view(req, &headers);
+    let head = view(req, &headers, request_id);
     let result = take(state, route, req, &head, payload).await;
     let reply = route.protocol.reply(&head, &result);
     state.metrics.observe_request(&route.metrics, reply.status, started.elapsed());
@@ -107,7 +108,7 @@ async fn admit(
     let wire = read(state, req, payload).await?;
     let sender = match admission {
         Admission::Granted(sender) => sender,
-        Admission::NeedsBody(signature) => state.gate.verify(&signature, &wire.bytes).map_err(refused)?,
+        Admission::NeedsBody(pending) => state.gate.verify(&pending, &wire.bytes).map_err(refused)?,
     };
     Ok((wire, sender))
 }
@@ -222,10 +223,11 @@ pub(super) async fn acks(
     route: &ProtocolRoute,
     req: &HttpRequest,
     payload: web::Payload,
+    request_id: &str,
 ) -> HttpResponse {
     let started = Instant::now();
     let headers = HeaderView(req.headers());
-    let head = view(req, &headers);
+    let head = view(req, &headers, request_id);
     let (reply, failed) = match ask(state, route.protocol, req, &head, payload).await {
         Ok(answers) => (route.protocol.ack_reply(&answers), Ok(Receipt::default())),
         Err(error) => {
@@ -266,10 +268,10 @@ fn unavailable(error: StoreError) -> IngestError {
 }
 
 /// Answers a health or set-up probe.
-pub(super) async fn health(state: &State, route: &ProtocolRoute, req: &HttpRequest) -> HttpResponse {
+pub(super) async fn health(state: &State, route: &ProtocolRoute, req: &HttpRequest, request_id: &str) -> HttpResponse {
     let headers = HeaderView(req.headers());
     let health = state.readiness.health(state.is_draining()).await;
-    respond(route.protocol.health_reply(&view(req, &headers), health), &Ok(Receipt::default()))
+    respond(route.protocol.health_reply(&view(req, &headers, request_id), health), &Ok(Receipt::default()))
 }
 
 /// Takes what `lifeline import` read from files: NDJSON in the native form, over the control socket only. The query may
@@ -282,7 +284,7 @@ pub(super) async fn import(
     let native = state.routes.protocol("native").ok_or_else(|| Problem::not_found("nothing reads imports here"))?;
     let started = Instant::now();
     let headers = HeaderView(req.headers());
-    let head = view(req, &headers);
+    let head = view(req, &headers, IMPORT);
     let metrics = state.routes.import_metrics();
     let result = match read(state, req, payload).await {
         Ok(wire) => {

@@ -11,7 +11,7 @@ use crate::{
     auth::{Access, Gate, Reader},
     pipeline::Pipeline,
     protocol::{Limits, PROTOCOLS, Protocol},
-    query::Tails,
+    query::{Tails, diagnosis::Diagnoser},
     store::{SharedStore, Store, StoreError},
     telemetry::Metrics,
 };
@@ -81,6 +81,8 @@ pub struct ServerContext {
     pub metrics: Arc<Metrics>,
     /// What is served; [`PROTOCOLS`] but in tests.
     pub protocols: &'static [&'static dyn Protocol],
+    /// What errors mean; the built-in catalogue when nobody says.
+    pub diagnoser: Arc<Diagnoser>,
     /// Bounds and choices.
     pub settings: ServerSettings,
 }
@@ -89,7 +91,8 @@ impl ServerContext {
     /// A context that serves every protocol.
     #[must_use]
     pub fn new(pipeline: Arc<Pipeline>, gate: Arc<Gate>, metrics: Arc<Metrics>, settings: ServerSettings) -> Self {
-        Self { pipeline, gate, metrics, protocols: PROTOCOLS, settings }
+        let diagnoser = Arc::new(Diagnoser::builtin());
+        Self { pipeline, gate, metrics, protocols: PROTOCOLS, diagnoser, settings }
     }
 
     /// The protocol labels that [`Metrics::new`] has to know.
@@ -113,6 +116,7 @@ pub(super) struct State {
     pub pipeline: Arc<Pipeline>,
     pub gate: Arc<Gate>,
     pub metrics: Arc<Metrics>,
+    pub diagnoser: Arc<Diagnoser>,
     pub settings: ServerSettings,
     pub routes: Routes,
     /// Kibibytes of bodies that may still be taken into memory.
@@ -144,7 +148,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 impl State {
     pub fn new(context: ServerContext, tls: bool, audit: Arc<Auditor>) -> std::io::Result<Self> {
-        let ServerContext { pipeline, gate, metrics, protocols, settings } = context;
+        let ServerContext { pipeline, gate, metrics, protocols, diagnoser, settings } = context;
         let store: SharedStore = Arc::clone(pipeline.store());
         let budget = settings.body_bytes_in_flight_max.div_ceil(BUDGET_UNIT_BYTES);
         Ok(Self {
@@ -161,6 +165,7 @@ impl State {
             pipeline,
             gate,
             metrics,
+            diagnoser,
             settings,
             tls,
             audit,

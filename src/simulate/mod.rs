@@ -2,12 +2,13 @@
 //!
 //! In: a seed and a size ([`SimOptions`]). Out: events in order of time, lazily and in constant memory ([`Simulator`]): connections
 //! of many types are created, tested, synced, fail, recover, are edited, paused and deleted; people leave dashboard and
-//! audit events; transformations run. The same options give the same bytes on every machine. Used by `lifeline
+//! audit events; transformations run. Logs of its neighbours come from [`NeighbourLog`]. The same options give the same bytes on every machine. Used by `lifeline
 //! simulate`, tests and benches.
 
 mod catalog;
 mod connection;
 mod life;
+mod neighbours;
 mod order;
 mod others;
 mod rng;
@@ -15,6 +16,7 @@ mod sync;
 mod write;
 
 pub use connection::{Connection, Spelling};
+pub use neighbours::{NeighbourLine, NeighbourLog};
 pub use order::Deliveries;
 pub use rng::Rng;
 pub use write::{write_json, write_time, write_webhook};

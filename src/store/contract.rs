@@ -458,11 +458,15 @@ fn lives_follow_their_events(store: &SharedStore) {
     assert_eq!(lives.sync("a", "sync 9"), Ok(None));
     assert_eq!(lives.sync("b", "sync 1"), Ok(None));
 
+    settled(store);
     let open = lives::IncidentQuery { open: Some(true), limit: 10, ..lives::IncidentQuery::default() };
     let found = lives.incidents(&open).expect("read");
     assert_eq!((found.len(), found[0].connection_id.as_str(), found[0].incident.failures), (1, "a", 1));
     assert_eq!(found[0].incident, timeline.incidents[0]);
     append(store, self::sync(30_000, "a", "SUCCESSFUL"));
+    let own = lives::IncidentQuery { connection_id: Some("a".into()), ..open.clone() };
+    assert_eq!(lives.incidents(&own), Ok(Vec::new()));
+    settled(store);
     assert_eq!(lives.incidents(&open), Ok(Vec::new()));
     let closed = lives::IncidentQuery { open: Some(false), connection_id: Some("a".into()), ..open };
     assert_eq!(lives.incidents(&closed).expect("read").len(), 1);

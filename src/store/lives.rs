@@ -192,8 +192,8 @@ pub struct Totals {
 
 /// Questions about lives. Reading calls block for milliseconds.
 pub trait Lives {
-    /// A list of connections. How they stand may lag some seconds behind while events keep coming; [`Lives::settle`] without an id
-    /// brings it up to date.
+    /// A list of connections. Whatever is asked of all connections may lag some seconds behind while events keep coming;
+    /// [`Lives::settle`] without an id brings it up to date.
     ///
     /// # Errors
     /// When the engine fails.
@@ -224,13 +224,13 @@ pub trait Lives {
     /// When the engine fails.
     fn days(&self, connection_id: &str, from: i64, to: i64) -> Result<Option<Vec<DayRow>>, StoreError>;
 
-    /// Incidents.
+    /// Incidents. Those of one connection are up to date, those of all as [`Lives::connections`] is.
     ///
     /// # Errors
     /// When the engine fails.
     fn incidents(&self, query: &IncidentQuery) -> Result<Vec<IncidentRow>, StoreError>;
 
-    /// Transformation runs.
+    /// Transformation runs. Up to date as [`Lives::connections`] is.
     ///
     /// # Errors
     /// When the engine fails.

@@ -9,9 +9,12 @@ use super::{
         SigningKey, Slice, Verified,
     },
 };
-use crate::audit::{
-    Draft, Log, canonical,
-    tree::{leaf_hash, node_hash},
+use crate::{
+    audit::{
+        Draft, Log, canonical,
+        tree::{leaf_hash, node_hash},
+    },
+    model::Micros,
 };
 use std::{
     ops::ControlFlow,
@@ -155,6 +158,10 @@ impl Trail for MemoryTrail {
         }
         inner.pruned.extend(removed.iter().cloned());
         ready(removed)
+    }
+
+    fn sweep(&self, _: Micros) -> StoreFuture<u64> {
+        ready(0)
     }
 
     fn pruned(&self, log: Log) -> Result<Vec<Pruned>, StoreError> {

@@ -6,7 +6,7 @@
 
 use crate::model::{
     Delivery, EventId, EventKey, Family, Level, Micros, NewEvent, NewQuarantine, QuarantinedItem, Source, Status,
-    StoredEvent,
+    StoredEvent, Timestamp,
 };
 use std::{future::Future, path::Path, pin::Pin, sync::Arc};
 
@@ -96,6 +96,12 @@ pub enum StoreError {
     TooSlow {
         /// The deadline.
         limit_ms: u64,
+    },
+    /// How something stood before a moment is not known any more.
+    #[error("what was before {} was removed by retention; ask for that moment or later", Timestamp::from_micros(*.from))]
+    Removed {
+        /// The first moment that is known.
+        from: Micros,
     },
     /// Stored bytes cannot be read back.
     #[error("stored data is damaged: {0}")]
@@ -233,7 +239,7 @@ pub struct StoreStats {
     pub last_commit_us: Micros,
     /// Connections whose late events wait to be folded.
     pub unfolded: u64,
-    /// Connections whose standing is not yet in the lists; [`Lives::settle`] brings it there.
+    /// Connections whose rows are not yet in the lists; [`Lives::settle`] brings them there.
     pub unwritten: u64,
     /// How long the one that waits longest for its late events has waited, microseconds.
     pub fold_lag_us: Micros,

@@ -168,6 +168,11 @@ pub trait Trail {
     /// Removes bodies past their retention in slices; their hashes stay. Gives the ranges that were removed.
     fn prune(&self, request: PruneRequest) -> StoreFuture<Vec<Pruned>>;
 
+    /// Removes detail of syncs that was received before a moment, in slices; gives how many events. What is notable, belongs to the
+    /// life cycle or has a record stays. No life changes, but how a connection stood before what was removed is no longer told:
+    /// such questions get [`StoreError::Removed`].
+    fn sweep(&self, before: Micros) -> StoreFuture<u64>;
+
     /// Every range that was removed, oldest first.
     ///
     /// # Errors

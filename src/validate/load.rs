@@ -169,7 +169,7 @@ fn compile(files: &Files, own_envelope: bool) -> Result<Schemas, SchemaError> {
                 });
                 entry.versions.push(build(path, schema)?);
             }
-            ["common", ..] => {}
+            ["common" | "diagnosis", ..] => {}
             _ => {
                 let reason = "expected envelope/vN.json, event/NAME/vN.json, use_case/EVENT/CASE/vN.json or common/…";
                 return Err(unusable(path, reason.to_owned()));

@@ -4,7 +4,9 @@
 
 use lifeline::body;
 use lifeline::protocol::{
-    DecodeError, Head, IngestError, Limits, Protocol, Receipt, fivetran_webhook, loki, native, splunk_hec,
+    DecodeError, Head, IngestError, Limits, Protocol, Receipt, azure_data_collector, azure_logs_ingestion,
+    cloudwatch_logs, datadog, dynatrace, firehose, fivetran_webhook, google_entries_write, logplex, loki, native,
+    new_relic, otlp, pubsub_push, splunk_hec,
 };
 
 /// Small, so that they are reached.
@@ -30,14 +32,61 @@ pub const LOKI_JSON: Way = way(&loki::Loki, "/loki/api/v1/push", "application/js
 /// Protobuf after unpacking: fuzzing gets nowhere through a checksum-free packer that rejects most of it.
 pub const LOKI_PROTO: Way = way(&loki::Loki, "/loki/api/v1/push", "application/x-protobuf");
 pub const LOKI_PACKED: Way = way(&loki::Loki, "/api/prom/push", "application/x-protobuf");
+pub const LOGPLEX: Way = way(&logplex::Logplex, "/v1/drains/logplex", "application/logplex-1");
+pub const DATADOG: Way = way(&datadog::Datadog, "/api/v2/logs", "application/json");
+pub const DATADOG_TEXT: Way = way(&datadog::Datadog, "/v1/input", "text/plain");
+pub const NEW_RELIC: Way = way(&new_relic::NewRelic, "/log/v1", "application/json");
+pub const DYNATRACE: Way = way(&dynatrace::Dynatrace, "/api/v2/logs/ingest", "application/json");
+pub const OTLP_JSON: Way = way(&otlp::Otlp, "/v1/logs", "application/json");
+pub const OTLP_PROTO: Way = way(&otlp::Otlp, "/v1/logs", "application/x-protobuf");
+pub const AZURE_DATA_COLLECTOR: Way =
+    way(&azure_data_collector::AzureDataCollector, azure_data_collector::PATH, "application/json");
+pub const AZURE_LOGS_INGESTION: Way = way(
+    &azure_logs_ingestion::AzureLogsIngestion,
+    "/dataCollectionRules/dcr-1/streams/Custom-L_CL",
+    "application/json",
+);
+pub const CLOUDWATCH_LOGS: Way = way(&cloudwatch_logs::CloudwatchLogs, "/", "application/x-amz-json-1.1");
+pub const FIREHOSE: Way = way(&firehose::Firehose, firehose::PATH, "application/json");
+pub const GOOGLE_ENTRIES_WRITE: Way =
+    way(&google_entries_write::GoogleEntriesWrite, google_entries_write::PATH, "application/json");
+pub const PUBSUB_PUSH: Way = way(&pubsub_push::PubsubPush, pubsub_push::PATH, "application/json");
 
-pub const WAYS: [&Way; 8] = [&NATIVE, &WEBHOOK, &HEC_EVENT, &HEC_RAW, &HEC_ACK, &LOKI_JSON, &LOKI_PROTO, &LOKI_PACKED];
+pub const WAYS: &[&Way] = &[
+    &NATIVE,
+    &WEBHOOK,
+    &HEC_EVENT,
+    &HEC_RAW,
+    &HEC_ACK,
+    &LOKI_JSON,
+    &LOKI_PROTO,
+    &LOKI_PACKED,
+    &LOGPLEX,
+    &DATADOG,
+    &DATADOG_TEXT,
+    &NEW_RELIC,
+    &DYNATRACE,
+    &OTLP_JSON,
+    &OTLP_PROTO,
+    &AZURE_DATA_COLLECTOR,
+    &AZURE_LOGS_INGESTION,
+    &CLOUDWATCH_LOGS,
+    &FIREHOSE,
+    &GOOGLE_ENTRIES_WRITE,
+    &PUBSUB_PUSH,
+];
 
 /// See the module.
 pub fn decoding_is_total(way: &Way, data: &[u8]) {
-    let headers = vec![("Content-Type".to_owned(), way.content_type.to_owned())];
-    let query = "channel=0aeeac95-ac74-4aa9-b30d-6c4c0ac581ba";
-    let head = Head { method: "POST", path: way.path, query, headers: &headers };
+    let headers = [
+        ("Content-Type", way.content_type),
+        ("Log-Type", "L"),
+        ("time-generated-field", "time"),
+        ("X-Amz-Target", "Logs_20140328.PutLogEvents"),
+    ];
+    let headers: Vec<_> = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let query = "channel=0aeeac95-ac74-4aa9-b30d-6c4c0ac581ba&api-version=2016-04-01";
+    let head = Head::new("POST", way.path, query, &headers);
     let data = &data[..data.len().min(LIMITS.body_bytes_max)];
     let result = if way.path == HEC_ACK.path {
         way.protocol.ack_question(&head, data).map(|question| {

@@ -229,9 +229,14 @@ impl App {
         assert!(status.success(), "{status}\n{}", self.log());
     }
 
+    /// The binary with this server's settings, in the test's directory.
+    pub fn command(&self) -> Command {
+        command(self.home.path(), &self.env)
+    }
+
     /// Runs a command of the binary with this server's settings, in the test's directory.
     pub fn run(&self, args: &[&str]) -> Output {
-        command(self.home.path(), &self.env).args(args).output().expect("the binary runs")
+        self.command().args(args).output().expect("the binary runs")
     }
 
     /// Sends one request over a connection of its own.

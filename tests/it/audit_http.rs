@@ -368,10 +368,7 @@ fn an_idle_log_is_signed_again_and_every_checkpoint_goes_everywhere() {
         }
     });
     let sinks = format!("file:{},http://{address}/hook,exec:cat >> '{}'", file.display(), command.display());
-    let app = keeping()
-        .env("LIFELINE_AUDIT_CHECKPOINT_EVERY", "1")
-        .env("LIFELINE_AUDIT_CHECKPOINT_TO", &sinks)
-        .spawn();
+    let app = keeping().env("LIFELINE_AUDIT_CHECKPOINT_EVERY", "1").env("LIFELINE_AUDIT_CHECKPOINT_TO", &sinks).spawn();
     let kept = until("three checkpoints of an idle log", || {
         let kept = app.all_of("/v1/audit/checkpoints", "limit=2");
         (kept.len() >= 3).then_some(kept)

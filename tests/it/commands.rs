@@ -50,6 +50,8 @@ fn every_command_has_help_with_an_example() {
         "timeline",
         "export",
         "rebuild",
+        "audit",
+        "verify",
     ] {
         assert!(out(&help).contains(name), "{name}");
         let own = run(&[name, "--help"]);

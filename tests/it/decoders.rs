@@ -45,6 +45,13 @@ fn telling() -> impl Strategy<Value = Vec<u8>> {
         b"\x28\xb5\x2f\xfd",
         b"\x78\x9c",
         b"\"\\ud800\"",
+        b"12 <190>1 a b c d - ",
+        b"99 ",
+        b"{\"logs\":[",
+        b"{\"resourceLogs\":[{\"scopeLogs\":[{\"logRecords\":[",
+        b"{\"body\":{\"kvlistValue\":{\"values\":[",
+        b"\x0a\x0a\x12\x08\x12\x06\x2a\x04\x0a\x02{}",
+        b"\x2a\x02\x32\x00",
         b"}{",
     ];
     prop::collection::vec(prop::sample::select(pieces), 0..40).prop_map(|pieces| pieces.concat())
@@ -52,12 +59,13 @@ fn telling() -> impl Strategy<Value = Vec<u8>> {
 
 /// Bodies of captured requests, cut anywhere and with one byte changed.
 fn damaged() -> impl Strategy<Value = Vec<u8>> {
-    let bodies: Vec<Vec<u8>> = ["splunk_hec", "loki", "fivetran_webhook"]
-        .iter()
-        .flat_map(|folder| {
-            let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/protocol").join(folder);
-            std::fs::read_dir(folder).unwrap().map(|entry| std::fs::read(entry.unwrap().path()).unwrap())
-        })
+    let folders = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/protocol");
+    let bodies: Vec<Vec<u8>> = std::fs::read_dir(folders)
+        .unwrap()
+        .map(|folder| folder.unwrap().path())
+        .filter(|path| path.is_dir())
+        .flat_map(|folder| std::fs::read_dir(folder).unwrap())
+        .map(|entry| std::fs::read(entry.unwrap().path()).unwrap())
         .filter_map(|file| {
             let split = file.windows(4).position(|four| four == b"\r\n\r\n")?;
             Some(file[split + 4..].to_vec())

@@ -184,8 +184,9 @@ fn run_page(page: &str) {
     std::os::unix::fs::symlink(binary(), bin.join("lifeline")).expect("a link");
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap_or_default());
     for (line, block) in blocks {
-        if let Some(tool) =
-            ["curl", "openssl", "gzip", "sqlite3"].iter().find(|tool| block.contains(**tool) && !is_there(tool))
+        if let Some(tool) = ["curl", "openssl", "gzip", "sqlite3", "python3"]
+            .iter()
+            .find(|tool| block.contains(**tool) && !is_there(tool))
         {
             eprintln!("SKIPPED: {page}:{line}: {tool} is not installed");
             continue;
@@ -216,6 +217,28 @@ fn the_commands_on_the_page_about_roads_work() {
     run_page("docs/delivery.md");
 }
 
+/// The pages with commands about single roads.
+fn road_pages() -> Vec<String> {
+    let found = pages().into_iter().filter(|(_, text)| text.lines().any(|line| line.trim() == RUN));
+    found.map(|(path, _)| shown(&path)).filter(|page| page.starts_with("docs/roads/")).collect()
+}
+
+#[test]
+fn the_commands_on_the_pages_about_single_roads_work() {
+    let pages = road_pages();
+    assert!(!pages.is_empty());
+    pages.iter().for_each(|page| run_page(page));
+}
+
+#[test]
+fn every_road_has_a_page_that_the_index_names() {
+    let index = fs::read_to_string(root().join("docs/roads/README.md")).expect("the index");
+    for protocol in lifeline::protocol::PROTOCOLS {
+        let page = format!("{}.md", protocol.name());
+        assert!(root().join("docs/roads").join(&page).exists() && index.contains(&format!("({page})")), "{page}");
+    }
+}
+
 #[test]
 fn the_commands_on_the_page_about_operations_work() {
     run_page("docs/operations.md");
@@ -229,6 +252,16 @@ fn the_commands_on_the_page_about_questions_work() {
 #[test]
 fn the_commands_on_the_page_about_exports_work() {
     run_page("docs/exports.md");
+}
+
+#[test]
+fn the_commands_on_the_page_about_the_audit_trail_work() {
+    run_page("docs/audit.md");
+}
+
+#[test]
+fn the_commands_on_the_page_about_neighbours_work() {
+    run_page("docs/neighbours.md");
 }
 
 #[test]
@@ -250,8 +283,20 @@ fn the_columns_are_those_of_the_program() {
 
 #[test]
 fn no_other_page_has_a_mark_that_nobody_looks_at() {
-    let run = ["docs/delivery.md", "docs/operations.md", "docs/api.md", "docs/exports.md", "docs/sql.md"];
-    let others = pages().into_iter().filter(|(path, _)| !run.contains(&shown(path).as_str()));
+    let mut run = road_pages();
+    run.extend(
+        [
+            "docs/delivery.md",
+            "docs/operations.md",
+            "docs/api.md",
+            "docs/exports.md",
+            "docs/audit.md",
+            "docs/sql.md",
+            "docs/neighbours.md",
+        ]
+        .map(str::to_owned),
+    );
+    let others = pages().into_iter().filter(|(path, _)| !run.contains(&shown(path)));
     let marked: Vec<String> =
         others.filter(|(_, text)| text.lines().any(|l| l.trim() == RUN)).map(|(path, _)| shown(&path)).collect();
     assert_eq!(marked, Vec::<String>::new());

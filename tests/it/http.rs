@@ -45,9 +45,12 @@ impl Response {
     }
 }
 
-/// A request line with headers and body; `Content-Length` and `Host` are added.
+/// A request line with headers and body; `Content-Length` is added, and `Host` where there is none.
 pub fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
-    let mut out = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n").into_bytes();
+    let mut out = format!("{method} {path} HTTP/1.1\r\n").into_bytes();
+    if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
+        out.extend_from_slice(b"Host: localhost\r\n");
+    }
     for (name, value) in headers {
         out.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
     }

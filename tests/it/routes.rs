@@ -253,7 +253,7 @@ fn every_encoding_is_undone_on_every_route() {
 }
 
 /// What of an event does not depend on how, when, how often, where and in which spelling it came. Masks are a server's own.
-fn lasting(event: Value) -> (String, Value) {
+pub fn lasting(event: Value) -> (String, Value) {
     let mut text = event.to_string();
     for (at, _) in event.to_string().match_indices("[redacted:") {
         text.replace_range(at + 10..at + 22, "............");

@@ -18,6 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     // The store's record of a kept token is what credentials are compared with.
     ("auth", &["model", "protocol", "config", "store"]),
     ("envelope", &["model", "json"]),
+    ("systems", &["model"]),
     ("normalize", &["model", "json", "envelope"]),
     ("redact", &["model", "json"]),
     // The rule that tells use cases apart is the audit trail's; a use case's schema is found by it.
@@ -25,13 +26,17 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("identity", &["model", "json", "redact"]),
     ("lifecycle", &["model", "json"]),
     ("audit", &["model", "json"]),
+    ("diagnose", &["model", "json"]),
     // The fold runs inside the commit, so that a query after an acknowledgement sees the event.
     ("store", &["model", "json", "lifecycle", "audit"]),
     ("simulate", &["model", "json"]),
     ("config", &["model"]),
-    ("query", &["model", "json", "lifecycle", "audit", "store"]),
+    ("query", &["model", "json", "lifecycle", "audit", "diagnose", "store"]),
     ("export", &["model", "json", "lifecycle", "audit", "store", "query"]),
-    ("pipeline", &["model", "json", "envelope", "identity", "normalize", "protocol", "redact", "store", "validate"]),
+    (
+        "pipeline",
+        &["model", "json", "envelope", "identity", "normalize", "protocol", "redact", "store", "systems", "validate"],
+    ),
 ];
 
 /// Crates and the only rooms that may name them.

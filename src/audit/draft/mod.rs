@@ -13,7 +13,10 @@ mod twin;
 mod who;
 
 use super::{Channel, Draft, Values, changes, use_case};
-use crate::model::{Event, EventId, Family, Micros};
+use crate::{
+    json::cut,
+    model::{Event, EventId, Family, Micros},
+};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 
@@ -139,12 +142,4 @@ fn word<'e>(data: &'e Map<String, Value>, names: &[&str]) -> Option<Cow<'e, str>
             _ => None,
         })
         .map(Cow::Borrowed)
-}
-
-/// The first characters of a text.
-pub(super) fn cut(text: &str, chars: usize) -> &str {
-    if text.len() <= chars {
-        return text;
-    }
-    text.char_indices().nth(chars).and_then(|(at, _)| text.get(..at)).unwrap_or(text)
 }

@@ -2,7 +2,8 @@
 //!
 //! Audit events say it. Of others the name tells the kind of thing and `data.id` or the envelope its id. Old kinds get their new name.
 
-use super::{super::Resource, Reading, TEXT_CHARS_MAX, cut};
+use super::{super::Resource, Reading, TEXT_CHARS_MAX};
+use crate::json::cut;
 
 const CONNECTION: &str = "CONNECTION";
 const DESTINATION: &str = "DESTINATION";

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     audit::{Actor, ActorKind, CHANGES_MAX, Change, Entry, VALUE_BYTES_MAX, VALUES_BYTES_MAX, canonical},
-    model::{Hints, NewEvent, Payload, Record, Timestamp},
+    model::{EventKey, Hints, NewEvent, Payload, Record, Timestamp},
     pipeline::Understanding,
     redact::Redactor,
     validate::Schemas,
@@ -291,6 +291,25 @@ fn huge_values_are_cut_and_counted() {
     let made = edit(Value::Null, large.into());
     assert_eq!(made.changes.len() + made.changes_omitted, 20);
     assert_eq!(made.changes.len(), VALUES_BYTES_MAX / 8_010);
+}
+
+/// Two ways to make each of many changes cost as much as the whole event.
+#[test]
+fn hostile_values_cost_no_more_than_their_length() {
+    let members: Map<String, Value> = (0..2_000).map(|i| (format!("m{i}"), json!(i))).collect();
+    let named = Map::from_iter([("é".repeat(200_000), members.into())]);
+    let nested = |leaf: u8| {
+        (0..110).fold(json!(vec![leaf; 50_000]), |value, _| Map::from_iter([("n".to_owned(), value)]).into())
+    };
+    let mut event = understood(r#"{"event":"edit_connection","created":"2026-01-01T00:00:00Z"}"#).event;
+    for (old, new, expected) in [(Value::Null, named.into(), 2_000), (nested(0), nested(1), 1)] {
+        let members = [("userId", json!("u")), ("action", json!("EDIT")), ("oldValues", old), ("newValues", new)];
+        event.data = Some(Value::Object(members.map(|(name, value)| (name.to_owned(), value)).into_iter().collect()));
+        let begun = std::time::Instant::now();
+        let made = Draft::of(&event, EventId(EventKey { created_us: 0, hash: 0 })).expect("a record");
+        assert!(begun.elapsed().as_secs() < 5, "{:?}", begun.elapsed());
+        assert_eq!(made.changes.len() + made.changes_omitted, expected);
+    }
 }
 
 #[test]

@@ -5,9 +5,9 @@
 
 use super::{
     super::{Actor, ActorKind, Channel},
-    Reading, TEXT_CHARS_MAX, cut,
+    Reading, TEXT_CHARS_MAX,
 };
-use crate::model::Family;
+use crate::{json::cut, model::Family};
 
 /// Who acts when Fivetran acts by itself.
 const FIVETRAN: &str = "Fivetran";

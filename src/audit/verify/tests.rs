@@ -350,7 +350,8 @@ fn seals_of_others_are_refused() {
 fn every_member_of_the_manifest_is_compared() {
     let log = Log::of(8);
     let export = Export::whole(&log);
-    let changes: [(&str, fn(&mut Manifest)); 11] = [
+    type Change = (&'static str, fn(&mut Manifest));
+    let changes: [Change; 11] = [
         ("origin", |it| it.origin.push('x')),
         ("log", |it| it.log = "access".to_owned()),
         ("format", |it| it.format = "csv".to_owned()),

@@ -1,5 +1,6 @@
 //! `lifeline export`: lives and events as files that other programs read.
 
+mod audit;
 mod events;
 mod output;
 mod timeline;
@@ -17,6 +18,11 @@ pub enum ExportCommand {
         lifeline export timeline --all --format openlineage -o runs.ndjson\n\n\
         Exit code 1 when there is no such connection.")]
     Timeline(timeline::TimelineArgs),
+    /// The audit trail, with what proves it.
+    #[command(after_help = "Examples:\n  lifeline export audit --from 2026-07-01 --to 2026-08-01 -o july.zip\n  \
+        lifeline export audit --format csv --actor ana@example.com -o ana.csv\n\n\
+        Every export is itself a record in the log access.")]
+    Audit(audit::AuditArgs),
     /// Events, one JSON object a line, as GET /v1/events has them.
     #[command(after_help = "Example: lifeline export events --connection-id brave_otter --from 7d -o events.ndjson")]
     Events(events::EventsArgs),
@@ -52,6 +58,7 @@ pub enum Format {
 pub(super) fn run(command: &ExportCommand) -> Outcome {
     match command {
         ExportCommand::Timeline(args) => timeline::run(args),
+        ExportCommand::Audit(args) => audit::run(args),
         ExportCommand::Events(args) => events::run(args),
     }
 }

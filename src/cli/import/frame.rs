@@ -9,7 +9,7 @@ use std::io::{self, BufRead, Read as _};
 pub const RECORD_BYTES_MAX: usize = 16 << 20;
 
 /// How much of a record that is too long is kept for quarantine.
-const KEPT_BYTES: usize = 64 << 10;
+pub const KEPT_BYTES: usize = 64 << 10;
 
 /// A record, or why there is none at this place.
 pub type Framed = Result<Vec<u8>, (Vec<u8>, String)>;

@@ -17,7 +17,7 @@ pub struct Marks {
 
 impl Marks {
     pub fn new(data_dir: &Path) -> Self {
-        Self { directory: data_dir.join("import") }
+        Self { directory: directory(data_dir) }
     }
 
     /// Records of this content that are stored; 0 when it is new.
@@ -42,20 +42,36 @@ impl Marks {
     /// # Errors
     /// The mark cannot be written.
     pub fn write(&self, mark: &str, records: u64, file: &Path) -> Result<(), CliError> {
-        let path = self.path(mark);
         let name = file.file_name().map(|name| name.to_string_lossy().into_owned());
-        let text = json!({"records": records, "file": name}).to_string();
-        let write = || -> io::Result<()> {
-            fs::create_dir_all(&self.directory)?;
-            let new = tempfile::NamedTempFile::new_in(&self.directory)?;
-            fs::write(new.path(), text)?;
-            new.persist(&path).map_err(|error| error.error)?;
-            Ok(())
-        };
-        write().map_err(CliError::file("write", &path))
+        write_json(&self.directory, &file_name(mark), &json!({"records": records, "file": name}))
     }
 
     fn path(&self, mark: &str) -> PathBuf {
-        self.directory.join(format!("{mark}.json"))
+        self.directory.join(file_name(mark))
     }
+}
+
+fn file_name(mark: &str) -> String {
+    format!("{mark}.json")
+}
+
+/// Where everything of this kind lies.
+pub fn directory(data_dir: &Path) -> PathBuf {
+    data_dir.join("import")
+}
+
+/// Writes a small file so that a reader sees the whole of it or nothing.
+///
+/// # Errors
+/// It cannot be written.
+pub fn write_json(directory: &Path, name: &str, value: &Value) -> Result<(), CliError> {
+    let path = directory.join(name);
+    let write = || -> io::Result<()> {
+        fs::create_dir_all(directory)?;
+        let new = tempfile::NamedTempFile::new_in(directory)?;
+        fs::write(new.path(), value.to_string())?;
+        new.persist(&path).map_err(|error| error.error)?;
+        Ok(())
+    };
+    write().map_err(CliError::file("write", &path))
 }

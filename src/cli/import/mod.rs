@@ -1,13 +1,15 @@
 //! `lifeline import`: files into the store, through the same pipeline as live events.
 //!
-//! In: external log lines (NDJSON, JSON) and tables of the Platform Connector (CSV or JSON rows), plain or compressed. Out: a summary. An import
+//! In: external log lines (NDJSON, JSON), log lines and reports of neighbours, and tables of the Platform Connector (CSV or JSON rows), plain or compressed. Out: a summary. An import
 //! that was stopped goes on where it was: a mark for each file, named by its content, says how far everything is durable.
-//! `CONNECTION` files are read first, whatever their order, since the rows of `LOG` lack names and types.
+//! With `--follow` it reads on, see [`follow`]. `CONNECTION` files are read first, whatever their order, since the rows of `LOG` lack names and types.
 
 mod audit;
+mod follow;
 pub mod frame;
 mod json;
 mod marks;
+mod neighbours;
 pub mod sink;
 pub mod source;
 mod table;
@@ -40,9 +42,15 @@ pub struct ImportArgs {
     /// NDJSON, JSON or CSV files, also .gz and .zst; - is standard input.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
+    /// Go on reading lines that are added, until a signal comes. Then a FILE may be a directory or a pattern in quotes, too.
+    #[arg(long, conflicts_with = "dry_run")]
+    follow: bool,
     /// Forget how far an earlier import of these files came.
     #[arg(long)]
     restart: bool,
+    /// The add-on whose activity a table of Heroku Connect holds; the table does not name it.
+    #[arg(long, value_name = "ID")]
+    add_on: Option<String>,
     /// Read, validate and count, but store nothing.
     #[arg(long)]
     dry_run: bool,
@@ -65,7 +73,14 @@ pub(super) fn run(args: &ImportArgs) -> Outcome {
     let (config, _) = args.flags.0.load()?;
     runtime()?.block_on(async {
         let started = Instant::now();
-        let mut connections = Connections::default();
+        if args.follow {
+            let (followed, tally) = follow::follow(args, &config).await?;
+            let report = |file: follow::Followed| FileReport { path: file.path, skipped: 0, records: file.records };
+            let reports: Vec<FileReport> = followed.into_iter().map(report).collect();
+            summary(args, &reports, tally, 0, started.elapsed().as_secs_f64())?;
+            return Ok(error::DONE);
+        }
+        let mut connections = Connections::of_add_on(args.add_on.clone());
         let mut sources = Vec::new();
         for path in &args.files {
             let mut source = Source::open(path)?;

@@ -74,6 +74,11 @@ impl Sender {
         Self { sink, flying: VecDeque::new(), done: Tally::default(), durable_place: 0 }
     }
 
+    /// Whether a server does the work, which may go and come back.
+    pub const fn is_remote(&self) -> bool {
+        matches!(self.sink, Sink::Store(Access::Server(_)))
+    }
+
     /// Sends a batch; waits when too many are on their way.
     ///
     /// # Errors
@@ -208,6 +213,11 @@ async fn through_server(control: &Control, items: Vec<Item>) -> Result<Tally, Cl
             tokio::time::sleep(Duration::from_secs(1)).await;
             continue;
         }
+        if answer.status == 400 {
+            // Not one line of it can be read; it is in quarantine as a whole.
+            let records = items.iter().filter(|item| item.content != Content::Nothing).count();
+            return Ok(Tally { quarantined: records as u64, ..Tally::default() });
+        }
         let answer = answer.json()?;
         let count = |key: &str| answer[key].as_u64().unwrap_or(0);
         let items = answer["items"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -231,13 +241,16 @@ fn dry(understanding: &wiring::Understanding, items: &[Item]) -> Tally {
     for item in items {
         match &item.content {
             Content::Event { text, level } => {
-                match understanding.understand(&record(text.clone(), level.clone()), None, now_us()) {
-                    Ok(event) => {
-                        tally.accepted += 1;
-                        tally.invalid += u64::from(event.verdict.status == Status::Invalid);
-                        tally.unknown += u64::from(event.verdict.status == Status::UnknownEvent);
-                    }
-                    Err(_) => tally.quarantined += 1,
+                let (record, now) = (record(text.clone(), level.clone()), now_us());
+                let events = match understanding.understand(&record, None, now) {
+                    Ok(event) => Ok(vec![event]),
+                    Err(reason) => understanding.neighbours(&record, None, now).unwrap_or(Err(reason)),
+                };
+                tally.quarantined += u64::from(events.is_err());
+                for event in events.into_iter().flatten() {
+                    tally.accepted += 1;
+                    tally.invalid += u64::from(event.verdict.status == Status::Invalid);
+                    tally.unknown += u64::from(event.verdict.status == Status::UnknownEvent);
                 }
             }
             Content::Unreadable { .. } => tally.quarantined += 1,

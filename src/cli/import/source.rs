@@ -6,10 +6,11 @@
 use super::{
     audit::audit_event,
     frame::{self, Framed, RECORD_BYTES_MAX},
-    json::is_json,
+    json::{is_json, quoted},
+    neighbours::{activity_row, backup_row},
     table::{Connections, Row, Table, log_event, sdk_event},
 };
-use crate::cli::CliError;
+use crate::{cli::CliError, systems};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use std::{
@@ -192,13 +193,13 @@ fn form_of(head: &[u8]) -> Result<Form, String> {
                 Some(Ok(record)) => record.iter().map(column_name).collect(),
                 _ => return Err("the first line is neither JSON nor the header of a table".into()),
             };
-            if columns.len() < 2 {
+            if columns.len() < 2 || systems::is_line(&String::from_utf8_lossy(first_line)) {
                 // A log line that is no JSON, perhaps; each such line is looked at alone.
                 return Ok(Form::Lines);
             }
             Table::of(&columns).map(Form::Csv).ok_or_else(|| {
                 format!(
-                    "not a table that can be imported; expected the columns of LOG, AUDIT_TRAIL, CONNECTION or CONNECTOR_SDK_LOG, found {}",
+                    "not a table that can be imported; expected the columns of LOG, AUDIT_TRAIL, CONNECTION or CONNECTOR_SDK_LOG, of a Salesforce Backup log or of Heroku Connect's activity, found {}",
                     columns.iter().take(20).cloned().collect::<Vec<_>>().join(", ")
                 )
             })
@@ -221,7 +222,7 @@ fn csv_failed(path: &Path, error: &csv::Error) -> CliError {
 }
 
 /// A record of a JSON file: an event, or a row of a table as an object.
-fn json_content(framed: Framed, connections: &mut Connections) -> Content {
+pub(super) fn json_content(framed: Framed, connections: &mut Connections) -> Content {
     let bytes = match framed {
         Ok(bytes) => bytes,
         Err((bytes, reason)) => return Content::Unreadable { bytes, reason },
@@ -237,6 +238,10 @@ fn json_content(framed: Framed, connections: &mut Connections) -> Content {
         return Content::Nothing;
     }
     if !is_json(&text) {
+        // A log line of a neighbour goes on as a JSON string, whose text is the line.
+        if systems::is_line(&text) {
+            return Content::Event { text: quoted(&text), level: None };
+        }
         let reason = serde_json::from_str::<serde::de::IgnoredAny>(&text).err().map(|error| error.to_string());
         let reason = format!("not JSON: {}", reason.unwrap_or_default());
         return Content::Unreadable { bytes: text.into_bytes(), reason };
@@ -276,6 +281,11 @@ fn csv_content(
 
 fn row_content(table: Table, row: &dyn Row, connections: &mut Connections) -> Content {
     let made = match table {
+        Table::BackupObjects => backup_row(row),
+        Table::HerokuActivity => match activity_row(row, connections) {
+            Ok(made) => made,
+            Err((row, reason)) => return Content::Unreadable { bytes: row.into_bytes(), reason },
+        },
         Table::Connection => {
             connections.learn(row);
             return Content::Nothing;
@@ -293,6 +303,10 @@ struct CsvRow<'r> {
 }
 
 impl Row for CsvRow<'_> {
+    fn columns(&self) -> Vec<&str> {
+        self.columns.keys().map(String::as_str).collect()
+    }
+
     fn get(&self, column: &str) -> Option<Cow<'_, str>> {
         let text = std::str::from_utf8(self.record.get(*self.columns.get(column)?)?).ok()?;
         // What warehouses write for null when they unload a table.
@@ -303,6 +317,10 @@ impl Row for CsvRow<'_> {
 struct JsonRow(Map<String, Value>);
 
 impl Row for JsonRow {
+    fn columns(&self) -> Vec<&str> {
+        self.0.keys().map(String::as_str).collect()
+    }
+
     fn get(&self, column: &str) -> Option<Cow<'_, str>> {
         match self.0.get(column)? {
             Value::Null => None,

@@ -21,6 +21,10 @@ pub enum Table {
     Connection,
     /// `CONNECTOR_SDK_LOG`: lines that a custom connector wrote.
     SdkLog,
+    /// A Salesforce Backup log: one row an object of a job.
+    BackupObjects,
+    /// The activity of a Heroku Connect connection, as its dashboard downloads it.
+    HerokuActivity,
 }
 
 impl Table {
@@ -41,7 +45,7 @@ impl Table {
         {
             Some(Self::Connection)
         } else {
-            None
+            super::neighbours::table_of(columns)
         }
     }
 }
@@ -50,6 +54,9 @@ impl Table {
 pub trait Row {
     /// A column's text; `None` where it is absent, empty or null.
     fn get(&self, column: &str) -> Option<Cow<'_, str>>;
+
+    /// The names of all columns.
+    fn columns(&self) -> Vec<&str>;
 
     /// The first of several names that has a value.
     fn first(&self, columns: &[&str]) -> Option<Cow<'_, str>> {
@@ -69,16 +76,26 @@ pub struct Known {
 
 /// All connections of an import run.
 #[derive(Debug, Default)]
-pub struct Connections(HashMap<String, Known>);
+pub struct Connections {
+    known: HashMap<String, Known>,
+    /// Whose rows they are where a table does not say so.
+    pub(super) add_on: Option<String>,
+}
 
 /// Most connections that are remembered. Assumed: no account has more.
 const CONNECTIONS_MAX: usize = 1_000_000;
 
 impl Connections {
+    /// None known; rows that name no add-on are of this one.
+    #[must_use]
+    pub fn of_add_on(add_on: Option<String>) -> Self {
+        Self { add_on, ..Self::default() }
+    }
+
     /// Reads a row of `CONNECTION`. One id can have several rows, after a rename or a move.
     pub fn learn(&mut self, row: &dyn Row) {
         let Some(id) = row.first(&["connection_id", "connector_id"]) else { return };
-        if self.0.len() >= CONNECTIONS_MAX {
+        if self.known.len() >= CONNECTIONS_MAX {
             return;
         }
         let owned = |columns: &[&str]| row.first(columns).map(Cow::into_owned);
@@ -89,7 +106,7 @@ impl Connections {
             destination: owned(&["destination_id"]),
             rank: (!deleted, owned(&["_fivetran_synced"]).unwrap_or_default()),
         };
-        let kept = self.0.entry(id.into_owned()).or_insert_with(|| known.clone());
+        let kept = self.known.entry(id.into_owned()).or_insert_with(|| known.clone());
         if known.rank > kept.rank {
             *kept = known;
         }
@@ -98,12 +115,12 @@ impl Connections {
     /// How many are known.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.known.len()
     }
 
     /// Adds the members about a connection to an envelope.
     pub(super) fn describe(&self, id: &str, out: &mut Envelope) {
-        let known = self.0.get(id);
+        let known = self.known.get(id);
         let get = |member: fn(&Known) -> &Option<String>| known.and_then(|known| member(known).as_deref());
         out.text("connector_type", get(|known| &known.kind));
         out.text("connection_id", Some(id));

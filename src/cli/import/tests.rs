@@ -256,3 +256,73 @@ fn marks_say_how_far_a_content_was_imported() {
     assert_eq!(one, Source::open(&fixture("audit_trail_rows.csv")).unwrap().mark);
     assert_ne!(one, Source::open(&fixture("connection_rows.csv")).unwrap().mark);
 }
+
+/// Everything that a text comes to, once the pipeline has read it: events by name, or the reason.
+fn read_by_pipeline(name: &str, text: &str, add_on: Option<&str>) -> Vec<String> {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join(name);
+    std::fs::write(&path, text).unwrap();
+    let mut connections = Connections::of_add_on(add_on.map(str::to_owned));
+    let understanding = crate::cli::wiring::understanding(None).unwrap();
+    let mut source = Source::open(&path).unwrap();
+    let mut found = Vec::new();
+    while let Some(item) = source.next(&mut connections, &path).unwrap() {
+        match item.content {
+            Content::Event { text, level } => {
+                let record = super::sink::record(text, level);
+                assert!(understanding.understand(&record, None, 0).is_err(), "no envelope of Fivetran's");
+                match understanding.neighbours(&record, None, 0) {
+                    Some(Ok(events)) => found.extend(events.into_iter().map(|new| {
+                        let actor =
+                            new.event.data.as_ref().and_then(|data| data["actor"].as_str()).unwrap_or("-").to_owned();
+                        format!("{} {} {actor}", new.event.name, new.event.created)
+                    })),
+                    other => found.push(format!("{other:?}")),
+                }
+            }
+            Content::Unreadable { reason, .. } => found.push(reason),
+            Content::Nothing => {}
+        }
+    }
+    found
+}
+
+#[test]
+fn logs_of_neighbours_are_read_from_files() {
+    let printed = std::fs::read_to_string(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/fixtures/systems/heroku_connect/reload.log"
+    ));
+    let events = read_by_pipeline("heroku.log", &printed.unwrap(), None);
+    assert_eq!(events.len(), 6);
+    assert_eq!(events[0], "heroku_connect_reload_started 2022-02-28T20:41:10.000000Z -");
+
+    let activity = "Timestamp,User,Message\n2022-03-01 10:00:00,jane@example.com,Paused connection\n\
+        2022-03-01 10:05:00,jane@example.com,\"Mapping Lead, 4 fields added\"\n";
+    assert_eq!(
+        read_by_pipeline("activity.csv", activity, Some("a1")),
+        [
+            "heroku_connect_configuration 2022-03-01T10:00:00Z jane@example.com",
+            "heroku_connect_configuration 2022-03-01T10:05:00Z jane@example.com",
+        ]
+    );
+    assert_eq!(
+        read_by_pipeline("activity.csv", activity, None)[0],
+        "activity of Heroku Connect without its add-on; name it with --add-on ID"
+    );
+
+    let backup = "Run ID,Org ID,Job Status,Start Time,Finish Time,Object,Object Status,Records\n\
+        r1,00D,Completed with Errors,2026-07-07T01:00:00Z,2026-07-07T01:20:00Z,Account,SUCCESS,12\n\
+        r1,00D,Completed with Errors,2026-07-07T01:00:00Z,2026-07-07T01:20:00Z,Contact,NOT_VISIBLE,\n";
+    let mut events = read_by_pipeline("backup.csv", backup, None);
+    events.sort();
+    events.dedup();
+    assert_eq!(
+        events,
+        [
+            "salesforce_backup_job_finished 2026-07-07T01:20:00Z -",
+            "salesforce_backup_job_started 2026-07-07T01:00:00Z -",
+            "salesforce_backup_object 2026-07-07T01:20:00Z -",
+        ]
+    );
+}

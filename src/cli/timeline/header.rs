@@ -36,6 +36,16 @@ pub fn lines(timeline: &Timeline, screen: &Screen) -> Vec<String> {
         if let Some(task) = text(incident, "task_type") {
             add("to do", Tone::Warn, &inert(task));
         }
+        let diagnosis = &incident["diagnosis"];
+        if let (Some(title), Some(code)) = (text(diagnosis, "title"), text(diagnosis, "code")) {
+            add("means", Tone::Plain, &inert(title));
+            for (at, step) in
+                diagnosis["fix"].as_array().into_iter().flatten().filter_map(Value::as_str).take(3).enumerate()
+            {
+                add(if at == 0 { "steps" } else { "" }, Tone::Plain, &inert(&format!("{}. {step}", at + 1)));
+            }
+            add("more", Tone::Quiet, &format!("lifeline explain {}", inert(code)));
+        }
         let opened = time(incident, "opened_at").unwrap_or(Micros::MAX);
         let done = done_since(timeline, opened);
         let left_out = done.len().saturating_sub(DONE_MAX);

@@ -5,6 +5,7 @@
 //! same plan gives the same bytes, however often and wherever it is carried out: an interrupted transfer can go on. Refused: nothing
 //! but a store that cannot be read. HTTP and the command line pull from the same [`Export`].
 
+mod check;
 mod csv;
 mod lines;
 mod manifest;
@@ -13,6 +14,7 @@ mod parquet;
 mod row;
 mod zip;
 
+pub use check::{Wrong, verify_file};
 pub use csv::COLUMNS;
 pub use lines::PrunedView;
 pub use manifest::filter_text;

@@ -5,12 +5,13 @@
 //!
 //! One file for each family: `connector` reads what a sync logs, `dashboard` what people do to a connection, `audit` their
 //! edits of values (and the twins of dashboard events in the audit trail), `schema` changes of schema, `transformation` runs
-//! of dbt and its relatives, `deed` who did it. `values` reads single members.
+//! of dbt and its relatives, `neighbours` what other systems log, `deed` who did it. `values` reads single members.
 
 mod audit;
 mod connector;
 mod dashboard;
 mod deed;
+mod neighbours;
 mod schema;
 #[cfg(test)]
 mod tests;
@@ -18,7 +19,7 @@ mod transformation;
 mod values;
 
 use super::{Channel, Deed, Fact, Labels, RunPhase, Signal, SyncId, Work};
-use crate::model::{Event, EventKey, TEST_CONNECTION_ID};
+use crate::model::{Event, EventKey, Source, TEST_CONNECTION_ID};
 use std::sync::Arc;
 use values::{Members, TEXT_CHARS_MAX, cut, own};
 
@@ -95,7 +96,8 @@ fn belongs_to_sync(signal: &Signal, deed: Option<&Deed>) -> bool {
         | Signal::Edited(_)
         | Signal::Deleted(_)
         | Signal::Support(_)
-        | Signal::Run(_) => false,
+        | Signal::Run(_)
+        | Signal::News(_) => false,
         Signal::Unused(_) => deed.is_none(),
     }
 }
@@ -170,8 +172,24 @@ fn signal(event: &Event, data: Members<'_>) -> Signal {
             transformation::run(RunPhase::Failed, data)
         }
 
+        name if event.source != Source::Fivetran
+            && let Some(signal) = neighbours::signal(name, data) =>
+        {
+            signal
+        }
+
         // Of the account, its destinations, teams and users; retired ones whose members nobody documents any more; and names
         // that are not known.
         name => Signal::Unused(cut(name, TEXT_CHARS_MAX).into()),
+    }
+}
+
+/// What an event of some system says, for tests of what follows from it.
+#[cfg(test)]
+pub fn signal_of(name: &str, source: Source, data: &serde_json::Value) -> Signal {
+    let data = Members::of(Some(data));
+    match source {
+        Source::Fivetran => Signal::Unused(name.into()),
+        _ => neighbours::signal(name, data).expect("a known name"),
     }
 }

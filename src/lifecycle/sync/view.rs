@@ -1,18 +1,18 @@
 //! A sync as the contract shows it.
 //!
-//! In: a sync. Out: its stage's body, and one sentence for a person.
+//! In: a sync as it is kept. Out: its stage's body, and one sentence for a person.
 
-use super::{Outcome, Phase, Sync, SyncKind, TriggerKind};
+use super::{
+    Outcome, Phase, Span, SyncKind, TriggerKind,
+    kept::{Kept, SyncRow},
+};
 use crate::{
-    lifecycle::{
-        Message, StageKind,
-        tables::{Rows, TableView},
-        time_text, words,
-    },
-    model::{EventId, Micros},
+    lifecycle::{Message, StageKind, tables::Rows, time_text, words},
+    model::{EventId, EventKey, Micros},
 };
 use serde::Serialize;
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 
 #[derive(Serialize)]
 struct SpanView {
@@ -36,6 +36,16 @@ struct TriggerView<'s> {
 }
 
 #[derive(Serialize)]
+struct TableView<'s> {
+    schema: Option<&'s str>,
+    table: &'s str,
+    write_started_at: Option<String>,
+    write_ended_at: Option<String>,
+    records_read: Option<u64>,
+    rows: &'s Rows,
+}
+
+#[derive(Serialize)]
 struct ImportView {
     tables_done: u32,
     tables: u32,
@@ -55,7 +65,7 @@ struct MessageView<'s> {
 #[derive(Serialize)]
 pub struct Body<'s> {
     stage: &'static str,
-    sync_id: Option<String>,
+    sync_id: Option<&'s str>,
     kind: SyncKind,
     trigger: TriggerView<'s>,
     at: Option<String>,
@@ -73,15 +83,15 @@ pub struct Body<'s> {
     tables: Vec<TableView<'s>>,
     #[serde(skip_serializing_if = "is_zero")]
     tables_omitted: u64,
-    rows: &'s Rows,
+    rows: Cow<'s, Rows>,
     records_read: Option<u64>,
     queries: Option<u64>,
     api_calls: u64,
     rows_extracted: Option<u64>,
     bytes_extracted: Option<u64>,
     import: Option<ImportView>,
-    warnings: u32,
-    errors: u32,
+    warnings: u64,
+    errors: u64,
     messages: Vec<MessageView<'s>>,
     exception_ids: &'s [Box<str>],
     stats: Option<&'s RawValue>,
@@ -96,51 +106,70 @@ fn is_zero(n: &u64) -> bool {
 
 impl<'s> Body<'s> {
     /// Of a sync.
-    pub fn of(sync: &'s Sync, status: &'s str, ended: Option<Micros>) -> Self {
+    pub fn of(row: &'s SyncRow, sync: &'s Kept<'s>) -> Self {
+        let first = row.anchor.created_us;
+        // Moments are kept as told from the first event on.
+        let us = |since: Micros| first.wrapping_add(since);
+        let time = |since: Micros| time_text(us(since));
+        let id = |since: Micros, hash: i64| EventId(EventKey { created_us: us(since), hash }).to_string();
         let span = |phase: Phase| {
-            let span = sync.phases[phase as usize]?;
-            Some(SpanView { at: time_text(span.0), until: time_text(span.1) })
+            let Span(from, to) = sync.phases[phase as usize]?;
+            Some(SpanView { at: time(from), until: time(to) })
         };
-        let ending = sync.ended.as_ref().map(|end| &end.ending);
-        let started = sync.started_us();
         let mut missing = Vec::new();
-        if started.is_none() {
+        if sync.started.is_none() {
             missing.push("start");
         }
-        if sync.ended.is_none() && sync.superseded.is_some() {
+        if Kept::is_broken_off(row) {
             missing.push("end");
         }
+        let duration_us = sync.duration_us(row.until_us.map(|until| until.wrapping_sub(first)));
         let trigger = sync.trigger.as_ref();
         Self {
             stage: StageKind::Sync.as_str(),
-            sync_id: sync.id.as_ref().map(ToString::to_string),
-            kind: sync.kind,
+            sync_id: row.sync_id.as_deref(),
+            kind: sync.kind(),
             trigger: TriggerView {
                 // Without its start nobody knows why it started.
-                kind: started.map(|_| trigger.map_or(TriggerKind::Schedule, |it| it.kind)),
-                actor: trigger.and_then(|it| it.actor.as_deref()),
-                event_ids: trigger.and_then(|it| it.event).map(|key| EventId(key).to_string()).into_iter().collect(),
+                kind: sync.started.map(|_| trigger.map_or(TriggerKind::Schedule, |(kind, ..)| *kind)),
+                actor: trigger.and_then(|(_, actor, _)| actor.as_deref()),
+                event_ids: trigger
+                    .and_then(|(.., event)| *event)
+                    .map(|key| EventId(key).to_string())
+                    .into_iter()
+                    .collect(),
             },
-            at: started.map(time_text),
-            until: ended.map(time_text),
-            duration_ms: sync.duration_us().map(|us| us / 1_000),
-            status,
-            summary: summary(sync, status),
-            reason: sync.reason(),
-            task_type: ending.and_then(|it| it.task_type.as_deref()).filter(|text| !text.is_empty()),
-            rescheduled_at: ending.and_then(|it| it.rescheduled_us).map(time_text),
+            at: sync.started.map(time),
+            until: row.until_us.map(time_text),
+            duration_ms: duration_us.map(|us| us / 1_000),
+            status: &row.status,
+            summary: summary(row, sync, duration_us),
+            reason: sync.reason(row),
+            task_type: sync.task_type.as_deref().filter(|text| !text.is_empty()),
+            rescheduled_at: sync.rescheduled_us.map(time_text),
             missing,
-            first_event_at: time_text(sync.anchor.created_us),
-            last_event_at: time_text(sync.last_us),
+            first_event_at: time_text(first),
+            last_event_at: time(sync.last),
             phases: PhasesView {
                 extract: span(Phase::Extract),
                 process: span(Phase::Process),
                 load: span(Phase::Load),
             },
-            tables: sync.tables.views(),
-            tables_omitted: sync.tables.omitted(),
-            rows: sync.tables.rows(),
-            records_read: sync.tables.records_read(),
+            tables: sync
+                .tables
+                .iter()
+                .map(|(schema, table, started, ended, read, rows)| TableView {
+                    schema: schema.as_deref(),
+                    table,
+                    write_started_at: started.map(time),
+                    write_ended_at: ended.map(time),
+                    records_read: *read,
+                    rows,
+                })
+                .collect(),
+            tables_omitted: sync.tables_omitted,
+            rows: sync.rows(),
+            records_read: sync.records_read(),
             queries: sync.queries,
             api_calls: sync.api_calls,
             rows_extracted: sync.rows_extracted,
@@ -155,47 +184,46 @@ impl<'s> Body<'s> {
             messages: sync
                 .messages
                 .iter()
-                .map(|(key, error, message)| MessageView {
+                .map(|(since, hash, error, message)| MessageView {
                     level: if *error { "error" } else { "warning" },
-                    at: time_text(key.created_us),
+                    at: time(*since),
                     message,
-                    event_id: EventId(*key).to_string(),
+                    event_id: id(*since, *hash),
                 })
                 .collect(),
             exception_ids: &sync.exceptions,
-            stats: sync.stats.as_deref().and_then(|text| serde_json::from_str(text).ok()),
+            stats: row.stats.as_deref().and_then(|text| serde_json::from_str(text).ok()),
             events: sync.events,
-            event_ids: sync.ids.iter().map(|key| EventId(*key).to_string()).collect(),
+            event_ids: sync.ids.iter().map(|(since, hash)| id(*since, *hash)).collect(),
         }
     }
 }
 
 /// One sentence for a person.
-fn summary(sync: &Sync, status: &str) -> String {
-    let mut text = sync.kind.as_str().to_owned();
-    let took = sync.duration_us().map(|us| format!(" after {}", words::duration(us)));
+fn summary(row: &SyncRow, sync: &Kept<'_>, duration_us: Option<Micros>) -> String {
+    let mut text = sync.kind().as_str().to_owned();
+    let took = duration_us.map(|us| format!(" after {}", words::duration(us)));
     let took = took.as_deref().unwrap_or_default();
-    match sync.ended.as_ref().map(|end| Outcome::of(&end.ending)) {
+    match row.until_us.map(|_| sync.outcome(&row.status)) {
         Some(Outcome::Success) => text.push_str(&format!(" succeeded{took}")),
         Some(Outcome::Failure) => text.push_str(&format!(" failed{took}")),
         Some(Outcome::Rescheduled) => {
             text.push_str(&format!(" put off{took}"));
-            if let Some(at) = sync.ended.as_ref().and_then(|end| end.ending.rescheduled_us) {
+            if let Some(at) = sync.rescheduled_us {
                 text.push_str(&format!(" until {}", time_text(at)));
             }
         }
         Some(Outcome::Priority) => text.push_str(&format!(" brought the newest data first{took}, history follows")),
         Some(Outcome::Canceled) => text.push_str(&format!(" canceled{took}")),
-        Some(Outcome::Unknown) => text.push_str(&format!(" ended as {status}{took}")),
-        None if sync.superseded.is_some() => text.push_str(" broke off, no end was seen"),
+        Some(Outcome::Unknown) => text.push_str(&format!(" ended as {}{took}", row.status)),
+        None if Kept::is_broken_off(row) => text.push_str(" broke off, no end was seen"),
         None => text.push_str(" is running"),
     }
-    let rows = sync.tables.rows().sum();
-    let tables = sync.tables.written();
+    let (rows, tables) = (sync.rows().sum(), sync.written());
     if tables > 0 {
         text.push_str(&format!("; {} in {}", words::count(rows, "row"), words::count(tables as u64, "table")));
     }
-    if let Some(reason) = sync.reason() {
+    if let Some(reason) = sync.reason(row) {
         text.push_str(": ");
         text.push_str(&words::cut(reason, 200));
     }

@@ -7,7 +7,7 @@
 
 use super::{
     AuthError, Credential, DecodeError, Decoded, Head, Health, IngestError, Limits, Protocol, Receipt, Reply, Route,
-    Serves, common_credential, native,
+    common_credential, native,
 };
 use crate::model::RecordError;
 
@@ -28,7 +28,7 @@ impl Protocol for FivetranWebhook {
     }
 
     fn routes(&self) -> &'static [Route] {
-        &[Route { path: PATH, serves: Serves::Ingest }, Route { path: PATH, serves: Serves::Health }]
+        const { &[Route::ingest(PATH), Route::health(PATH)] }
     }
 
     fn credential<'h>(&self, head: &Head<'h>) -> Result<Credential<'h>, AuthError> {
@@ -67,7 +67,7 @@ mod tests {
     fn shown(headers: &[(&str, &str)], query: &str) -> Result<(Option<String>, Vec<String>), AuthError> {
         let headers: Vec<(String, String)> =
             headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let credential = FivetranWebhook.credential(&Head { method: "POST", path: PATH, query, headers: &headers })?;
+        let credential = FivetranWebhook.credential(&Head::new("POST", PATH, query, &headers))?;
         let tokens = credential.candidates().map(str::to_owned).collect();
         match credential {
             Credential::Webhook { signature, .. } => Ok((signature.map(str::to_owned), tokens)),
@@ -90,7 +90,8 @@ mod tests {
 
     #[test]
     fn an_unreadable_body_is_quarantined_and_not_refused() {
-        let head = Head { method: "POST", path: PATH, query: "", headers: &Vec::new() };
+        let headers = Vec::new();
+        let head = Head::new("POST", PATH, "", &headers);
         let decode = |body: &'static str| FivetranWebhook.decode(&head, body.as_bytes(), &Limits::default());
         for body in ["hello", "5", "[1, 2]", "{\"event\":", "hello\nworld"] {
             let items = decode(body).unwrap().items;

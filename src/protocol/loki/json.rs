@@ -217,7 +217,7 @@ fn record<'b>(entry: Entry<'b>, labels: &LevelOf<'b>) -> Result<Record<'b>, &'st
         None => LevelOf::default(),
         Some(object) => pairs(object).ok_or("the entry's metadata is not an object")?,
     };
-    let hints = Hints { time, level: metadata.or(labels), destination: None };
+    let hints = Hints { time, level: metadata.or(labels), ..Hints::default() };
     Ok(Record { payload: Payload::Text(line), hints })
 }
 

@@ -12,7 +12,7 @@ mod tests;
 
 use super::{
     AuthError, Credential, DecodeError, Decoded, Head, Health, IngestError, Limits, Protocol, Receipt, Reply, Route,
-    Serves, common_credential, native, problem,
+    common_credential, native, problem,
 };
 use serde_json::json;
 use std::borrow::Cow;
@@ -25,10 +25,10 @@ const READY: &str = "/ready";
 const BUILD_INFO: &str = "/loki/api/v1/status/buildinfo";
 
 const ROUTES: &[Route] = &[
-    Route { path: "/loki/api/v1/push", serves: Serves::Ingest },
-    Route { path: "/api/prom/push", serves: Serves::Ingest },
-    Route { path: READY, serves: Serves::Health },
-    Route { path: BUILD_INFO, serves: Serves::Health },
+    Route::ingest("/loki/api/v1/push"),
+    Route::ingest("/api/prom/push"),
+    Route::health(READY),
+    Route::health(BUILD_INFO),
 ];
 
 /// Snappy's densest form: 64 bytes of output from a copy of three bytes.
@@ -89,8 +89,7 @@ impl Protocol for Loki {
 /// By media type, or by the first bytes: no packed protobuf begins with a brace and a quote. (As snappy, the brace
 /// is a length and the next byte would have to copy from an empty output.)
 fn is_json(head: &Head<'_>, body: &[u8]) -> bool {
-    let media_type = head.header("content-type").and_then(|value| value.split(';').next()).map(str::trim);
-    let named = media_type.is_some_and(|name| name.eq_ignore_ascii_case("application/json"));
+    let named = head.media_type().is_some_and(|name| name.eq_ignore_ascii_case("application/json"));
     let body = &body[super::framing::bom_len(body)..];
     let inside = body.strip_prefix(b"{").map(<[u8]>::trim_ascii_start);
     named || inside.is_some_and(|rest| matches!(rest.first(), Some(b'"' | b'}')))

@@ -7,10 +7,9 @@
 use super::labels::{self, LevelOf};
 use crate::model::{Hints, Payload, Record, Timestamp};
 use crate::protocol::framing::Items;
-use crate::protocol::protobuf::{Malformed, Value, fields};
+use crate::protocol::protobuf::{Malformed, Value, fields, range_in};
 use crate::protocol::{DecodeError, Decoded, Limits};
 use std::borrow::Cow;
-use std::ops::Range;
 
 /// Decodes a body.
 ///
@@ -37,7 +36,7 @@ fn stream<'b>(body: &'b [u8], bytes: &'b [u8], items: &mut Items<'b>) -> Result<
         match field {
             Ok((1, Value::Bytes(text))) => label_text = text,
             Ok(_) => {}
-            Err(malformed) => return items.unreadable(malformed.to_string(), range(body, bytes)),
+            Err(malformed) => return items.unreadable(malformed.to_string(), range_in(body, bytes)),
         }
     }
     let labels = match std::str::from_utf8(label_text).map_err(|_| "the stream's labels are not UTF-8") {
@@ -46,13 +45,13 @@ fn stream<'b>(body: &'b [u8], bytes: &'b [u8], items: &mut Items<'b>) -> Result<
     };
     let labels = match labels {
         Ok(labels) => labels,
-        Err(reason) => return items.unreadable(reason, range(body, bytes)),
+        Err(reason) => return items.unreadable(reason, range_in(body, bytes)),
     };
     for field in fields(bytes).flatten() {
         if let (2, Value::Bytes(bytes)) = field {
             match entry(bytes, &labels) {
                 Ok(record) => items.record(record)?,
-                Err(reason) => items.unreadable(reason, range(body, bytes))?,
+                Err(reason) => items.unreadable(reason, range_in(body, bytes))?,
             }
         }
     }
@@ -81,7 +80,7 @@ fn entry<'b>(bytes: &'b [u8], labels: &LevelOf<'b>) -> Result<Record<'b>, &'stat
     if line.is_empty() {
         return Err(super::EMPTY_LINE);
     }
-    let hints = Hints { time, level: metadata.or(labels), destination: None };
+    let hints = Hints { time, level: metadata.or(labels), ..Hints::default() };
     Ok(Record { payload: Payload::Text(Cow::Borrowed(line)), hints })
 }
 
@@ -114,10 +113,4 @@ fn label_pair(bytes: &[u8]) -> Result<(&[u8], &[u8]), Malformed> {
         }
     }
     Ok((name, value))
-}
-
-/// Where `part` lies in `body`, of which it is a slice.
-fn range(body: &[u8], part: &[u8]) -> Range<usize> {
-    let start = (part.as_ptr() as usize).saturating_sub(body.as_ptr() as usize).min(body.len());
-    start..(start + part.len()).min(body.len())
 }

@@ -15,7 +15,7 @@ fn headers(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
 /// Unpacks and decodes: each item as `time level text`, or as `!text-of-range reason`.
 fn items_with(pairs: &[(&str, &str)], body: &[u8], limits: &Limits) -> Result<Vec<String>, DecodeError> {
     let headers = headers(pairs);
-    let head = Head { method: "POST", path: PUSH, query: "", headers: &headers };
+    let head = Head::new("POST", PUSH, "", &headers);
     let plain = Loki.unpack(&head, body, limits)?;
     let decoded = Loki.decode(&head, &plain, limits)?;
     let show = |item| match item {
@@ -194,7 +194,8 @@ fn lengths_are_not_believed() {
 
 #[test]
 fn answers_are_lokis() {
-    let head = Head { method: "POST", path: PUSH, query: "", headers: &headers(&[]) };
+    let headers = headers(&[]);
+    let head = Head::new("POST", PUSH, "", &headers);
     assert_eq!(Loki.reply(&head, &Ok(Receipt::default())), Reply::empty(204));
     for (error, status, header) in [
         (AuthError::Missing.into(), 401, Some("www-authenticate")),
@@ -216,9 +217,7 @@ fn answers_are_lokis() {
 
 #[test]
 fn probes_are_answered() {
-    let probe = |path: &'static str, health| {
-        Loki.health_reply(&Head { method: "GET", path, query: "", headers: &headers(&[]) }, health)
-    };
+    let probe = |path: &'static str, health| Loki.health_reply(&Head::new("GET", path, "", &headers(&[])), health);
     assert_eq!(probe(READY, Health::Ready), Reply::text(200, "ready"));
     for health in [Health::Busy, Health::Unavailable, Health::ShuttingDown] {
         assert_eq!(probe(READY, health).status, 503);

@@ -12,7 +12,7 @@ pub use lines::cut;
 
 use super::{
     AuthError, Credential, DecodeError, Decoded, Head, Health, IngestError, Limits, Protocol, Receipt, Reply, Route,
-    Serves, common_credential, problem,
+    common_credential, problem,
 };
 use serde_json::{Value, json};
 
@@ -26,7 +26,7 @@ impl Protocol for Native {
     }
 
     fn routes(&self) -> &'static [Route] {
-        &[Route { path: "/v1/events", serves: Serves::Ingest }]
+        const { &[Route::ingest("/v1/events")] }
     }
 
     fn credential<'h>(&self, head: &Head<'h>) -> Result<Credential<'h>, AuthError> {

@@ -7,7 +7,8 @@ use proptest::prelude::*;
 const HEADERS: Vec<(String, String)> = Vec::new();
 
 fn decode<'b>(body: &'b [u8], limits: &Limits) -> Result<Decoded<'b>, DecodeError> {
-    let head = Head { method: "POST", path: "/v1/events", query: "", headers: &HEADERS };
+    let headers = HEADERS;
+    let head = Head::new("POST", "/v1/events", "", &headers);
     Native.decode(&head, body, limits)
 }
 

@@ -98,7 +98,7 @@ fn envelope<'b>(
         None => return Err(Fault(EVENT_REQUIRED, "the envelope has no event".into())),
     };
     let time = envelope.time.map(read_time).transpose()?;
-    let hints = Hints { time, level: fields.level.map(Cow::into_owned), destination: None };
+    let hints = Hints { time, level: fields.level.map(Cow::into_owned), ..Hints::default() };
     Ok(Record { payload: Payload::Json(Cow::Borrowed(event)), hints })
 }
 

@@ -18,7 +18,7 @@ pub use reply::{method_not_allowed, not_found};
 
 use super::{
     AckQuestion, AuthError, Credential, DecodeError, Decoded, Head, Health, IngestError, Limits, Protocol, Receipt,
-    Reply, Route, Serves, common_credential,
+    Reply, Route, common_credential,
 };
 
 /// See the module.
@@ -26,16 +26,16 @@ use super::{
 pub struct SplunkHec;
 
 const ROUTES: &[Route] = &[
-    Route { path: "/services/collector", serves: Serves::Ingest },
-    Route { path: "/services/collector/1.0", serves: Serves::Ingest },
-    Route { path: "/services/collector/event", serves: Serves::Ingest },
-    Route { path: "/services/collector/event/1.0", serves: Serves::Ingest },
-    Route { path: "/services/collector/raw", serves: Serves::Ingest },
-    Route { path: "/services/collector/raw/1.0", serves: Serves::Ingest },
-    Route { path: "/services/collector/ack", serves: Serves::Acks },
-    Route { path: "/services/collector/ack/1.0", serves: Serves::Acks },
-    Route { path: "/services/collector/health", serves: Serves::Health },
-    Route { path: "/services/collector/health/1.0", serves: Serves::Health },
+    Route::ingest("/services/collector"),
+    Route::ingest("/services/collector/1.0"),
+    Route::ingest("/services/collector/event"),
+    Route::ingest("/services/collector/event/1.0"),
+    Route::ingest("/services/collector/raw"),
+    Route::ingest("/services/collector/raw/1.0"),
+    Route::acks("/services/collector/ack"),
+    Route::acks("/services/collector/ack/1.0"),
+    Route::health("/services/collector/health"),
+    Route::health("/services/collector/health/1.0"),
 ];
 
 impl Protocol for SplunkHec {

@@ -6,10 +6,9 @@
 
 use super::event::epoch;
 use super::reply::{INVALID_DATA, NO_DATA};
-use crate::model::{Hints, Payload, Record};
-use crate::protocol::framing::{self, Items};
+use crate::model::Hints;
+use crate::protocol::framing::Items;
 use crate::protocol::{DecodeError, Decoded, Head, Limits};
-use std::borrow::Cow;
 
 /// Cuts a body into lines.
 ///
@@ -21,21 +20,7 @@ pub(super) fn decode<'b>(head: &Head<'_>, body: &'b [u8], limits: &Limits) -> Re
         _ => None,
     };
     let mut items = Items::new(limits, body.len());
-    for (at, line) in framing::lines(body, framing::bom_len(body)) {
-        let kept = line.trim_ascii_end();
-        if !kept.is_empty() {
-            match std::str::from_utf8(kept) {
-                Ok(text) => {
-                    let hints = Hints { time, ..Hints::default() };
-                    items.record(Record { payload: Payload::Text(Cow::Borrowed(text)), hints })?;
-                }
-                Err(error) => {
-                    let reason = format!("not UTF-8: byte {} of the line", error.valid_up_to());
-                    items.unreadable(reason, at..at + kept.len())?;
-                }
-            }
-        }
-    }
+    items.lines(body, &Hints { time, ..Hints::default() })?;
     if items.is_empty() {
         return Err(DecodeError::empty(NO_DATA.number, "the body holds no lines"));
     }

@@ -111,7 +111,12 @@ fn fault(error: &IngestError) -> Reply {
     let code = match error {
         IngestError::Auth(auth) => match auth {
             AuthError::Missing => TOKEN_REQUIRED,
-            AuthError::Malformed | AuthError::Unsigned | AuthError::BadSignature => INVALID_AUTHORIZATION,
+            AuthError::Malformed
+            | AuthError::Unsigned
+            | AuthError::BadSignature
+            | AuthError::UnknownKey
+            | AuthError::BadIdentity { .. }
+            | AuthError::Skewed { .. } => INVALID_AUTHORIZATION,
             AuthError::Unknown | AuthError::Forbidden => INVALID_TOKEN,
             AuthError::Disabled => TOKEN_DISABLED,
             AuthError::Throttled { .. } => THROTTLED,

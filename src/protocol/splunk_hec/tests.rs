@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 const CHANNEL: &str = "0aeeac95-ac74-4aa9-b30d-6c4c0ac581ba";
 
 fn head<'h>(path: &'h str, query: &'h str, headers: &'h Vec<(String, String)>) -> Head<'h> {
-    Head { method: "POST", path, query, headers }
+    Head::new("POST", path, query, headers)
 }
 
 fn decode_at<'b>(path: &str, query: &str, body: &'b [u8]) -> Result<Decoded<'b>, DecodeError> {

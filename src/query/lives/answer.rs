@@ -4,6 +4,7 @@
 //! ([`PAGE_BYTES_MAX`], stages: [`STAGES_BYTES_MAX`]); its cursor then leads on.
 
 use super::{
+    super::diagnosis::Diagnoser,
     Answer, ConnectionRequest, ConnectionsRequest, IncidentsRequest, RunsRequest, StagesRequest, TimelineRequest,
     cursor::{List, anchor_cursor, life_cursor, stage_cursor},
     is_nobody,
@@ -54,26 +55,35 @@ pub fn newest(lives: &dyn Lives, limit: usize) -> Result<Vec<Summary>, StoreErro
 ///
 /// # Errors
 /// What the store says.
-pub fn connections(lives: &dyn Lives, request: ConnectionsRequest, now: Micros) -> Answer {
+pub fn connections(lives: &dyn Lives, diagnoser: &Diagnoser, request: ConnectionsRequest, now: Micros) -> Answer {
     let ConnectionsRequest(query) = request;
-    let found = lives.connections(&query)?;
+    let mut found = lives.connections(&query)?;
+    found.connections.iter_mut().for_each(|summary| explain(diagnoser, summary));
     let data: Vec<_> = found.connections.iter().map(|summary| summary.view(now)).collect();
     let next = found.next.map(|place| life_cursor(query.sort, query.order, &place));
     Ok(Ok(Object::new().member("data", &data).member("next_cursor", &next).end()))
+}
+
+/// What the open incident means.
+pub fn explain(diagnoser: &Diagnoser, summary: &mut Summary) {
+    if let Some(incident) = &mut summary.open_incident {
+        diagnoser.incident_value(summary.source, incident);
+    }
 }
 
 /// One connection.
 ///
 /// # Errors
 /// What the store says.
-pub fn connection(lives: &dyn Lives, request: ConnectionRequest, now: Micros) -> Answer {
+pub fn connection(lives: &dyn Lives, diagnoser: &Diagnoser, request: ConnectionRequest, now: Micros) -> Answer {
     let ConnectionRequest { connection_id, as_of } = request;
     if is_nobody(&connection_id) {
         return Ok(Err(Missing::Connection));
     }
-    let Some(summary) = lives.connection(&connection_id, as_of)? else {
+    let Some(mut summary) = lives.connection(&connection_id, as_of)? else {
         return missing(lives, &connection_id, as_of).map(Err);
     };
+    explain(diagnoser, &mut summary);
     Ok(Ok(Object::written(&summary.view(as_of.unwrap_or(now)))))
 }
 
@@ -120,27 +130,32 @@ fn read_stages(lives: &dyn Lives, query: &TimelineQuery) -> Result<Option<Timeli
 ///
 /// # Errors
 /// What the store says.
-pub fn timeline(lives: &dyn Lives, request: TimelineRequest, now: Micros) -> Answer {
+pub fn timeline(lives: &dyn Lives, diagnoser: &Diagnoser, request: TimelineRequest, now: Micros) -> Answer {
     let TimelineRequest(query) = request;
     if is_nobody(&query.connection_id) {
         return Ok(Err(Missing::Connection));
     }
-    let Some(found) = read_stages(lives, &query)? else {
+    let Some(mut found) = read_stages(lives, &query)? else {
         return missing(lives, &query.connection_id, query.as_of).map(Err);
     };
+    explain(diagnoser, &mut found.summary);
+    let source = found.summary.source;
+    let stages: Vec<_> = found.stages.iter().rev().map(|stage| diagnoser.stage(source, stage)).collect();
+    let incidents: Vec<_> =
+        found.incidents.iter().rev().map(|incident| diagnoser.incident(Some(source), &incident.body)).collect();
     let at = query.as_of.unwrap_or(now);
     let unused = found.summary.unused.iter().map(|(event, events)| Unused { event, events: *events });
     let body = Object::new()
         .member("connection", &found.summary.view(at))
         .member("as_of", &time_text(at))
-        .texts("stages", found.stages.iter().rev().map(|stage| stage.body.as_str()))
-        .texts("incidents", found.incidents.iter().rev().map(|incident| incident.body.as_str()))
+        .texts("stages", stages.iter().map(AsRef::as_ref))
+        .texts("incidents", incidents.iter().map(AsRef::as_ref))
         .member("unused", &unused.collect::<Vec<_>>())
         .member("next_cursor", &found.next.map(|place| stage_cursor(List::Timeline, place)));
     Ok(Ok(body.end()))
 }
 
-fn stages(lives: &dyn Lives, query: &TimelineQuery, list: List) -> Answer {
+fn stages(lives: &dyn Lives, diagnoser: &Diagnoser, query: &TimelineQuery, list: List) -> Answer {
     if is_nobody(&query.connection_id) {
         return Ok(Err(Missing::Connection));
     }
@@ -148,37 +163,40 @@ fn stages(lives: &dyn Lives, query: &TimelineQuery, list: List) -> Answer {
         return Ok(Err(Missing::Connection));
     };
     let next = found.next.map(|place| stage_cursor(list, place));
-    Ok(Ok(page(found.stages.iter().map(|stage| stage.body.as_str()), next.as_deref())))
+    let bodies: Vec<_> = found.stages.iter().map(|stage| diagnoser.stage(found.summary.source, stage)).collect();
+    Ok(Ok(page(bodies.iter().map(AsRef::as_ref), next.as_deref())))
 }
 
 /// A page of syncs.
 ///
 /// # Errors
 /// What the store says.
-pub fn syncs(lives: &dyn Lives, request: StagesRequest) -> Answer {
-    stages(lives, &request.0, List::Syncs)
+pub fn syncs(lives: &dyn Lives, diagnoser: &Diagnoser, request: StagesRequest) -> Answer {
+    stages(lives, diagnoser, &request.0, List::Syncs)
 }
 
 /// A page of schema changes.
 ///
 /// # Errors
 /// What the store says.
-pub fn schema_changes(lives: &dyn Lives, request: StagesRequest) -> Answer {
-    stages(lives, &request.0, List::SchemaChanges)
+pub fn schema_changes(lives: &dyn Lives, diagnoser: &Diagnoser, request: StagesRequest) -> Answer {
+    stages(lives, diagnoser, &request.0, List::SchemaChanges)
 }
 
 /// One sync.
 ///
 /// # Errors
 /// What the store says.
-pub fn sync(lives: &dyn Lives, connection_id: &str, sync_id: &str) -> Answer {
+pub fn sync(lives: &dyn Lives, diagnoser: &Diagnoser, connection_id: &str, sync_id: &str) -> Answer {
     if is_nobody(connection_id) {
         return Ok(Err(Missing::Connection));
     }
-    Ok(match lives.sync(connection_id, sync_id)? {
-        Some(stage) if stage.kind == StageKind::Sync => Ok(stage.body.into_bytes()),
-        _ if lives.connection(connection_id, None)?.is_some() => Err(Missing::Sync),
-        _ => Err(Missing::Connection),
+    let stage = lives.sync(connection_id, sync_id)?.filter(|stage| stage.kind == StageKind::Sync);
+    Ok(match (stage, diagnoser.source(lives, connection_id)?) {
+        (Some(stage), Some(source)) => Ok(diagnoser.stage(source, &stage).into_owned().into_bytes()),
+        (Some(stage), None) => Ok(stage.body.into_bytes()),
+        (None, Some(_)) => Err(Missing::Sync),
+        (None, None) => Err(Missing::Connection),
     })
 }
 
@@ -219,20 +237,19 @@ fn gather<T>(
 ///
 /// # Errors
 /// What the store says.
-pub fn incidents(lives: &dyn Lives, request: IncidentsRequest) -> Answer {
+pub fn incidents(lives: &dyn Lives, diagnoser: &Diagnoser, request: IncidentsRequest) -> Answer {
     let IncidentsRequest(query) = request;
     let fetch = |before, limit| lives.incidents(&IncidentQuery { before, limit, ..query.clone() });
     let (rows, next) = gather(query.before, query.limit, fetch, |row| (row.incident.anchor, row.incident.body.len()))?;
-    let items: Vec<String> = rows
-        .iter()
-        .map(|row| {
-            Object::new()
-                .member("connection_id", &row.connection_id)
-                .member("connection_name", &row.connection_name)
-                .members_of(&row.incident.body)
-                .text()
-        })
-        .collect();
+    let mut items = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let source = diagnoser.source(lives, &row.connection_id)?;
+        let item = Object::new()
+            .member("connection_id", &row.connection_id)
+            .member("connection_name", &row.connection_name)
+            .members_of(&diagnoser.incident(source, &row.incident.body));
+        items.push(item.text());
+    }
     let next = next.map(|key| anchor_cursor(List::Incidents, key));
     Ok(Ok(page(items.iter().map(String::as_str), next.as_deref())))
 }

@@ -46,6 +46,7 @@ pub(crate) fn summary(connection_id: &str) -> Summary {
         events: 2,
         unused: [("create_user".to_owned(), 2)].into(),
         day: crate::lifecycle::Day::default(),
+        mappings: Vec::new(),
     }
 }
 

@@ -15,7 +15,9 @@ mod stats;
 #[cfg(test)]
 pub(crate) mod fake;
 
-pub use answer::{Missing, connection, connections, incidents, newest, runs, schema_changes, sync, syncs, timeline};
+pub use answer::{
+    Missing, connection, connections, explain, incidents, newest, runs, schema_changes, sync, syncs, timeline,
+};
 pub use cursor::{SORTS, sort_word};
 pub use daily::{DAYS_MAX, DailyRequest, daily};
 pub use request::{

@@ -3,6 +3,7 @@
 //! In: nothing. Out: schemas. Nothing is made of these types: stages, incidents and runs are written by the fold and passed on as they
 //! are, so the document takes their shape from here, and tests compare the two.
 
+use super::super::diagnosis::shape::Diagnosis;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
@@ -275,6 +276,9 @@ pub struct Stage {
     /// `sync`: how many events it is made of.
     #[schema(nullable = false)]
     pub events: Option<u64>,
+    /// What the problem means that it tells of, where it tells of one.
+    #[schema(nullable = false)]
+    pub diagnosis: Option<Diagnosis>,
 }
 
 /// One changed value.
@@ -457,8 +461,8 @@ pub struct Incident {
     /// Events that prove it.
     pub event_ids: Vec<String>,
     /// What it means and how it is mended, where that is known.
-    #[schema(required = true, value_type = Option<Object>)]
-    pub diagnosis: Option<Value>,
+    #[schema(required = true)]
+    pub diagnosis: Option<Diagnosis>,
 }
 
 /// One day of a connection.

@@ -12,6 +12,7 @@ use crate::{
 };
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
+use std::sync::Arc;
 
 fn written(value: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(value).expect("the views have text keys only")
@@ -61,6 +62,11 @@ pub(super) async fn one(state: &State, door: Door, req: &HttpRequest, id: &str) 
     no_parameters(req)?;
     let unknown = || Problem::not_found("no event has this id");
     let id: EventId = id.parse().map_err(|_| unknown())?;
-    let found = state.read(move |store| Ok(store.event(id)?.map(|event| written(&EventView::new(&event, true)))));
+    let diagnoser = Arc::clone(&state.diagnoser);
+    let found = state.read(move |store| {
+        let explained =
+            |event: &StoredEvent| written(&EventView::new(event, true).explained(diagnoser.of_event(&event.event)));
+        Ok(store.event(id)?.as_ref().map(explained))
+    });
     answer(state, found.await?.ok_or_else(unknown)?).await
 }

@@ -11,11 +11,12 @@ use crate::{
         self, Answer, ConnectionRequest, ConnectionsRequest, DailyRequest, IncidentsRequest, Missing, RunsRequest,
         StagesRequest, StatsRequest, TimelineRequest, shape,
     },
-    query::render::Page,
+    query::{diagnosis::Diagnoser, render::Page},
     server::state::{Door, State, now_us},
     store::Lives,
 };
 use actix_web::{HttpRequest, HttpResponse};
+use std::sync::Arc;
 
 /// How many connections' late events an answer does not show yet.
 const BEHIND: &str = "lifeline-behind";
@@ -86,10 +87,11 @@ pub(super) async fn answer(ask: &Ask, state: &State, door: Door, req: &HttpReque
 /// Folds what waits, then reads.
 async fn told<F>(state: &State, connection_id: Option<&str>, read: F) -> Result<HttpResponse, Problem>
 where
-    F: FnOnce(&dyn Lives) -> Answer + Send + 'static,
+    F: FnOnce(&dyn Lives, &Diagnoser) -> Answer + Send + 'static,
 {
     let behind = settle(state, connection_id).await;
-    let body = state.read(move |store| read(store.lives())).await??;
+    let diagnoser = Arc::clone(&state.diagnoser);
+    let body = state.read(move |store| read(store.lives(), &diagnoser)).await??;
     answer_with(state, body, |answer| {
         if behind > 0 {
             answer.insert_header((BEHIND, behind));
@@ -130,7 +132,7 @@ async fn settle(state: &State, connection_id: Option<&str>) -> u64 {
 pub(super) async fn connections(state: &State, req: &HttpRequest) -> Result<HttpResponse, Problem> {
     let request = ConnectionsRequest::parse(req.query_string())?;
     let now = now_us();
-    told(state, None, move |store| lives::connections(store, request, now)).await
+    told(state, None, move |store, diagnoser| lives::connections(store, diagnoser, request, now)).await
 }
 
 /// One connection, now or as it stood at any moment.
@@ -144,7 +146,7 @@ pub(super) async fn connections(state: &State, req: &HttpRequest) -> Result<Http
 pub(super) async fn connection(state: &State, req: &HttpRequest, id: &str) -> Result<HttpResponse, Problem> {
     let request = ConnectionRequest::parse(id, req.query_string())?;
     let now = now_us();
-    told(state, Some(id), move |store| lives::connection(store, request, now)).await
+    told(state, Some(id), move |store, diagnoser| lives::connection(store, diagnoser, request, now)).await
 }
 
 /// A connection's life: its stages in order of time, its incidents, how it stands.
@@ -165,7 +167,7 @@ pub(super) async fn connection(state: &State, req: &HttpRequest, id: &str) -> Re
 pub(super) async fn timeline(state: &State, req: &HttpRequest, id: &str) -> Result<HttpResponse, Problem> {
     let request = TimelineRequest::parse(id, req.query_string())?;
     let now = now_us();
-    told(state, Some(id), move |store| lives::timeline(store, request, now)).await
+    told(state, Some(id), move |store, diagnoser| lives::timeline(store, diagnoser, request, now)).await
 }
 
 /// A connection's syncs, newest first.
@@ -182,7 +184,7 @@ pub(super) async fn timeline(state: &State, req: &HttpRequest, id: &str) -> Resu
 ))]
 pub(super) async fn syncs(state: &State, req: &HttpRequest, id: &str) -> Result<HttpResponse, Problem> {
     let request = StagesRequest::syncs(id, req.query_string())?;
-    told(state, Some(id), move |store| lives::syncs(store, request)).await
+    told(state, Some(id), move |store, diagnoser| lives::syncs(store, diagnoser, request)).await
 }
 
 /// One sync.
@@ -196,7 +198,7 @@ pub(super) async fn syncs(state: &State, req: &HttpRequest, id: &str) -> Result<
 pub(super) async fn sync(state: &State, req: &HttpRequest, id: &str, sync_id: &str) -> Result<HttpResponse, Problem> {
     no_parameters(req)?;
     let (connection_id, sync_id) = (id.to_owned(), sync_id.to_owned());
-    told(state, Some(id), move |store| lives::sync(store, &connection_id, &sync_id)).await
+    told(state, Some(id), move |store, diagnoser| lives::sync(store, diagnoser, &connection_id, &sync_id)).await
 }
 
 /// What changed in a connection's schema, when and by whom, newest first.
@@ -212,7 +214,7 @@ pub(super) async fn sync(state: &State, req: &HttpRequest, id: &str, sync_id: &s
 ))]
 pub(super) async fn schema_changes(state: &State, req: &HttpRequest, id: &str) -> Result<HttpResponse, Problem> {
     let request = StagesRequest::schema_changes(id, req.query_string())?;
-    told(state, Some(id), move |store| lives::schema_changes(store, request)).await
+    told(state, Some(id), move |store, diagnoser| lives::schema_changes(store, diagnoser, request)).await
 }
 
 /// A connection day by day, zeros where nothing happened.
@@ -228,7 +230,7 @@ pub(super) async fn schema_changes(state: &State, req: &HttpRequest, id: &str) -
 ))]
 pub(super) async fn daily(state: &State, req: &HttpRequest, id: &str) -> Result<HttpResponse, Problem> {
     let request = DailyRequest::parse(id, req.query_string(), now_us())?;
-    told(state, Some(id), move |store| lives::daily(store, &request)).await
+    told(state, Some(id), move |store, _| lives::daily(store, &request)).await
 }
 
 /// Incidents of all connections, newest first.
@@ -243,7 +245,7 @@ pub(super) async fn daily(state: &State, req: &HttpRequest, id: &str) -> Result<
 pub(super) async fn incidents(state: &State, req: &HttpRequest) -> Result<HttpResponse, Problem> {
     let request = IncidentsRequest::parse(req.query_string())?;
     let id = request.0.connection_id.clone();
-    told(state, id.as_deref(), move |store| lives::incidents(store, request)).await
+    told(state, id.as_deref(), move |store, diagnoser| lives::incidents(store, diagnoser, request)).await
 }
 
 /// Runs of transformations with their steps, newest first.
@@ -257,7 +259,7 @@ pub(super) async fn incidents(state: &State, req: &HttpRequest) -> Result<HttpRe
 ), responses((status = 200, description = "A page", body = Page<shape::Run>)))]
 pub(super) async fn transformations(state: &State, req: &HttpRequest) -> Result<HttpResponse, Problem> {
     let request = RunsRequest::parse(req.query_string())?;
-    told(state, None, move |store| lives::runs(store, request)).await
+    told(state, None, move |store, _| lives::runs(store, request)).await
 }
 
 /// Figures of the account, and of each destination, connector type or connection.
@@ -272,7 +274,7 @@ pub(super) async fn transformations(state: &State, req: &HttpRequest) -> Result<
 pub(super) async fn stats(state: &State, req: &HttpRequest) -> Result<HttpResponse, Problem> {
     let now = now_us();
     let request = StatsRequest::parse(req.query_string(), now)?;
-    told(state, None, move |store| lives::stats(store, request, now)).await
+    told(state, None, move |store, _| lives::stats(store, request, now)).await
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@
 //! it, and parameters that are not exactly right.
 
 pub(super) mod audit;
+mod control;
+mod diagnose;
 mod docs;
 mod events;
 mod lives;
@@ -35,6 +37,8 @@ pub(super) enum Api {
     Metrics,
     Document,
     Docs(String),
+    Diagnose,
+    Unknown,
     Events,
     Event(String),
     Stream,
@@ -45,6 +49,8 @@ pub(super) enum Api {
     Token(String),
     Rebuild,
     Import,
+    Verify,
+    Rotate,
     Life(Ask),
     Audit(AuditAsk),
 }
@@ -68,6 +74,8 @@ impl Api {
             ("metrics", None, ..) => Self::Metrics,
             ("openapi.json", None, ..) => Self::Document,
             ("docs", file, None, None) => Self::Docs(file.unwrap_or_default().to_owned()),
+            ("v1", Some("diagnose"), None, _) => Self::Diagnose,
+            ("v1", Some("diagnose"), Some("unknown"), None) => Self::Unknown,
             ("v1", Some("events"), None, _) => Self::Events,
             ("v1", Some("events"), Some("stream"), None) => Self::Stream,
             ("v1", Some("events"), Some(id), None) => Self::Event(named(id)),
@@ -78,6 +86,8 @@ impl Api {
             ("v1", Some("tokens"), Some(name), None) => Self::Token(named(name)),
             ("v1", Some("rebuild"), None, _) => Self::Rebuild,
             ("control", Some("import"), None, _) if door == Door::Control => Self::Import,
+            ("control", Some("verify"), None, _) if door == Door::Control => Self::Verify,
+            ("control", Some("rotate"), None, _) if door == Door::Control => Self::Rotate,
             _ => return None,
         })
     }
@@ -85,7 +95,7 @@ impl Api {
     /// The methods that it takes.
     pub const fn methods(&self) -> &'static [&'static str] {
         match self {
-            Self::Replay(_) | Self::Import => &["POST"],
+            Self::Replay(_) | Self::Import | Self::Verify | Self::Rotate => &["POST"],
             Self::Tokens | Self::Rebuild => &["GET", "HEAD", "POST"],
             Self::Token(_) => &["DELETE"],
             Self::Stream => &["GET"],
@@ -108,6 +118,8 @@ impl Api {
             Self::Metrics => operations::metrics(state, door, req).await,
             Self::Document => docs::openapi(req),
             Self::Docs(file) => docs::page(file, req),
+            Self::Diagnose => diagnose::ask(state, door, req).await,
+            Self::Unknown => diagnose::unknown(state, door, req).await,
             Self::Events => events::list(state, door, req).await,
             Self::Event(id) => events::one(state, door, req, id).await,
             Self::Stream => stream::open(state, door, req).await,
@@ -120,6 +132,8 @@ impl Api {
             Self::Rebuild if req.method() == Method::POST => rebuild::start(state, door, req).await,
             Self::Rebuild => rebuild::progress(state, door, req),
             Self::Import => ingest::import(state, req, payload).await,
+            Self::Verify => control::verify(state, payload).await,
+            Self::Rotate => control::rotate(state, req).await,
             Self::Life(ask) => lives::answer(ask, state, door, req).await,
             Self::Audit(ask) => audit::answer(ask, state, door, req).await,
         }

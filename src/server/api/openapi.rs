@@ -3,13 +3,13 @@
 //!
 //! Out: the JSON of the document. Filters, errors and credentials, which many routes share, are added in one place.
 
-use super::{audit, docs, events, lives, operations, quarantine, rebuild, stream, tokens};
+use super::{audit, diagnose, docs, events, lives, operations, quarantine, rebuild, stream, tokens};
 use crate::{
     audit::Log,
     export::audit::Format,
     lifecycle,
     model::{Family, Level, Source, Status},
-    protocol::{PROTOCOLS, Protocol, Route, Serves, problem},
+    protocol::{Head, PROTOCOLS, Protocol, Receipt, Route, Serves, problem},
     query::{
         audit::ReportFormat,
         lives::{By, RUN_STATUSES, SORTS, sort_word},
@@ -58,6 +58,8 @@ use utoipa::{
         lives::incidents,
         lives::transformations,
         lives::stats,
+        diagnose::ask,
+        diagnose::unknown,
         audit::records::list,
         audit::records::one,
         audit::records::inclusion,
@@ -190,7 +192,8 @@ struct Words;
 
 impl Modify for Words {
     fn modify(&self, document: &mut openapi::OpenApi) {
-        let words: [(&str, &str, Vec<&str>); 11] = [
+        let words: [(&str, &str, Vec<&str>); 12] = [
+            ("/v1/diagnose", "source", Source::ALL.map(Source::as_str).to_vec()),
             ("/v1/connections", "status", lifecycle::Status::ALL.map(lifecycle::Status::as_str).to_vec()),
             ("/v1/connections", "health", lifecycle::Health::ALL.map(lifecycle::Health::as_str).to_vec()),
             ("/v1/connections", "source", Source::ALL.map(Source::as_str).to_vec()),
@@ -291,10 +294,11 @@ impl Modify for Protocols {
                     Serves::Health => HttpMethod::Get,
                 };
                 let item = PathItem::new(method, operation(*protocol, *route));
-                match document.paths.paths.get_mut(route.path) {
+                let (path, _) = template(route.path);
+                match document.paths.paths.get_mut(&path) {
                     Some(there) => there.merge_operations(item),
                     None => {
-                        document.paths.paths.insert(route.path.to_owned(), item);
+                        document.paths.paths.insert(path, item);
                     }
                 }
             }
@@ -302,11 +306,30 @@ impl Modify for Protocols {
     }
 }
 
+/// A path with names for the segments that stand for any, and those names.
+fn template(path: &str) -> (String, Vec<String>) {
+    let mut names = Vec::new();
+    let segments = path.split('/').map(|segment| {
+        if segment != "*" {
+            return segment.to_owned();
+        }
+        let name = if names.is_empty() { "segment".to_owned() } else { format!("segment{}", names.len() + 1) };
+        names.push(name.clone());
+        format!("{{{name}}}")
+    });
+    (segments.collect::<Vec<_>>().join("/"), names)
+}
+
 fn operation(protocol: &dyn Protocol, route: Route) -> Operation {
     let name = protocol.name();
     let health = if route.serves == Serves::Health { "_health" } else { "" };
     let id = format!("{name}{health}{}", route.path.replace(|c: char| !c.is_ascii_alphanumeric(), "_"));
-    let operation = OperationBuilder::new().tag("deliveries").operation_id(Some(id));
+    let mut operation = OperationBuilder::new().tag("deliveries").operation_id(Some(id));
+    for name in template(route.path).1 {
+        let parameter = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Path).required(Required::True);
+        let text = ObjectBuilder::new().schema_type(Type::String);
+        operation = operation.parameter(parameter.schema(Some(text)).build());
+    }
     let said = |description: &str| ResponseBuilder::new().description(description).build();
     if route.serves == Serves::Health {
         return operation
@@ -324,12 +347,14 @@ fn operation(protocol: &dyn Protocol, route: Route) -> Operation {
         }
         _ => ("take events", example()),
     };
+    let headers: Vec<(String, String)> = Vec::new();
+    let success = protocol.reply(&Head::new("POST", route.path, "", &headers), &Ok(Receipt::default())).status;
     let content = ContentBuilder::new().schema(Some(ObjectBuilder::new())).example(Some(example)).build();
     let body = RequestBodyBuilder::new().content("application/json", content).required(Some(Required::True)).build();
     let mut operation = operation
         .summary(Some(format!("{name}: {summary}")))
         .request_body(Some(body))
-        .response("200", said("Everything that could be read is on disk"))
+        .response(success.to_string(), said("Everything that could be read is on disk"))
         .response("400", said("Nothing, or not everything, could be read; it is in quarantine"))
         .response("401", said("A token or a signature is needed"))
         .response("403", said("The token may not deliver"))
@@ -339,9 +364,6 @@ fn operation(protocol: &dyn Protocol, route: Route) -> Operation {
         .response("429", said("Too many wrong tokens from this address"))
         .response("500", said("A fault of ours; nothing was taken"))
         .response("503", said("Busy, or the store cannot write; nothing was taken"));
-    if name == "loki" {
-        operation = operation.response("204", said("Everything that could be read is on disk"));
-    }
     for scheme in ["token", "splunk_token", "basic", "query_token"] {
         operation = operation.security(SecurityRequirement::new(scheme, Vec::<String>::new()));
     }

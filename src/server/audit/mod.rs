@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod keys;
+pub mod look;
 pub mod notary;
 mod rollback;
 mod scrub;

@@ -26,6 +26,7 @@ mod open;
 mod quarantine;
 mod queue;
 mod reader;
+mod retention;
 mod row;
 mod scan;
 mod schema;

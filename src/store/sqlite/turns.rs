@@ -24,6 +24,8 @@ const PAUSE: Duration = Duration::from_secs(5);
 struct Waiter {
     /// Numbers of the connections; `None`: all.
     conns: Option<Vec<i64>>,
+    /// The last commit when they asked; for all connections its rows are waited for, too.
+    commit: u64,
     until: Instant,
     reply: Reply<u64>,
 }
@@ -71,7 +73,8 @@ impl Writer {
             };
             // A pause after a failure ends when somebody asks.
             self.turns.not_before = None;
-            self.turns.waiters.push(Waiter { conns, until: Instant::now() + WAIT_MAX, reply });
+            let until = Instant::now() + WAIT_MAX;
+            self.turns.waiters.push(Waiter { conns, commit: self.last_commit(), until, reply });
         }
         self.answer_waiters();
     }
@@ -120,7 +123,7 @@ impl Writer {
         let folder = &self.folder;
         let left = |waiter: &Waiter| match &waiter.conns {
             Some(conns) => conns.iter().filter(|conn| folder.waits(**conn)).count() as u64,
-            None => folder.waiting().0 + folder.unwritten(),
+            None => folder.waiting().0 + folder.unwritten_of(waiter.commit),
         };
         for waiter in self.turns.waiters.extract_if(.., |waiter| now >= waiter.until || left(waiter) == 0) {
             let left = left(&waiter);

@@ -49,13 +49,12 @@ fn expand(source: &str) -> String {
 
 /// What stands before the next abbreviation, what it means, and what follows.
 fn next(text: &str) -> Option<(&str, String, &str)> {
-    let from = ["{us: ", "{text: ", "{id: "].iter().filter_map(|mark| Some((text.find(mark)?, *mark)));
+    let from = ["{us: ", "{id: "].iter().filter_map(|mark| Some((text.find(mark)?, *mark)));
     // The comment at the top explains them.
     let (at, mark) = from.min()?;
     let (inside, after) = text[at + mark.len()..].split_once('}')?;
     let meaning = match mark {
         "{us: " => micros(inside),
-        "{text: " => time(inside),
         _ => {
             let (created, hash) = inside.split_once(", ").unwrap_or((inside, "0"));
             id(created, hash)
@@ -68,12 +67,6 @@ fn next(text: &str) -> Option<(&str, String, &str)> {
 fn micros(us: &str) -> String {
     let part = format!("(({us}) % 1000000 + 1000000) % 1000000");
     format!("(strftime('%Y-%m-%d %H:%M:%S', (({us}) - {part}) / 1000000, 'unixepoch') || printf('.%06d', {part}))")
-}
-
-/// The same of RFC 3339 text in UTC.
-fn time(text: &str) -> String {
-    let decimals = format!("substr(rtrim(substr({text}, 21), 'Z') || '000000', 1, 6)");
-    format!("(substr({text}, 1, 10) || ' ' || substr({text}, 12, 8) || '.' || {decimals})")
 }
 
 /// 32 hexadecimal digits, as the API names events: the sign bit of both halves is turned, which SQLite has no operator for.

@@ -1,5 +1,5 @@
 -- The models of Fivetran's dbt package as views, column for column, so that a dashboard made for them can be pointed at this file.
--- Braces are written out by views.rs: `us` for microseconds since 1970, `text` for a time in JSON, `id` for the id of an event.
+-- Braces are written out by views.rs: `us` for microseconds since 1970, `id` for the id of an event.
 -- What logs do not say (names of destinations and users) is null. No view shows the account's own life (conn 0).
 
 CREATE VIEW fivetran_platform__connection_status AS
@@ -26,24 +26,24 @@ CREATE VIEW fivetran_platform__audit_table AS
 SELECT
     life.connection_id AS connection_id,
     life.name AS connection_name,
-    coalesce(json_extract(tables.value, '$.schema'), life.name) AS schema_name,
-    json_extract(tables.value, '$.table') AS table_name,
+    coalesce(json_extract(tables.value, '$[0]'), life.name) AS schema_name,
+    json_extract(tables.value, '$[1]') AS table_name,
     life.destination AS destination_id,
     NULL AS destination_name,
-    {text: json_extract(tables.value, '$.write_started_at')} AS write_to_table_start,
-    {text: json_extract(tables.value, '$.write_ended_at')} AS write_to_table_end,
-    {text: json_extract(stage.body, '$.at')} AS sync_start,
+    {us: stage.at + json_extract(tables.value, '$[2]')} AS write_to_table_start,
+    {us: stage.at + json_extract(tables.value, '$[3]')} AS write_to_table_end,
+    {us: stage.at + json_extract(stage.body, '$.b')} AS sync_start,
     {us: stage.until} AS sync_end,
-    coalesce(json_extract(tables.value, '$.rows.REPLACED_OR_INSERTED'), 0) AS sum_rows_replaced_or_inserted,
-    coalesce(json_extract(tables.value, '$.rows.UPDATED'), 0) AS sum_rows_updated,
-    coalesce(json_extract(tables.value, '$.rows.DELETED'), 0) AS sum_rows_deleted,
-    {id: stage.at, stage.hash} || ':' || coalesce(json_extract(tables.value, '$.schema'), '') || ':' || (json_extract(tables.value, '$.table'))
+    coalesce(json_extract(tables.value, '$[5].REPLACED_OR_INSERTED'), 0) AS sum_rows_replaced_or_inserted,
+    coalesce(json_extract(tables.value, '$[5].UPDATED'), 0) AS sum_rows_updated,
+    coalesce(json_extract(tables.value, '$[5].DELETED'), 0) AS sum_rows_deleted,
+    {id: stage.at, stage.hash} || ':' || coalesce(json_extract(tables.value, '$[0]'), '') || ':' || (json_extract(tables.value, '$[1]'))
         AS unique_table_sync_key,
-    substr(json_extract(tables.value, '$.write_started_at'), 1, 10) AS write_to_table_start_day
+    substr({us: stage.at + json_extract(tables.value, '$[2]')}, 1, 10) AS write_to_table_start_day
 FROM stage
 JOIN life ON life.conn = stage.conn
-JOIN json_each(stage.body, '$.tables') AS tables
-WHERE stage.kind = 10 AND stage.conn <> 0 AND json_extract(tables.value, '$.rows') <> '{}';
+JOIN json_each(stage.body, '$.t') AS tables
+WHERE stage.kind = 10 AND stage.conn <> 0 AND json_extract(tables.value, '$[5]') <> '{}';
 
 -- One row a change; a change of several tables names all of them.
 CREATE VIEW fivetran_platform__schema_changelog AS

@@ -194,6 +194,11 @@ impl Writer {
         self.db.as_ref()
     }
 
+    /// The number of the last commit that stored an event.
+    pub fn last_commit(&self) -> u64 {
+        self.counters.commit
+    }
+
     /// Works until the store is closed.
     pub fn run(mut self) {
         let mut jobs = Vec::new();
@@ -427,7 +432,7 @@ fn work(
                 folder.rebuild(db)?;
                 Done::Nothing
             }
-            Job::Trail { work, .. } => Done::Trail(trail::work(db, counters, work)?),
+            Job::Trail { work, .. } => Done::Trail(trail::work(db, counters, folder, work)?),
             // Taken out before.
             Job::Close { .. } | Job::Settle { .. } => Done::Nothing,
             #[cfg(test)]

@@ -17,6 +17,7 @@ use crate::{
 use lifeline::{
     lifecycle::{Fact, time_text},
     model::Micros,
+    query::diagnosis::Diagnoser,
 };
 use proptest::strategy::{Strategy, ValueTree};
 use rand::{Rng, rngs::StdRng, seq::SliceRandom};
@@ -107,16 +108,22 @@ fn assert_as_folded(app: &App, facts: &Facts, how: &str) {
 
 #[track_caller]
 fn same_life(answer: &Value, life: &Life, id: &str, how: &str) {
-    let stages: Vec<Value> = life.stages.values().map(|stage| body(&unkeyed(&stage.body))).collect();
+    // What the fold says, with what errors mean.
+    let diagnoser = Diagnoser::builtin();
+    let mut summary = life.summary.clone().expect("a summary");
+    let source = summary.source;
+    let stages: Vec<Value> =
+        life.stages.values().map(|stage| body(&unkeyed(&diagnoser.stage(source, stage)))).collect();
     let found = answer["stages"].as_array().expect("stages");
     for (found, expected) in found.iter().zip(&stages) {
         assert_eq!(found, expected, "{how}: {id}");
     }
     assert_eq!(found.len(), stages.len(), "{how}: {id}");
-    let incidents: Vec<Value> = life.incidents.values().map(|incident| body(&incident.body)).collect();
+    let incidents: Vec<Value> =
+        life.incidents.values().map(|incident| body(&diagnoser.incident(Some(source), &incident.body))).collect();
     assert_eq!(answer["incidents"].as_array().expect("incidents"), &incidents, "{how}: {id}");
-    let mut summary = life.summary.clone().expect("a summary");
     id.clone_into(&mut summary.connection_id);
+    lifeline::query::lives::explain(&diagnoser, &mut summary);
     let mut expected = summary.json(0);
     let mut found = answer["connection"].clone();
     for connection in [&mut expected, &mut found] {

@@ -83,7 +83,8 @@ impl Life {
     }
 
     fn put(&mut self, row: Output) {
-        match row {
+        match row.public() {
+            Output::Sync(row) => panic!("a sync that cannot be read: {row:?}"),
             Output::Stage(row) => drop(self.stages.insert(stage_order(row.anchor, row.kind), row)),
             Output::Incident(row) => drop(self.incidents.insert(row.anchor, row)),
             Output::Day(row) => drop(self.days.insert(row.day, row)),

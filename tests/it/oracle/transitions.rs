@@ -170,6 +170,7 @@ fn known_name(signal: &Signal) -> &'static str {
         | Signal::Deleted(_)
         | Signal::Support(_)
         | Signal::Run(_)
+        | Signal::News(_)
         | Signal::Unused(_) => signal.name(),
     }
 }

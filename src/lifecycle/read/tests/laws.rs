@@ -217,6 +217,10 @@ fn in_bounds(fact: &Fact) {
             }
             assert!(of.schedule.as_ref().is_none_or(|schedule| schedule.to_string().len() <= 64 << 10));
         }
+        Signal::News(of) => {
+            short_each([&of.id, &of.name, &of.state]);
+            assert!(!matches!(&of.what, crate::lifecycle::Happening::Moved(moved) if moved.objects.len() > 200));
+        }
         Signal::Unused(name) => short(name, 1_000),
         Signal::SyncStart | Signal::ReadStart | Signal::ReadEnd | Signal::Extracted(_) | Signal::ApiCall => {}
         Signal::Work(_) => {}

@@ -6,7 +6,7 @@ mod render;
 
 use super::super::{Fact, Labels, Signal};
 use crate::{
-    model::{Hints, NewEvent, Payload, Record},
+    model::{Hints, NewEvent, Payload, Record, Source},
     pipeline::Understanding,
     redact::Redactor,
     validate::Schemas,
@@ -65,7 +65,10 @@ fn known_names() -> Vec<String> {
 }
 
 fn understood(line: &str) -> NewEvent {
-    let record = Record { payload: Payload::Json(line.into()), hints: Hints::default() };
+    // A neighbour's name begins with the neighbour's.
+    let of = |source: &Source| line.contains(&format!(r#""event":"{}"#, source.as_str()));
+    let source = Source::ALL.into_iter().find(of);
+    let record = Record { payload: Payload::Json(line.into()), hints: Hints { source, ..Hints::default() } };
     UNDERSTANDING.understand(&record, None, 1_795_180_330_000_000).expect("an event")
 }
 

@@ -155,6 +155,7 @@ fn signal(signal: &Signal) -> String {
                 ("steps", (!of.steps.is_empty()).then(|| serde_json::json!(of.steps).to_string())),
             ],
         ),
+        Signal::News(of) => format!("{name} {of:?}"),
         Signal::Unused(of) => format!("{name} {of}"),
     }
 }

@@ -4,12 +4,13 @@
 //! which comes a little late is folded into its place without reading anything. Bounded by an estimate of bytes: of what was used
 //! longest ago only the state now stays, and then nothing.
 
-use super::rows::Ident;
+use super::rows::{self, Ident};
 use crate::{
-    lifecycle::{Fact, State},
+    lifecycle::{Fact, Output, State},
     model::Micros,
 };
 use ahash::AHashMap;
+use rusqlite::Connection;
 
 /// What a state takes in memory before it was ever kept and measured, about.
 const STATE_BYTES: usize = 4096;
@@ -17,6 +18,72 @@ const STATE_BYTES: usize = 4096;
 const COPY_BYTES: usize = 1024;
 /// What a fact takes, about.
 const BYTES_PER_FACT: usize = 300;
+
+/// Rows of one connection that wait at most: each new one is looked for among them. Few in tests, which have few events.
+const PENDING_MAX: usize = if cfg!(test) { 20 } else { 256 };
+/// What a waiting row takes beside its texts, about.
+const ROW_BYTES: usize = 300;
+
+/// Rows that were given out and are not in their tables yet, with the moment. They can be made anew from the newest checkpoint and
+/// the events after it, so that they may be lost with the memory; a checkpoint says that those before it are in their tables.
+#[derive(Debug, Default)]
+pub struct Pending {
+    rows: Vec<(Micros, Output)>,
+    bytes: usize,
+}
+
+impl Pending {
+    /// A row in its newest form.
+    pub fn add(&mut self, at: Micros, row: Output) {
+        self.bytes += row_bytes(&row);
+        let ident = Ident::of(&row);
+        match self.rows.iter_mut().rev().find(|(_, known)| Ident::of(known) == ident) {
+            Some(known) => {
+                self.bytes -= row_bytes(&known.1);
+                *known = (at, row);
+            }
+            None => self.rows.push((at, row)),
+        }
+    }
+
+    /// A row that is not to be written, after all.
+    pub fn remove(&mut self, ident: Ident) {
+        let bytes = &mut self.bytes;
+        self.rows.retain(|(_, row)| {
+            let stays = Ident::of(row) != ident;
+            *bytes -= if stays { 0 } else { row_bytes(row) };
+            stays
+        });
+    }
+
+    /// How many wait.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether it is time to write them, whatever else.
+    pub fn is_full(&self) -> bool {
+        self.rows.len() >= PENDING_MAX
+    }
+
+    /// Puts them into their tables.
+    pub fn write(&mut self, db: &Connection, conn: i64) -> rusqlite::Result<()> {
+        self.bytes = 0;
+        self.rows.drain(..).try_for_each(|(at, row)| rows::put(db, conn, at, &row))
+    }
+}
+
+fn row_bytes(row: &Output) -> usize {
+    let texts = match row {
+        Output::Sync(it) => it.body.len() + it.stats.as_ref().map_or(0, |stats| stats.len()),
+        Output::Stage(it) => it.body.len(),
+        Output::Incident(it) => it.body.len(),
+        Output::Run(it) => it.body.len(),
+        Output::Activity(it) => it.data.as_ref().map_or(0, String::len),
+        Output::Day(_) => 0,
+    };
+    ROW_BYTES + texts
+}
 
 /// A connection's life in memory.
 #[derive(Debug, Default)]
@@ -31,6 +98,8 @@ pub struct Life {
     pub head: State,
     /// Rows that were given out since `base`, with the moment.
     pub given: Vec<(Micros, Ident)>,
+    /// Rows that are to be written.
+    pub pending: Pending,
     /// Facts in `base` that the newest checkpoint has not seen.
     pub unsaved: usize,
     /// Size of the last checkpoint as JSON, in bytes.
@@ -63,25 +132,28 @@ pub struct Lives {
     lives: AHashMap<i64, Box<Life>>,
     bytes: usize,
     bytes_max: usize,
+    /// Of rows that wait, in all.
+    pending_bytes: usize,
     clock: u64,
 }
 
 impl Lives {
     /// Empty.
     pub fn new(bytes_max: usize) -> Self {
-        Self { lives: AHashMap::new(), bytes: 0, bytes_max, clock: 0 }
+        Self { lives: AHashMap::new(), bytes: 0, bytes_max, pending_bytes: 0, clock: 0 }
     }
 
     /// Takes a life out.
     pub fn take(&mut self, conn: i64) -> Option<Box<Life>> {
         let life = self.lives.remove(&conn)?;
         self.bytes = self.bytes.saturating_sub(life.weight());
+        self.pending_bytes = self.pending_bytes.saturating_sub(life.pending.bytes);
         Some(life)
     }
 
-    /// Looks at a life.
-    pub fn get(&self, conn: i64) -> Option<&Life> {
-        self.lives.get(&conn).map(|life| &**life)
+    /// Bytes of rows that wait to be written, about.
+    pub fn pending_bytes(&self) -> usize {
+        self.pending_bytes
     }
 
     /// Puts a life in.
@@ -90,6 +162,7 @@ impl Lives {
         self.clock += 1;
         life.used = self.clock;
         self.bytes += life.weight();
+        self.pending_bytes += life.pending.bytes;
         self.lives.insert(conn, life);
     }
 
@@ -127,6 +200,7 @@ impl Lives {
     /// Takes everything out.
     pub fn drain(&mut self) -> Vec<(i64, Box<Life>)> {
         self.bytes = 0;
+        self.pending_bytes = 0;
         self.lives.drain().collect()
     }
 }

@@ -5,10 +5,10 @@
 //! memory. Later ones mark the connection, and it is folded again from a checkpoint when there is time (`settle.rs`).
 
 use super::{
-    cache::{Life, Lives},
+    base::Bases,
+    cache::{Life, Lives, Pending},
     load::{self, Behind},
-    moves::{follow, place, walk},
-    rows::Ident,
+    moves::{follow, give, place},
     standing::Unwritten,
 };
 use crate::{
@@ -40,13 +40,14 @@ pub struct Folder {
     pub(super) on: bool,
     pub(super) names: Names,
     pub(super) lives: Lives,
+    pub(super) bases: Bases,
     pub(super) dirty: AHashMap<i64, Dirty>,
     /// The same, the one first that waits longest.
     pub(super) order: BTreeSet<(Micros, i64)>,
     /// Rows of `life` that are to be written.
     pub(super) unwritten: Unwritten,
-    /// Whether the running transaction has changed anything.
-    touched: Vec<i64>,
+    /// What the running transaction has changed in memory.
+    pub(super) touched: Vec<i64>,
     dirty_touched: bool,
 }
 
@@ -83,6 +84,7 @@ impl Folder {
             on,
             names: Names::new(),
             lives: Lives::new(bytes_max),
+            bases: Bases::load(db)?,
             dirty: AHashMap::new(),
             order: BTreeSet::new(),
             unwritten: Unwritten::default(),
@@ -160,6 +162,9 @@ impl Folder {
 
     /// Folds facts of one connection, in order. `replaced`: some of them were there before with another meaning.
     fn step(&mut self, db: &Connection, conn: i64, mut facts: Vec<Fact>, replaced: bool) -> Result<(), WriteError> {
+        if let Some(base) = self.bases.of(conn) {
+            facts.retain(|fact| fact.key.created_us > base);
+        }
         let Some(first) = facts.first().map(|fact| fact.key.created_us) else { return Ok(()) };
         if self.dirty.contains_key(&conn) {
             return self.mark(db, conn, first);
@@ -179,18 +184,18 @@ impl Folder {
             // One copy for all the facts in memory, and nothing to compare any more.
             facts.iter_mut().filter(|fact| fact.labels == *known).for_each(|fact| fact.labels = Arc::clone(known));
         }
-        let mut longest = 0;
         let late = replaced || life.head.last_us().is_some_and(|head| first <= head);
         if late {
-            place(db, conn, &mut life, facts, &mut longest)?;
+            place(db, conn, &mut life, facts)?;
         } else {
-            follow(db, conn, &mut life, facts, &mut longest)?;
+            follow(db, conn, &mut life, facts)?;
         }
         if replaced {
             // The order of arrival does not tell of deliveries that change an event.
-            put_life(db, conn, &life.head, longest)?;
+            life.pending.write(db, conn)?;
+            put_life(db, conn, &life.head)?;
         } else {
-            self.unwritten.add(conn, longest);
+            self.unwritten.add(conn);
         }
         self.lives.put(conn, life);
         Ok(())
@@ -221,16 +226,18 @@ impl Folder {
             Ok::<_, WriteError>(true)
         })?;
         let mut head = checkpoint.state.clone();
-        let mut given = Vec::new();
-        // These rows are in their tables.
-        walk(&mut head, &recent, |at, output| given.push((at, Ident::of(&output))));
+        // These rows may be in their tables or not.
+        let (mut given, mut pending) = (Vec::new(), Pending::default());
+        give(&mut head, &recent, &mut given, &mut pending);
         let base = checkpoint.state;
-        Ok(Some(Box::new(Life { base, recent, head, given, state_bytes: checkpoint.bytes, ..Life::default() })))
+        let state_bytes = checkpoint.bytes;
+        Ok(Some(Box::new(Life { base, recent, head, given, pending, state_bytes, ..Life::default() })))
     }
 
     /// Marks a connection as one that has to be folded again from a moment on.
     pub(super) fn mark(&mut self, db: &Connection, conn: i64, from: Micros) -> Result<(), WriteError> {
         self.lives.take(conn);
+        let from = self.bases.clamp(conn, from);
         let known = self.dirty.get(&conn).copied();
         if known.is_some_and(|known| known.from <= from) {
             return Ok(());
@@ -242,8 +249,8 @@ impl Folder {
             .execute([conn, dirty.from, dirty.since])?;
         if changed == 0 {
             db.prepare_cached(
-                "INSERT INTO life (conn, connection_id, source, longest, dirty_from, dirty_since)
-                 SELECT ?1, ifnull(max(connection_id), ''), ifnull(max(source), ''), 0, ?2, ?3
+                "INSERT INTO life (conn, connection_id, source, dirty_from, dirty_since)
+                 SELECT ?1, ifnull(max(connection_id), ''), ifnull(max(source), ''), ?2, ?3
                  FROM connection WHERE id = ?1",
             )?
             .execute([conn, dirty.from, dirty.since])?;
@@ -292,14 +299,16 @@ impl Folder {
                 tracing::warn!("reading which connections wait to be folded: {error}");
             }
         }
+        self.bases.settle(db, committed);
         self.unwritten.settle(committed);
         self.touched.clear();
         self.dirty_touched = false;
     }
 }
 
-/// Keeps the newest state of a life that leaves the memory.
-pub(super) fn save_head(db: &Connection, conn: i64, life: &Life) -> Result<(), WriteError> {
+/// Keeps the newest state of a life that leaves the memory, and its rows.
+pub(super) fn save_head(db: &Connection, conn: i64, life: &mut Life) -> Result<(), WriteError> {
+    life.pending.write(db, conn)?;
     if life.unsaved > 0 || !life.recent.is_empty() {
         load::save(db, conn, &life.head)?;
     }
@@ -307,14 +316,13 @@ pub(super) fn save_head(db: &Connection, conn: i64, life: &Life) -> Result<(), W
 }
 
 /// Says how a connection stands, and that nothing of it waits.
-pub fn put_life(db: &Connection, conn: i64, state: &State, longest: Micros) -> Result<(), WriteError> {
+pub fn put_life(db: &Connection, conn: i64, state: &State) -> Result<(), WriteError> {
     let summary = state.summary();
     let json = summary.as_ref().map(serde_json::to_string).transpose();
     let json = json.map_err(|error| WriteError::Store(crate::store::StoreError::Engine(error.to_string())))?;
     let it = summary.as_ref();
     let values = params![
         conn,
-        longest,
         it.and_then(|it| it.connection_name.as_deref()),
         it.and_then(|it| it.connector_type.as_deref()),
         it.and_then(|it| it.destination.as_deref()),
@@ -327,16 +335,16 @@ pub fn put_life(db: &Connection, conn: i64, state: &State, longest: Micros) -> R
     ];
     let changed = db
         .prepare_cached(
-            "UPDATE life SET dirty_from = NULL, dirty_since = NULL, longest = max(longest, ?2), name = ?3, type = ?4,
-             destination = ?5, status = ?6, rank = ?7, health = ?8, last_success = ?9, last_event = ?10, summary = ?11
+            "UPDATE life SET dirty_from = NULL, dirty_since = NULL, name = ?2, type = ?3, destination = ?4,
+             status = ?5, rank = ?6, health = ?7, last_success = ?8, last_event = ?9, summary = ?10
              WHERE conn = ?1",
         )?
         .execute(values)?;
     if changed == 0 {
         db.prepare_cached(
-            "INSERT INTO life (conn, connection_id, source, longest, name, type, destination, status, rank, health,
+            "INSERT INTO life (conn, connection_id, source, name, type, destination, status, rank, health,
              last_success, last_event, summary)
-             SELECT ?1, ifnull(max(connection_id), ''), ifnull(max(source), ''), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11
+             SELECT ?1, ifnull(max(connection_id), ''), ifnull(max(source), ''), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10
              FROM connection WHERE id = ?1",
         )?
         .execute(values)?;

@@ -4,6 +4,7 @@
 //! (`fold.rs`, `moves.rs`) and folds again what came late (`settle.rs`); readers take up the newest checkpoint (`read.rs`) or
 //! read the tables (`list.rs`).
 
+mod base;
 mod cache;
 mod fold;
 mod list;

@@ -1,24 +1,27 @@
 //! Moving a life in memory on, and the rows that this gives out.
 //!
-//! In: a life and facts of it. Out: rows in their tables, and the life with those facts. Three states are kept: the base, the head,
+//! In: a life and facts of it. Out: the life with those facts, and rows that wait to be written. Three states are kept: the base, the head,
 //! and one between them that becomes the next base, so that nothing is folded twice while events come in order. A fact that comes
 //! a little late is put into its place, and what follows it is folded again from the state before.
 
 use super::{
-    cache::Life,
+    cache::{Life, Pending},
     load,
     rows::{self, Ident},
 };
 use crate::{
-    lifecycle::{Fact, Output, StageKind, State},
+    lifecycle::{Fact, Output, State},
     model::Micros,
     store::sqlite::fault::WriteError,
 };
 use rusqlite::Connection;
 use std::collections::BTreeSet;
 
-/// Facts between two states in memory, at least. So many or twice as many are kept, so that late ones find their place.
+/// Facts between two states in memory, at least, and those of one commit at least: what comes late is mostly what another commit
+/// has overtaken. Twice as many are kept, so that late ones find their place.
 const SPAN: usize = 16;
+/// Facts that are stepped over before a state is kept, at most, however many one commit has.
+const RUN_MAX: usize = 256;
 /// Large states are copied more rarely: bytes of JSON for each fact between two of them.
 const SPAN_BYTES_PER_FACT: usize = 256;
 /// Spans of facts in memory, at most, where late ones come all the time.
@@ -39,45 +42,25 @@ pub fn walk(state: &mut State, facts: &[Fact], mut each: impl FnMut(Micros, Outp
     }
 }
 
-/// Steps a state over facts and writes what it gives out.
-pub fn give(
-    db: &Connection,
-    conn: i64,
-    state: &mut State,
-    facts: &[Fact],
-    given: &mut Vec<(Micros, Ident)>,
-    longest: &mut Micros,
-) -> Result<(), WriteError> {
-    let mut result = Ok(());
+/// Steps a state over facts; what it gives out waits to be written.
+pub fn give(state: &mut State, facts: &[Fact], given: &mut Vec<(Micros, Ident)>, pending: &mut Pending) {
     walk(state, facts, |at, output| {
-        if let Output::Stage(stage) = &output
-            && stage.kind == StageKind::Sync
-            && let Some(until) = stage.until_us
-        {
-            *longest = (*longest).max(until.saturating_sub(stage.anchor.created_us));
-        }
         given.push((at, Ident::of(&output)));
-        if result.is_ok() {
-            result = rows::put(db, conn, at, &output);
-        }
+        pending.add(at, output);
     });
-    Ok(result?)
 }
 
 /// Facts later than all before.
-pub fn follow(
-    db: &Connection,
-    conn: i64,
-    life: &mut Life,
-    facts: Vec<Fact>,
-    longest: &mut Micros,
-) -> Result<(), WriteError> {
+pub fn follow(db: &Connection, conn: i64, life: &mut Life, facts: Vec<Fact>) -> Result<(), WriteError> {
     let span = SPAN.max(life.state_bytes / SPAN_BYTES_PER_FACT);
     let mut done = life.recent.len();
     life.recent.extend(facts);
     while done < life.recent.len() {
-        let end = end_of_moment(&life.recent, done);
-        give(db, conn, &mut life.head, &life.recent[done..end], &mut life.given, longest)?;
+        let end = end_of_moment(&life.recent, life.recent.len().min(done + RUN_MAX) - 1);
+        give(&mut life.head, &life.recent[done..end], &mut life.given, &mut life.pending);
+        if life.pending.is_full() {
+            life.pending.write(db, conn)?;
+        }
         done = end;
         if done - life.middle.as_ref().map_or(0, |(at, _)| *at) < span {
             continue;
@@ -93,10 +76,10 @@ pub fn follow(
     Ok(())
 }
 
-/// Where the facts of the microsecond end that begin at `start`.
-fn end_of_moment(facts: &[Fact], start: usize) -> usize {
-    let at = facts[start].key.created_us;
-    facts[start..].iter().position(|fact| fact.key.created_us != at).map_or(facts.len(), |more| start + more)
+/// Where the facts of the microsecond end to which the one at `place` belongs.
+fn end_of_moment(facts: &[Fact], place: usize) -> usize {
+    let at = facts[place].key.created_us;
+    facts[place..].iter().position(|fact| fact.key.created_us != at).map_or(facts.len(), |more| place + more)
 }
 
 /// After the base has moved on over so many facts.
@@ -106,6 +89,8 @@ fn moved(db: &Connection, conn: i64, life: &mut Life, facts: usize) -> Result<()
         life.given.retain(|(at, _)| *at > base);
     }
     if is_due(life.unsaved, life.state_bytes) {
+        // Whoever takes the checkpoint up believes the tables that far.
+        life.pending.write(db, conn)?;
         life.state_bytes = load::save(db, conn, &life.base)?;
         life.unsaved = 0;
     }
@@ -113,13 +98,7 @@ fn moved(db: &Connection, conn: i64, life: &mut Life, facts: usize) -> Result<()
 }
 
 /// Facts of which some belong among those in memory, all of them after the base.
-pub fn place(
-    db: &Connection,
-    conn: i64,
-    life: &mut Life,
-    facts: Vec<Fact>,
-    longest: &mut Micros,
-) -> Result<(), WriteError> {
+pub fn place(db: &Connection, conn: i64, life: &mut Life, facts: Vec<Fact>) -> Result<(), WriteError> {
     // The middle stands when everything new is later.
     let first = facts.first().map(|fact| fact.key.created_us);
     if life.middle.as_ref().is_some_and(|(_, state)| state.last_us() >= first) {
@@ -146,16 +125,21 @@ pub fn place(
         stays
     });
     let mut given = Vec::new();
-    give(db, conn, &mut life.head, &life.recent[from..], &mut given, longest)?;
+    give(&mut life.head, &life.recent[from..], &mut given, &mut life.pending);
     for (_, ident) in &given {
         before.remove(ident);
     }
+    before.iter().for_each(|ident| life.pending.remove(*ident));
     take_back(db, conn, start, before, &mut life.given)?;
     life.given.append(&mut given);
+    if life.pending.is_full() {
+        life.pending.write(db, conn)?;
+    }
     trim(db, conn, life)
 }
 
-/// Takes rows back that were given out since `start` and are not any more: to what they were then, or away.
+/// Takes rows back that were given out since `start` and are not any more: to what they were then, or away. At once, since
+/// nothing tells of it after a crash: rows that are given out are made anew then, rows that are not are not looked for.
 fn take_back(
     db: &Connection,
     conn: i64,

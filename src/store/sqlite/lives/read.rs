@@ -5,12 +5,13 @@
 //! in the tables: those are believed as far as that checkpoint only.
 
 use super::{
+    base,
     load::{self, Behind},
     moves::walk,
     rows::{self, DAY_COLUMNS, DAY_US, Ident},
 };
 use crate::{
-    lifecycle::{Day, Incident, Output, Run, Stage, StageKind, State, Summary, stage_order},
+    lifecycle::{Day, Incident, Output, Run, Stage, StageKind, State, Summary, SyncRow, stage_order},
     model::{EventKey, Micros, Source},
     store::{
         lives::{DayRow, StageCursor, TimelinePage, TimelineQuery},
@@ -23,11 +24,11 @@ use std::{collections::BTreeMap, sync::LazyLock};
 /// Most incidents beside a timeline.
 const INCIDENTS_MAX: usize = 1_000;
 
-const STAGES: &str = "SELECT at, hash, kind, until, sync, status, changes, body FROM stage
+const STAGES: &str = "SELECT at, hash, kind, until, sync, status, changes, body, stats FROM stage
     WHERE conn = ?1 AND (at, kind, hash) < (?2, ?3, ?4) AND at >= ?5 AND settled <= ?6
     AND (?7 IS NULL OR kind = ?7) AND (?8 IS NULL OR status = ?8 COLLATE NOCASE) AND (?9 = 0 OR changes = 1)
     ORDER BY at DESC, kind DESC, hash DESC LIMIT ?10";
-const SYNC: &str = "SELECT at, hash, kind, until, sync, status, changes, body FROM stage
+const SYNC: &str = "SELECT at, hash, kind, until, sync, status, changes, body, stats FROM stage
     WHERE conn = ?1 AND at >= ?6 AND at <= ?7 AND sync = ?2 AND settled <= ?3 AND kind = ?4 ORDER BY at, hash LIMIT ?5";
 /// The first day on which a sync was seen.
 const SYNC_DAY: &str = sync_lookup!("day", "hash = ?1 AND conn = ?2 ORDER BY day LIMIT 1");
@@ -62,8 +63,6 @@ pub struct Reading {
     at: Option<Micros>,
     /// And days before this one.
     day: i64,
-    /// No sync in the tables is longer.
-    longest: Micros,
     /// What was given out since, and what may still change.
     fresh: BTreeMap<Ident, Output>,
 }
@@ -71,12 +70,15 @@ pub struct Reading {
 impl Reading {
     /// Takes a connection's life up at a moment, the present one when there is none. `None` when nothing is known of it.
     pub fn of(db: &Connection, names: &Names, conn: i64, as_of: Option<Micros>) -> Result<Option<Self>, ReadError> {
-        let known: Option<(Option<Micros>, Micros)> = db
-            .prepare_cached("SELECT dirty_from, longest FROM life WHERE conn = ?1")?
-            .query_row([conn], |row| Ok((row.get(0)?, row.get(1)?)))
-            .optional()?;
         // A new connection's row is written a little later than its events.
-        let (dirty_from, mut longest) = known.unwrap_or_default();
+        let dirty_from: Option<Micros> = db
+            .prepare_cached("SELECT dirty_from FROM life WHERE conn = ?1")?
+            .query_row([conn], |row| row.get(0))
+            .optional()?
+            .flatten();
+        if let Some(as_of) = as_of {
+            base::check(db, conn, as_of)?;
+        }
         let until = as_of.unwrap_or(i64::MAX);
         let trusted = dirty_from.map_or(i64::MAX, |from| from.saturating_sub(1));
         let start = load::newest(db, conn, until.min(trusted))?;
@@ -84,19 +86,14 @@ impl Reading {
         let day = state.day().map_or(i64::MIN, |day| day.day);
         let mut fresh = BTreeMap::new();
         // What was given out and is live may stand in its table as it became later.
-        let mut keep = |row: Output| {
-            if let Output::Stage(Stage { kind: StageKind::Sync, until_us: Some(until), anchor, .. }) = &row {
-                longest = longest.max(until.saturating_sub(anchor.created_us));
-            }
-            fresh.insert(Ident::of(&row), row);
-        };
+        let mut keep = |row: Output| drop(fresh.insert(Ident::of(&row), row));
         state.live().into_iter().filter(|live| live.given).for_each(|live| keep(live.row));
         load::facts(db, names, Behind { conn, after: at, upto: until, without: &[] }, |group| {
             walk(&mut state, &group, |_, row| keep(row));
             Ok::<_, ReadError>(true)
         })?;
         state.live().into_iter().for_each(|live| keep(live.row));
-        Ok(Some(Self { conn, state, at, day, longest, fresh }))
+        Ok(Some(Self { conn, state, at, day, fresh }))
     }
 
     /// How it stood.
@@ -106,9 +103,9 @@ impl Reading {
         Some(summary)
     }
 
-    fn stages(&self) -> impl Iterator<Item = &Stage> {
+    fn syncs(&self) -> impl Iterator<Item = &SyncRow> {
         self.fresh.values().filter_map(|row| match row {
-            Output::Stage(stage) => Some(stage),
+            Output::Sync(sync) => Some(sync),
             _ => None,
         })
     }
@@ -116,16 +113,27 @@ impl Reading {
     /// A page of stages, newest first, and where older ones begin.
     pub fn page(&self, db: &Connection, query: &TimelineQuery) -> Result<(Vec<Stage>, Option<StageCursor>), ReadError> {
         let (from, to) = (query.from.unwrap_or(i64::MIN), query.to.unwrap_or(i64::MAX));
-        let fits = |stage: &&Stage| {
-            let at = stage.anchor.created_us;
-            at >= from
-                && (query.to.is_none() || at < to)
-                && query.before.is_none_or(|(key, kind)| stage_order(stage.anchor, stage.kind) < stage_order(key, kind))
-                && query.kind.is_none_or(|kind| stage.kind == kind)
-                && query.status.as_ref().is_none_or(|status| stage.has_status(status))
-                && (!query.schema_changes || stage.schema_change)
+        let fits = |anchor: EventKey, kind: StageKind, status: Option<&str>, schema_change: bool| {
+            anchor.created_us >= from
+                && (query.to.is_none() || anchor.created_us < to)
+                && query.before.is_none_or(|(key, before)| stage_order(anchor, kind) < stage_order(key, before))
+                && query.kind.is_none_or(|wanted| kind == wanted)
+                && query.status.as_ref().is_none_or(|it| status.is_some_and(|status| status.eq_ignore_ascii_case(it)))
+                && (!query.schema_changes || schema_change)
         };
-        let mut found: Vec<Stage> = self.stages().filter(fits).cloned().collect();
+        let mut found: Vec<Stage> = Vec::new();
+        for row in self.fresh.values() {
+            match row {
+                Output::Stage(it) if fits(it.anchor, it.kind, it.status.as_deref(), it.schema_change) => {
+                    found.push(it.clone());
+                }
+                // Only those that are shown are written out.
+                Output::Sync(it) if fits(it.anchor, StageKind::Sync, Some(&it.status), false) => {
+                    found.push(rows::sync_stage(it)?);
+                }
+                _ => {}
+            }
+        }
         let wanted = query.limit.saturating_add(1);
         if let Some(at) = self.at {
             let limit = wanted.saturating_add(self.fresh.len());
@@ -206,8 +214,8 @@ impl Reading {
 
     /// The first stage of a sync.
     pub fn sync(&self, db: &Connection, sync_id: &str) -> Result<Option<Stage>, ReadError> {
-        let is_it = |stage: &&Stage| stage.kind == StageKind::Sync && stage.sync_id.as_deref() == Some(sync_id);
-        let mut found = self.stages().find(is_it).cloned();
+        let fresh = self.syncs().find(|sync| sync.sync_id.as_deref() == Some(sync_id));
+        let mut found = fresh.map(rows::sync_stage).transpose()?;
         if let Some(at) = self.at {
             let hash = SyncCell::of(sync_id).lookup_hash();
             let day =
@@ -284,14 +292,14 @@ impl Reading {
 
         let window = (from.saturating_mul(DAY_US), to.saturating_mul(DAY_US));
         let mut syncs: Vec<(Micros, Micros)> = Vec::new();
-        for stage in self.stages().filter(|stage| stage.kind == StageKind::Sync) {
-            syncs.extend(stage.until_us.map(|until| (stage.anchor.created_us, until)));
+        for sync in self.syncs() {
+            syncs.extend(sync.until_us.map(|until| (sync.anchor.created_us, until)));
         }
         if let Some(at) = self.at {
             let mut statement = db.prepare_cached(SYNCING)?;
             let mut rows = statement.query(params![
                 self.conn,
-                window.0.saturating_sub(self.longest),
+                window.0.saturating_sub(self.state.longest_us()),
                 window.1.min(at.saturating_add(1)),
                 at,
                 StageKind::Sync as u8,

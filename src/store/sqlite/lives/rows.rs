@@ -4,7 +4,7 @@
 //! [`Ident`]; what is written twice is there once.
 
 use crate::{
-    lifecycle::{Day, Incident, Output, Run, Stage, StageKind, SyncCounts},
+    lifecycle::{Day, Incident, Output, Run, Stage, StageKind, SyncCounts, SyncRow},
     model::{EventKey, Micros},
     store::{StoreError, sqlite::reader::ReadError},
 };
@@ -27,6 +27,7 @@ impl Ident {
     pub fn of(output: &Output) -> Self {
         match output {
             Output::Stage(stage) => Self::Stage(stage.anchor, stage.kind),
+            Output::Sync(sync) => Self::Stage(sync.anchor, StageKind::Sync),
             Output::Incident(incident) => Self::Incident(incident.anchor),
             Output::Day(day) => Self::Day(day.day),
             Output::Run(run) => Self::Run(run.anchor),
@@ -35,10 +36,11 @@ impl Ident {
     }
 }
 
-const STAGE: &str = "INSERT INTO stage (conn, at, hash, kind, settled, until, sync, status, changes, body)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+const STAGE: &str = "INSERT INTO stage (conn, at, hash, kind, settled, until, sync, status, changes, body, stats)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
     ON CONFLICT (conn, at, kind, hash) DO UPDATE SET settled = excluded.settled, until = excluded.until,
-    sync = excluded.sync, status = excluded.status, changes = excluded.changes, body = excluded.body";
+    sync = excluded.sync, status = excluded.status, changes = excluded.changes, body = excluded.body,
+    stats = excluded.stats";
 const INCIDENT: &str = "INSERT INTO incident (conn, at, hash, settled, resolved, failures, body)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
     ON CONFLICT (conn, at, hash) DO UPDATE SET settled = excluded.settled, resolved = excluded.resolved,
@@ -66,7 +68,21 @@ pub fn put(db: &Connection, conn: i64, settled: Micros, output: &Output) -> rusq
             it.sync_id,
             it.status,
             it.schema_change,
-            it.body
+            it.body,
+            None::<&str>
+        ])?,
+        Output::Sync(it) => db.prepare_cached(STAGE)?.execute(params![
+            conn,
+            it.anchor.created_us,
+            it.anchor.hash,
+            StageKind::Sync as u8,
+            settled,
+            it.until_us,
+            it.sync_id,
+            it.status,
+            false,
+            it.body,
+            it.stats
         ])?,
         Output::Incident(it) => db.prepare_cached(INCIDENT)?.execute(params![
             conn,
@@ -151,10 +167,21 @@ fn anchor(row: &Row<'_>) -> rusqlite::Result<EventKey> {
     Ok(EventKey { created_us: row.get(0)?, hash: row.get(1)? })
 }
 
-/// Reads `at, hash, kind, until, sync, status, changes, body`.
+/// Reads `at, hash, kind, until, sync, status, changes, body, stats`.
 pub fn stage(row: &Row<'_>) -> Result<Stage, ReadError> {
     let kind: i64 = row.get(2)?;
     let kind = StageKind::ALL.into_iter().find(|known| i64::from(*known as u8) == kind);
+    if kind == Some(StageKind::Sync) {
+        let sync = SyncRow {
+            anchor: anchor(row)?,
+            until_us: row.get(3)?,
+            sync_id: row.get(4)?,
+            status: row.get(5)?,
+            body: row.get(7)?,
+            stats: row.get(8)?,
+        };
+        return sync_stage(&sync);
+    }
     Ok(Stage {
         anchor: anchor(row)?,
         kind: kind.ok_or_else(|| StoreError::Damaged("kind of a stage".into()))?,
@@ -164,6 +191,12 @@ pub fn stage(row: &Row<'_>) -> Result<Stage, ReadError> {
         schema_change: row.get(6)?,
         body: row.get(7)?,
     })
+}
+
+/// The public form of a sync.
+pub fn sync_stage(sync: &SyncRow) -> Result<Stage, ReadError> {
+    let EventKey { created_us, hash } = sync.anchor;
+    Ok(sync.stage().ok_or_else(|| StoreError::Damaged(format!("stage of the sync at {created_us}, {hash}")))?)
 }
 
 /// Reads `at, hash, resolved, failures, body`.

@@ -104,11 +104,12 @@ impl Folder {
         })?;
         if all {
             // The last ones stay in memory, so that what comes a little late finds its place.
-            let Slice { mut life, mut longest, done, .. } = start;
+            let Slice { mut life, done, .. } = start;
             life.head = life.base.clone();
-            give(db, conn, &mut life.head, &chunk, &mut life.given, &mut longest)?;
+            give(&mut life.head, &chunk, &mut life.given, &mut life.pending);
+            life.pending.write(db, conn)?;
             life.recent = chunk;
-            put_life(db, conn, &life.head, longest)?;
+            put_life(db, conn, &life.head)?;
             self.note(conn, None);
             let done = done + life.recent.len();
             self.remember(conn, life);
@@ -118,11 +119,7 @@ impl Folder {
         start.save(db)?;
         // What it has seen stands; a late one before that marks it again.
         let from = start.life.base.last_us().map_or(dirty.from, |last| last.saturating_add(1));
-        db.prepare_cached("UPDATE life SET dirty_from = ?2, longest = max(longest, ?3) WHERE conn = ?1")?.execute([
-            conn,
-            from,
-            start.longest,
-        ])?;
+        db.prepare_cached("UPDATE life SET dirty_from = ?2 WHERE conn = ?1")?.execute([conn, from])?;
         self.note(conn, Some(Dirty { from, ..dirty }));
         Ok(start.done)
     }
@@ -132,7 +129,6 @@ impl Folder {
 struct Slice {
     conn: i64,
     life: Box<Life>,
-    longest: Micros,
     done: usize,
 }
 
@@ -154,12 +150,14 @@ impl Slice {
             }
         }
         let life = Box::new(Life { base: state, state_bytes: bytes, ..Life::default() });
-        Ok(Self { conn, life, longest: 0, done: 0 })
+        Ok(Self { conn, life, done: 0 })
     }
 
     fn fold(&mut self, db: &Connection, chunk: &mut Vec<Fact>) -> Result<(), WriteError> {
-        give(db, self.conn, &mut self.life.base, chunk, &mut self.life.given, &mut self.longest)?;
-        self.life.given.clear();
+        let life = &mut *self.life;
+        give(&mut life.base, chunk, &mut life.given, &mut life.pending);
+        life.pending.write(db, self.conn)?;
+        life.given.clear();
         self.life.unsaved += chunk.len();
         self.done += chunk.len();
         chunk.clear();
@@ -178,22 +176,24 @@ impl Slice {
 
 /// Empties every table of rows and marks every connection, and the account, from the beginning.
 fn mark_all(db: &Connection) -> Result<(), WriteError> {
+    // What was folded up to a base cannot be made anew; what follows it is taken back when it is folded again.
     for sql in [
-        "DELETE FROM stage",
-        "DELETE FROM incident",
-        "DELETE FROM day",
-        "DELETE FROM run",
-        "DELETE FROM activity",
-        "DELETE FROM checkpoint",
+        "DELETE FROM stage WHERE conn NOT IN (SELECT conn FROM life_base)",
+        "DELETE FROM incident WHERE conn NOT IN (SELECT conn FROM life_base)",
+        "DELETE FROM day WHERE conn NOT IN (SELECT conn FROM life_base)",
+        "DELETE FROM run WHERE conn NOT IN (SELECT conn FROM life_base)",
+        "DELETE FROM activity WHERE conn NOT IN (SELECT conn FROM life_base)",
+        "DELETE FROM checkpoint WHERE (conn, at) NOT IN (SELECT conn, at FROM life_base)",
     ] {
         db.execute(sql, [])?;
     }
     db.execute(
-        "INSERT INTO life (conn, connection_id, source, longest, dirty_from, dirty_since)
-         SELECT id, connection_id, source, 0, ?1, ?2 FROM connection WHERE connection_id <> ?3
-         UNION ALL SELECT 0, '', '', 0, ?1, ?2 WHERE EXISTS (SELECT 1 FROM event WHERE conn = 0)
-         ON CONFLICT (conn) DO UPDATE SET dirty_from = ?1, dirty_since = ?2, longest = 0",
+        "INSERT INTO life (conn, connection_id, source, dirty_from, dirty_since)
+         SELECT id, connection_id, source, ?1, ?2 FROM connection WHERE connection_id <> ?3
+         UNION ALL SELECT 0, '', '', ?1, ?2 WHERE EXISTS (SELECT 1 FROM event WHERE conn = 0)
+         ON CONFLICT (conn) DO UPDATE SET dirty_from = ?1, dirty_since = ?2",
         params![i64::MIN, now_us(), TEST_CONNECTION_ID],
     )?;
+    db.execute("UPDATE life SET dirty_from = base.at + 1 FROM life_base base WHERE base.conn = life.conn", [])?;
     Ok(())
 }

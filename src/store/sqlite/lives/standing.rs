@@ -1,68 +1,84 @@
-//! How connections stand, written behind the commits.
+//! Rows of lives, written behind the commits.
 //!
-//! In: connections whose life has moved on. Out: their rows in `life`, all at once every five seconds, when nothing else waits,
-//! or when somebody asks for a list. Such a row is a page of its own for every connection that a commit touches, more than everything
-//! else that a fold writes; what one connection is asked about is read from its states and never from this row.
-//! A crash loses nothing: which commits are behind is told by the order of arrival, and the rows are made from the states.
+//! In: connections whose life has moved on. Out: what their lives gave out, in its tables, and their rows in `life`, in rounds over
+//! all of them: every five seconds, when nothing else waits, when too many rows wait, or when somebody asks for a list. A connection
+//! has pages of its own in most tables, so that rows written with each commit would cost a page each; so several share one.
+//! What one connection is asked about is read from its states and events and never needs these rows.
+//! A crash loses nothing: which commits are behind is told by the order of arrival, and the rows are made from states and events.
 
 use super::fold::{Folder, put_life, save_head};
 use crate::{
     model::Micros,
     store::sqlite::{fault::WriteError, tail, tokens, writer::now_us},
 };
-use ahash::AHashMap;
+use ahash::AHashSet;
 use rusqlite::{Connection, OptionalExtension as _};
 
 /// How old such a row may become while events keep coming.
 const AGE_MAX: Micros = 5_000_000;
-/// Rows in one transaction, at most.
-const ROWS_MAX: usize = 4_096;
+/// Bytes of rows that may wait, about.
+const PENDING_BYTES_MAX: usize = 24 << 20;
+/// Rows in one transaction, at most, but for those of one connection. Few in tests, which have few connections.
+const ROWS_MAX: usize = if cfg!(test) { 8 } else { 4_096 };
 /// Of them, rows of lives that are not in memory and must be read first.
 const READ_MAX: usize = 64;
 /// Under which name the last commit is kept whose rows are all written.
 const WRITTEN_KEY: &str = "lives_written";
 
-/// Rows that are behind.
+/// Connections whose rows are behind.
 #[derive(Debug, Default)]
 pub struct Unwritten {
-    /// By connection, with the longest sync that was given out.
-    waiting: AHashMap<i64, Micros>,
+    waiting: AHashSet<i64>,
+    /// When the first began to wait that is not in the round.
     since: Option<Micros>,
+    /// Those of this round that are still to be written, the last one first.
+    round: Vec<i64>,
+    /// The commit before which the round began.
+    round_commit: u64,
+    /// The same of the last round that is through.
+    through: u64,
     /// Written by the running transaction.
-    written: Vec<(i64, Micros)>,
+    written: Vec<i64>,
+    /// The running transaction ends the round.
+    ends: bool,
 }
 
 impl Unwritten {
     /// A life has moved on.
-    pub fn add(&mut self, conn: i64, longest: Micros) {
+    pub fn add(&mut self, conn: i64) {
         self.since.get_or_insert_with(now_us);
-        let known = self.waiting.entry(conn).or_insert(longest);
-        *known = longest.max(*known);
+        self.waiting.insert(conn);
     }
 
-    /// How many rows wait.
+    /// How many connections wait.
     pub fn len(&self) -> u64 {
         self.waiting.len() as u64
     }
 
-    /// Whether a row waits, or is being written.
+    /// Whether a connection waits, or is being written.
     pub fn holds(&self, conn: i64) -> bool {
-        self.waiting.contains_key(&conn) || self.written.iter().any(|(known, _)| *known == conn)
+        self.waiting.contains(&conn) || self.written.contains(&conn)
     }
 
-    /// Takes a row out that is about to be written.
-    pub fn take(&mut self, conn: i64) -> Option<Micros> {
-        let longest = self.waiting.remove(&conn)?;
-        self.written.push((conn, longest));
-        Some(longest)
+    /// Takes a connection out whose rows are about to be written. False when it does not wait.
+    pub fn take(&mut self, conn: i64) -> bool {
+        let waits = self.waiting.remove(&conn);
+        if waits {
+            self.written.push(conn);
+        }
+        waits
     }
 
     /// After a commit, or after a rollback, which has written nothing.
     pub fn settle(&mut self, committed: bool) {
-        for (conn, longest) in std::mem::take(&mut self.written) {
-            if !committed {
-                self.add(conn, longest);
-            }
+        let written = std::mem::take(&mut self.written);
+        let ends = std::mem::take(&mut self.ends);
+        if !committed {
+            // The next round has them.
+            written.into_iter().for_each(|conn| self.add(conn));
+            self.round.clear();
+        } else if ends {
+            self.through = self.round_commit;
         }
         if self.waiting.is_empty() {
             self.since = None;
@@ -71,6 +87,22 @@ impl Unwritten {
 
     fn is_old(&self) -> bool {
         self.since.is_some_and(|since| now_us().saturating_sub(since) >= AGE_MAX)
+    }
+
+    /// How many connections wait whose rows a commit, or one before it, has made.
+    pub fn of_commit(&self, commit: u64) -> u64 {
+        if self.through >= commit { 0 } else { self.len() }
+    }
+
+    /// Begins a round unless one is under way.
+    fn begin(&mut self, commit: u64) {
+        if self.round.is_empty() {
+            self.round.extend(&self.waiting);
+            // Neighbours share pages.
+            self.round.sort_unstable_by(|one, other| other.cmp(one));
+            self.round_commit = commit;
+            self.since = None;
+        }
     }
 }
 
@@ -86,7 +118,7 @@ impl Folder {
         if gap {
             let mut statement = db.prepare_cached("SELECT conn FROM life WHERE dirty_from IS NULL")?;
             for conn in statement.query_map([], |row| row.get(0))? {
-                self.unwritten.add(conn?, 0);
+                self.unwritten.add(conn?);
             }
             return Ok(());
         }
@@ -98,7 +130,7 @@ impl Folder {
             let test = crate::model::TEST_CONNECTION_ID;
             let conn = statement.query_row(rusqlite::params![key.created_us, key.hash, test], |row| row.get(0));
             if let Some(conn) = conn.optional()? {
-                self.unwritten.add(conn, 0);
+                self.unwritten.add(conn);
             }
         }
         Ok(())
@@ -106,7 +138,10 @@ impl Folder {
 
     /// Writes rows when they have waited long enough.
     pub(super) fn write_old(&mut self, db: &Connection, commit: u64) -> Result<(), WriteError> {
-        if self.unwritten.is_old() { self.write_behind(db, commit) } else { Ok(()) }
+        let due = !self.unwritten.round.is_empty()
+            || self.unwritten.is_old()
+            || self.lives.pending_bytes() > PENDING_BYTES_MAX;
+        if due { self.write_behind(db, commit) } else { Ok(()) }
     }
 
     /// Writes rows, a bounded number of them. `commit`: the number of the last commit, whose facts are folded.
@@ -114,44 +149,40 @@ impl Folder {
         if self.unwritten.waiting.is_empty() {
             return Ok(());
         }
-        let mut conns: Vec<i64> = self.unwritten.waiting.keys().copied().collect();
-        // Neighbours share pages.
-        conns.sort_unstable();
+        self.unwritten.begin(commit);
         let (mut rows, mut read) = (0, 0);
-        for conn in conns {
-            if rows >= ROWS_MAX || read >= READ_MAX {
-                break;
-            }
-            let Some(longest) = self.unwritten.take(conn) else { continue };
-            if self.waits(conn) {
-                // Its row is written when it is folded again.
+        while rows < ROWS_MAX && read < READ_MAX {
+            let Some(conn) = self.unwritten.round.pop() else { break };
+            // Of one that waits to be folded again, rows are written then.
+            if !self.unwritten.take(conn) || self.waits(conn) {
                 continue;
             }
-            rows += 1;
-            match self.lives.get(conn) {
-                Some(life) => put_life(db, conn, &life.head, longest)?,
+            let life = match self.lives.take(conn) {
+                Some(life) => Some(life),
                 None => {
                     read += 1;
-                    if let Some(life) = self.load(db, conn, &[], false)? {
-                        put_life(db, conn, &life.head, longest)?;
-                    }
+                    self.load(db, conn, &[], false)?
                 }
-            }
+            };
+            let Some(mut life) = life else { continue };
+            rows += 1 + life.pending.len();
+            life.pending.write(db, conn)?;
+            put_life(db, conn, &life.head)?;
+            self.remember(conn, life);
         }
-        if self.unwritten.waiting.is_empty() {
-            tokens::set_meta(db, WRITTEN_KEY, &commit.to_le_bytes())?;
+        if self.unwritten.round.is_empty() {
+            self.unwritten.ends = true;
+            tokens::set_meta(db, WRITTEN_KEY, &self.unwritten.round_commit.to_le_bytes())?;
         }
         Ok(())
     }
 
     /// Keeps and forgets the states that do not fit into memory.
     pub(super) fn make_room(&mut self, db: &Connection) -> Result<(), WriteError> {
-        for (conn, life) in self.lives.evict() {
-            save_head(db, conn, &life)?;
-            if let Some(longest) = self.unwritten.take(conn)
-                && !self.waits(conn)
-            {
-                put_life(db, conn, &life.head, longest)?;
+        for (conn, mut life) in self.lives.evict() {
+            save_head(db, conn, &mut life)?;
+            if self.unwritten.take(conn) && !self.waits(conn) {
+                put_life(db, conn, &life.head)?;
             }
         }
         Ok(())
@@ -162,14 +193,19 @@ impl Folder {
         while self.unwritten.len() > 0 {
             self.write_behind(db, commit)?;
         }
-        for (conn, life) in self.lives.drain() {
-            save_head(db, conn, &life)?;
+        for (conn, mut life) in self.lives.drain() {
+            save_head(db, conn, &mut life)?;
         }
         Ok(())
     }
 
-    /// How many rows wait to be written.
+    /// How many connections wait for their rows to be written.
     pub fn unwritten(&self) -> u64 {
         self.unwritten.len()
+    }
+
+    /// How many of them wait since a commit or longer.
+    pub fn unwritten_of(&self, commit: u64) -> u64 {
+        self.unwritten.of_commit(commit)
     }
 }

@@ -1,3 +1,8 @@
+-- Syncs of lives are kept in a short form (src/lifecycle/sync/kept.rs), their sync_stats beside it; which sync was the longest is not
+-- asked any more. Lives are made anew, since their rules have another number.
+ALTER TABLE stage ADD COLUMN stats TEXT;
+ALTER TABLE life DROP COLUMN longest;
+
 -- Audit logs: records with canonical bodies, the hashes of their trees, what was signed, what retention removed.
 -- log: 1 the trail of what was done in the systems whose logs we take, 0 what was done to Lifeline itself. The trail, which
 -- grows faster, stands at the end of every B-tree.
@@ -25,11 +30,13 @@ CREATE TABLE audit (
 
 -- seq is unique because its leaf is. With at, so that a period is found without looking at any body.
 CREATE INDEX audit_seq ON audit (log, seq, at);
-CREATE INDEX audit_actor ON audit (log, actor, seq, at) WHERE actor IS NOT NULL;
-CREATE INDEX audit_event ON audit (log, event, seq, at) WHERE event IS NOT NULL;
-CREATE INDEX audit_primary ON audit (log, pid, seq, at) WHERE pid IS NOT NULL;
-CREATE INDEX audit_secondary ON audit (log, sid, seq, at) WHERE sid IS NOT NULL;
-CREATE INDEX audit_twins ON audit (twin, at, channel, seq) WHERE twin IS NOT NULL;
+-- By stretches of 65,536 records, and twins by stretches of ten seconds: without them every record would touch a page of its own
+-- in each of these, all over a tree that grows for ever. A question goes down once for each stretch.
+CREATE INDEX audit_actor ON audit (log, seq >> 16, actor, seq, at) WHERE actor IS NOT NULL;
+CREATE INDEX audit_event ON audit (log, seq >> 16, event, seq, at) WHERE event IS NOT NULL;
+CREATE INDEX audit_primary ON audit (log, seq >> 16, pid, seq, at) WHERE pid IS NOT NULL;
+CREATE INDEX audit_secondary ON audit (log, seq >> 16, sid, seq, at) WHERE sid IS NOT NULL;
+CREATE INDEX audit_twins ON audit (at / 10000000, twin, at, channel, seq) WHERE twin IS NOT NULL;
 CREATE UNIQUE INDEX audit_once ON audit (event_created, event_hash) WHERE event_created IS NOT NULL;
 
 -- Every node of every full subtree, leaves included, kept for ever. pos: in-order; the leaf of a record is 2 * (seq - 1), the node
@@ -75,6 +82,13 @@ CREATE TABLE audit_key (
     at      INTEGER NOT NULL,
     trail   INTEGER NOT NULL,
     access  INTEGER NOT NULL
+) STRICT;
+
+-- Up to where the fold of a connection has seen everything and is never made again, because detail before it may be removed.
+CREATE TABLE life_base (
+    conn  INTEGER PRIMARY KEY,
+    at    INTEGER NOT NULL,              -- of a checkpoint
+    swept INTEGER NOT NULL               -- nothing up to here is left that will ever be removed
 ) STRICT;
 
 -- What names this store in its checkpoints.

@@ -199,7 +199,8 @@ fn every_query_runs_along_its_index() {
         rows.map(Result::unwrap).collect::<Vec<_>>().join("; ")
     };
     let scans = super::super::scan::SQL_AND_PLAN.iter().chain(super::super::lives::SQL_AND_PLAN);
-    for (sql, expected) in scans.chain(super::super::trail::sql_and_plan()) {
+    let trail = super::super::trail::sql_and_plan().chain(super::super::retention::SQL_AND_PLAN);
+    for (sql, expected) in scans.chain(trail) {
         assert_eq!(&plan(sql), expected);
     }
 }

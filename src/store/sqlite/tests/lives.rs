@@ -39,7 +39,7 @@ fn understood(text: &str, schemas: &Schemas) -> NewEvent {
 }
 
 /// Events of a made-up account, in order; times rounded down to `grain` microseconds.
-fn account(seed: u64, connections: usize, skip: usize, take: usize, grain: i64) -> Vec<NewEvent> {
+pub(super) fn account(seed: u64, connections: usize, skip: usize, take: usize, grain: i64) -> Vec<NewEvent> {
     let schemas = Schemas::builtin();
     let options = SimOptions { seed, connections, ..SimOptions::default() };
     let mut keys = BTreeSet::new();
@@ -99,7 +99,8 @@ impl Pure {
         }
         let (mut stages, mut incidents, mut runs) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         for row in out.into_iter().chain(state.live().into_iter().map(|live| live.row)) {
-            match row {
+            match row.public() {
+                Output::Sync(it) => panic!("a sync that cannot be read: {it:?}"),
                 Output::Stage(it) => drop(stages.insert(stage_order(it.anchor, it.kind), it)),
                 Output::Incident(it) => drop(incidents.insert(it.anchor, it)),
                 Output::Run(it) => drop(runs.insert(it.anchor, it)),
@@ -136,7 +137,7 @@ impl Pure {
     }
 }
 
-fn timeline(store: &SqliteStore, id: &str, as_of: Option<Micros>, limit: usize) -> Option<TimelinePage> {
+pub(super) fn timeline(store: &SqliteStore, id: &str, as_of: Option<Micros>, limit: usize) -> Option<TimelinePage> {
     let mut query = TimelineQuery { connection_id: id.to_owned(), as_of, limit, ..TimelineQuery::default() };
     let mut whole = store.timeline(&query).unwrap()?;
     while let Some(next) = whole.next.take() {
@@ -322,22 +323,17 @@ fn check_all(store: &SqliteStore) {
     }
 }
 
-fn settle(store: &SqliteStore) {
+pub(super) fn settle(store: &SqliteStore) {
     while wait(store.settle(None)).unwrap() > 0 {}
 }
 
 /// Every row of every table of lives, but for what tells when it was made.
-fn dump(dir: &Path) -> Vec<String> {
+pub(super) fn dump(dir: &Path) -> Vec<String> {
     let db = rusqlite::Connection::open(dir.join(DATABASE)).unwrap();
     let mut found = Vec::new();
-    for (table, left_out) in [
-        ("stage", "settled"),
-        ("incident", "settled"),
-        ("day", ""),
-        ("run", "settled"),
-        ("activity", ""),
-        ("life", "longest"),
-    ] {
+    for (table, left_out) in
+        [("stage", "settled"), ("incident", "settled"), ("day", ""), ("run", "settled"), ("activity", ""), ("life", "")]
+    {
         let columns: Vec<String> = db
             .prepare(&format!("SELECT name FROM pragma_table_info('{table}')"))
             .unwrap()
@@ -370,7 +366,7 @@ fn check(store: &SqliteStore, dir: &Path) {
 }
 
 #[track_caller]
-fn pretty(one: &[String], other: &[String]) {
+pub(super) fn pretty(one: &[String], other: &[String]) {
     let (left, right): (BTreeSet<_>, BTreeSet<_>) = (one.iter().collect(), other.iter().collect());
     let only = |a: &BTreeSet<&String>, b: &BTreeSet<&String>| {
         a.difference(b).take(3).map(|it| (*it).clone()).collect::<Vec<_>>()

@@ -5,6 +5,7 @@ mod faults;
 mod laws;
 mod lives;
 mod pages;
+mod retention;
 mod trail;
 mod upgrade;
 

@@ -7,22 +7,30 @@
 use super::{edge, number};
 use crate::{
     audit::{Log, tree::NodeId},
-    model::Micros,
+    model::{EventKey, Micros},
     store::{
         Order, PAGE_BYTES_MAX, StoreError, TextSearch,
         sqlite::reader::ReadError,
         trail::{Record, RecordFilter, RecordPage, RecordQuery},
     },
 };
-use rusqlite::{Connection, Row, Rows, ToSql, fallible_streaming_iterator::FallibleStreamingIterator as _, params};
-use std::time::{Duration, Instant};
+use rusqlite::{Connection, Row, ToSql, params};
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
 /// Longest search for a page.
 const TURN: Duration = Duration::from_millis(1500);
 /// Longest search for whether anything follows a full page.
 const LOOK_AHEAD: Duration = Duration::from_millis(50);
 
-/// Places of records along an index, from number ?2 to number ?3.
+/// Records of one stretch of the indexes that have them; as `seq >> 16` there.
+const STRETCH_BITS: u32 = 16;
+/// Places that are read at a time.
+const CHUNK: usize = 256;
+
+/// Places of records along an index, from number ?2 to number ?3; ?4: of which stretch, ?5: of what.
 macro_rules! places {
     ($index:literal, $and:literal, $order:literal) => {
         concat!(
@@ -31,38 +39,24 @@ macro_rules! places {
             " WHERE log = ?1 AND seq BETWEEN ?2 AND ?3",
             $and,
             " ORDER BY seq",
-            $order
+            $order,
+            " LIMIT 256"
         )
+    };
+    ($index:literal, $and:literal) => {
+        [places!($index, $and, ""), places!($index, $and, " DESC")]
     };
 }
 
-const ALL: [&str; 2] = [places!("audit_seq", "", ""), places!("audit_seq", "", " DESC")];
-const ACTOR: [&str; 2] =
-    [places!("audit_actor", " AND actor = ?4", ""), places!("audit_actor", " AND actor = ?4", " DESC")];
-const EVENT: [&str; 2] =
-    [places!("audit_event", " AND event = ?4", ""), places!("audit_event", " AND event = ?4", " DESC")];
-const PRIMARY: [&str; 2] =
-    [places!("audit_primary", " AND pid = ?4", ""), places!("audit_primary", " AND pid = ?4", " DESC")];
-const SECONDARY: [&str; 2] =
-    [places!("audit_secondary", " AND sid = ?4", ""), places!("audit_secondary", " AND sid = ?4", " DESC")];
+const ALL: [&str; 2] = places!("audit_seq", "");
+const ACTOR: [&str; 2] = places!("audit_actor", " AND seq >> 16 = ?4 AND actor = ?5");
+const EVENT: [&str; 2] = places!("audit_event", " AND seq >> 16 = ?4 AND event = ?5");
+const PRIMARY: [&str; 2] = places!("audit_primary", " AND seq >> 16 = ?4 AND pid = ?5");
+const SECONDARY: [&str; 2] = places!("audit_secondary", " AND seq >> 16 = ?4 AND sid = ?5");
 const ONE: &str = "SELECT rowid, seq, at FROM audit
     WHERE event_created = ?4 AND event_hash = ?5 AND log = ?1 AND seq BETWEEN ?2 AND ?3";
 const RECORD: &str = "SELECT actor, method, action, use_case, event, ptype, pid, stype, sid, body
     FROM audit WHERE rowid = ?1";
-
-/// Which places are looked at.
-fn plan<'q>(filter: &'q RecordFilter, log: Log, order: Order) -> Vec<(&'static str, Vec<Box<dyn ToSql + 'q>>)> {
-    let at = usize::from(order == Order::Desc);
-    let text = |text: &'q String| -> Vec<Box<dyn ToSql + 'q>> { vec![Box::new(text)] };
-    match filter {
-        RecordFilter { event_id: Some(_), .. } if log == Log::Access => Vec::new(),
-        RecordFilter { event_id: Some(id), .. } => vec![(ONE, vec![Box::new(id.0.created_us), Box::new(id.0.hash)])],
-        RecordFilter { resource_id: Some(id), .. } => vec![(PRIMARY[at], text(id)), (SECONDARY[at], text(id))],
-        RecordFilter { actor: Some(actor), .. } => vec![(ACTOR[at], text(actor))],
-        RecordFilter { event: Some(event), .. } => vec![(EVENT[at], text(event))],
-        _ => vec![(ALL[at], Vec::new())],
-    }
-}
 
 /// A place: row, number, time.
 type Place = (i64, i64, Micros);
@@ -75,53 +69,118 @@ fn cell(seq: u64) -> i64 {
     i64::try_from(seq).unwrap_or(i64::MAX)
 }
 
+/// Along which index.
+enum Along<'q> {
+    All,
+    One(EventKey),
+    /// By a text, stretch by stretch.
+    Text([&'static str; 2], &'q str),
+}
+
+/// Which places are looked at.
+fn plan(filter: &RecordFilter, log: Log) -> Vec<Along<'_>> {
+    match filter {
+        RecordFilter { event_id: Some(_), .. } if log == Log::Access => Vec::new(),
+        RecordFilter { event_id: Some(id), .. } => vec![Along::One(id.0)],
+        RecordFilter { resource_id: Some(id), .. } => vec![Along::Text(PRIMARY, id), Along::Text(SECONDARY, id)],
+        RecordFilter { actor: Some(actor), .. } => vec![Along::Text(ACTOR, actor)],
+        RecordFilter { event: Some(event), .. } => vec![Along::Text(EVENT, event)],
+        _ => vec![Along::All],
+    }
+}
+
+/// Places in the asked order, a few at a time.
+struct Places<'q> {
+    db: &'q Connection,
+    log: i64,
+    order: Order,
+    along: Along<'q>,
+    /// What is left: from this number to that one.
+    low: i64,
+    high: i64,
+    read: VecDeque<Place>,
+}
+
+impl Places<'_> {
+    /// The next one, which stays until it is taken.
+    fn head(&mut self) -> rusqlite::Result<Option<Place>> {
+        while self.read.is_empty() && self.low <= self.high {
+            self.refill()?;
+        }
+        Ok(self.read.front().copied())
+    }
+
+    fn refill(&mut self) -> rusqlite::Result<()> {
+        let at = usize::from(self.order == Order::Desc);
+        let Self { db, log, low, high, .. } = *self;
+        // To the end of the stretch that is next.
+        let (stretch, low, high) = match (&self.along, self.order) {
+            (Along::All | Along::One(_), _) => (0, low, high),
+            (_, Order::Asc) => (low >> STRETCH_BITS, low, high.min(low | ((1 << STRETCH_BITS) - 1))),
+            (_, Order::Desc) => (high >> STRETCH_BITS, low.max(high >> STRETCH_BITS << STRETCH_BITS), high),
+        };
+        let (sql, values): (_, Vec<&dyn ToSql>) = match &self.along {
+            Along::All => (ALL[at], vec![&log, &low, &high]),
+            Along::One(key) => (ONE, vec![&log, &low, &high, &key.created_us, &key.hash]),
+            Along::Text(sql, text) => (sql[at], vec![&log, &low, &high, &stretch, text]),
+        };
+        let mut statement = db.prepare_cached(sql)?;
+        let mut rows = statement.query(&*values)?;
+        while let Some(row) = rows.next()? {
+            self.read.push_back(place(row)?);
+        }
+        let whole = self.read.len() < CHUNK;
+        let last = self.read.back().map(|place| place.1);
+        match (self.order, last.filter(|_| !whole)) {
+            (Order::Asc, last) => self.low = last.unwrap_or(high).saturating_add(1),
+            (Order::Desc, last) => self.high = last.unwrap_or(low).saturating_sub(1),
+        }
+        Ok(())
+    }
+}
+
 /// Reads a page.
 pub fn page(db: &Connection, query: &RecordQuery) -> Result<RecordPage, ReadError> {
-    let (mut low, mut high) = (1, query.size.map_or(i64::MAX, cell));
+    let size = edge::size(db, query.log)?;
+    let (mut low, mut high) = (1, cell(query.size.map_or(size, |wanted| wanted.min(size))));
     match (query.order, query.after) {
         (_, None) => {}
         (Order::Asc, Some(after)) => low = cell(after).saturating_add(1),
         (Order::Desc, Some(after)) => high = high.min(cell(after).saturating_sub(1)),
     }
-    if query.limit == 0 || low > high {
+    if query.limit == 0 {
         return Ok(RecordPage { records: Vec::new(), next: None });
     }
-    let log = number(query.log);
-    let plan = plan(&query.filter, query.log, query.order);
-    let mut statements = plan.iter().map(|(sql, _)| db.prepare_cached(sql)).collect::<Result<Vec<_>, _>>()?;
-    let mut streams = Vec::new();
-    for (statement, (_, values)) in statements.iter_mut().zip(&plan) {
-        let mut all: Vec<&dyn ToSql> = vec![&log, &low, &high];
-        all.extend(values.iter().map(|value| &**value));
-        streams.push(statement.query(&*all)?);
-    }
-    collect(db, query, &mut streams)
+    let (log, order) = (number(query.log), query.order);
+    let along = plan(&query.filter, query.log).into_iter();
+    let streams = along.map(|along| Places { db, log, order, along, low, high, read: VecDeque::new() });
+    collect(db, query, &mut streams.collect::<Vec<_>>())
 }
 
-/// Merges streams of places, each in the asked order, and keeps what fits.
-fn collect(db: &Connection, query: &RecordQuery, streams: &mut [Rows<'_>]) -> Result<RecordPage, ReadError> {
+/// Merges places of several indexes, each in the asked order, and keeps what fits.
+fn collect(db: &Connection, query: &RecordQuery, streams: &mut [Places<'_>]) -> Result<RecordPage, ReadError> {
     let mut matcher = Matcher::new(db, query)?;
     let (mut records, mut bytes) = (Vec::<Record>::new(), 0);
     let mut until = Instant::now() + TURN;
-    let mut heads = Vec::with_capacity(streams.len());
-    for stream in streams.iter_mut() {
-        stream.advance()?;
-        heads.push(stream.get().map(place).transpose()?);
-    }
     let mut last: Option<i64> = None;
     for scanned in 0_u64.. {
-        let known = heads.iter().enumerate().filter_map(|(at, head)| head.map(|head| (head.1, at)));
-        let first = match query.order {
-            Order::Asc => known.min(),
-            Order::Desc => known.max(),
-        };
-        let Some((seq, at)) = first else { break };
+        let mut first: Option<(Place, usize)> = None;
+        for (at, stream) in streams.iter_mut().enumerate() {
+            let Some(place) = stream.head()? else { continue };
+            let before = first.is_none_or(|(known, _)| match query.order {
+                Order::Asc => place.1 < known.1,
+                Order::Desc => place.1 > known.1,
+            });
+            if before {
+                first = Some((place, at));
+            }
+        }
+        let Some((place, at)) = first else { break };
         if scanned % 16 == 15 && last.is_some() && Instant::now() > until {
             return Ok(RecordPage { records, next: last.map(|last| last as u64) });
         }
-        // A record that names one resource twice comes by both streams.
-        if last != Some(seq)
-            && let Some(place) = heads[at]
+        // A record that names one resource twice comes by both indexes.
+        if last != Some(place.1)
             && let Some(record) = matcher.record(place)?
         {
             bytes += record.body.as_ref().map_or(0, String::len);
@@ -133,9 +192,8 @@ fn collect(db: &Connection, query: &RecordQuery, streams: &mut [Rows<'_>]) -> Re
                 until = until.min(Instant::now() + LOOK_AHEAD);
             }
         }
-        last = Some(seq);
-        streams[at].advance()?;
-        heads[at] = streams[at].get().map(place).transpose()?;
+        last = Some(place.1);
+        streams[at].read.pop_front();
     }
     Ok(RecordPage { records, next: None })
 }
@@ -214,13 +272,19 @@ impl<'q> Matcher<'q> {
 pub const SQL_AND_PLAN: &[(&str, &str)] = &[
     (ALL[0], "SEARCH audit USING COVERING INDEX audit_seq (log=? AND seq>? AND seq<?)"),
     (ALL[1], "SEARCH audit USING COVERING INDEX audit_seq (log=? AND seq>? AND seq<?)"),
-    (ACTOR[0], "SEARCH audit USING COVERING INDEX audit_actor (log=? AND actor=? AND seq>? AND seq<?)"),
-    (ACTOR[1], "SEARCH audit USING COVERING INDEX audit_actor (log=? AND actor=? AND seq>? AND seq<?)"),
-    (EVENT[0], "SEARCH audit USING COVERING INDEX audit_event (log=? AND event=? AND seq>? AND seq<?)"),
-    (EVENT[1], "SEARCH audit USING COVERING INDEX audit_event (log=? AND event=? AND seq>? AND seq<?)"),
-    (PRIMARY[0], "SEARCH audit USING COVERING INDEX audit_primary (log=? AND pid=? AND seq>? AND seq<?)"),
-    (PRIMARY[1], "SEARCH audit USING COVERING INDEX audit_primary (log=? AND pid=? AND seq>? AND seq<?)"),
-    (SECONDARY[0], "SEARCH audit USING COVERING INDEX audit_secondary (log=? AND sid=? AND seq>? AND seq<?)"),
-    (SECONDARY[1], "SEARCH audit USING COVERING INDEX audit_secondary (log=? AND sid=? AND seq>? AND seq<?)"),
+    (ACTOR[0], "SEARCH audit USING COVERING INDEX audit_actor (log=? AND <expr>=? AND actor=? AND seq>? AND seq<?)"),
+    (ACTOR[1], "SEARCH audit USING COVERING INDEX audit_actor (log=? AND <expr>=? AND actor=? AND seq>? AND seq<?)"),
+    (EVENT[0], "SEARCH audit USING COVERING INDEX audit_event (log=? AND <expr>=? AND event=? AND seq>? AND seq<?)"),
+    (EVENT[1], "SEARCH audit USING COVERING INDEX audit_event (log=? AND <expr>=? AND event=? AND seq>? AND seq<?)"),
+    (PRIMARY[0], "SEARCH audit USING COVERING INDEX audit_primary (log=? AND <expr>=? AND pid=? AND seq>? AND seq<?)"),
+    (PRIMARY[1], "SEARCH audit USING COVERING INDEX audit_primary (log=? AND <expr>=? AND pid=? AND seq>? AND seq<?)"),
+    (
+        SECONDARY[0],
+        "SEARCH audit USING COVERING INDEX audit_secondary (log=? AND <expr>=? AND sid=? AND seq>? AND seq<?)",
+    ),
+    (
+        SECONDARY[1],
+        "SEARCH audit USING COVERING INDEX audit_secondary (log=? AND <expr>=? AND sid=? AND seq>? AND seq<?)",
+    ),
     (ONE, "SEARCH audit USING INDEX audit_once (event_created=? AND event_hash=?)"),
 ];

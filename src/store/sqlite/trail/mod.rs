@@ -15,13 +15,15 @@ mod list;
 
 pub use append::events;
 pub use edge::Edges;
-pub use fill::start;
+pub use fill::{pending as is_filling, start};
 pub use prepare::Prepared;
 
 use super::{
     Shared, SqliteStore,
     fault::WriteError,
+    lives::Folder,
     reader::ReadError,
+    retention::{self, Sweep, Swept},
     tokens,
     writer::{Counters, Job, now_us},
 };
@@ -30,6 +32,7 @@ use crate::{
         Draft, Log,
         tree::{Hash, NodeId},
     },
+    model::Micros,
     store::{
         StoreError, StoreFuture, Trail,
         trail::{
@@ -64,6 +67,8 @@ pub enum Work {
     Fill(fill::Fill),
     /// A slice of retention.
     Prune(prune::Cut),
+    /// A slice of the retention of events.
+    Sweep(Sweep),
 }
 
 impl Work {
@@ -73,7 +78,7 @@ impl Work {
             Self::Record(record) => record.weight(),
             Self::Head(head) => head.note.len(),
             Self::Fill(fill) => fill.weight(),
-            Self::Key(_) | Self::Hold(_) | Self::Prune(_) => 0,
+            Self::Key(_) | Self::Hold(_) | Self::Prune(_) | Self::Sweep(_) => 0,
         }
     }
 }
@@ -85,12 +90,19 @@ pub enum Answer {
     Seq(u64),
     /// What retention removed.
     Pruned(prune::Done),
+    /// How many events were removed.
+    Swept(Swept),
     /// It is done.
     Nothing,
 }
 
+/// Whether a legal hold forbids to remove anything.
+pub fn is_held(db: &Connection) -> rusqlite::Result<bool> {
+    Ok(prune::hold(db)?.is_some())
+}
+
 /// Does a piece of work inside the writer's transaction.
-pub fn work(db: &Connection, counters: &mut Counters, work: &Work) -> Result<Answer, WriteError> {
+pub fn work(db: &Connection, counters: &mut Counters, folder: &mut Folder, work: &Work) -> Result<Answer, WriteError> {
     match work {
         Work::Record(record) => {
             // Nothing but an event can have a record already.
@@ -109,6 +121,7 @@ pub fn work(db: &Connection, counters: &mut Counters, work: &Work) -> Result<Ans
         }
         Work::Hold(reason) => tokens::set_meta(db, prune::HOLD, reason.as_deref().unwrap_or_default().as_bytes())?,
         Work::Fill(fill) => fill::put(db, &mut counters.trail, fill)?,
+        Work::Sweep(sweep) => return Ok(Answer::Swept(retention::slice(db, counters, folder, *sweep)?)),
         Work::Prune(cut) => return Ok(Answer::Pruned(prune::slice(db, cut)?)),
     }
     Ok(Answer::Nothing)
@@ -210,7 +223,9 @@ impl Trail for SqliteStore {
         Box::pin(async {
             match answer.await? {
                 Answer::Seq(seq) => Ok(seq),
-                Answer::Pruned(_) | Answer::Nothing => Err(StoreError::Engine("a record has no number".to_owned())),
+                Answer::Pruned(_) | Answer::Swept(_) | Answer::Nothing => {
+                    Err(StoreError::Engine("a record has no number".to_owned()))
+                }
             }
         })
     }
@@ -231,6 +246,20 @@ impl Trail for SqliteStore {
                 }
             }
             Ok(all)
+        })
+    }
+
+    fn sweep(&self, before: Micros) -> StoreFuture<u64> {
+        let shared = std::sync::Arc::clone(&self.shared);
+        Box::pin(async move {
+            let mut removed = 0;
+            let mut next = Some(Sweep { before, after: 0, key: None });
+            while let Some(sweep) = next {
+                let Answer::Swept(swept) = ask(&shared, Work::Sweep(sweep)).await? else { break };
+                removed += swept.events;
+                next = swept.next;
+            }
+            Ok(removed)
         })
     }
 

@@ -1,0 +1,118 @@
+//! The built-in catalogue against its schema, its own examples and the lists of what it must cover.
+
+use super::{
+    Catalog, Symptom, Who,
+    entry::RawFile,
+    load::{built_in_texts, check},
+};
+use crate::model::Source;
+
+fn files() -> Vec<(String, RawFile)> {
+    built_in_texts()
+        .into_iter()
+        .map(|(name, text)| {
+            let file = check(&name, text).unwrap_or_else(|error| panic!("{error}"));
+            (name, file)
+        })
+        .collect()
+}
+
+#[test]
+fn every_example_is_found_first_and_no_near_miss_at_all() {
+    let catalog = Catalog::builtin();
+    let mut wrong = Vec::new();
+    for (name, file) in files() {
+        for entry in &file.entry {
+            for example in &entry.examples {
+                let found = catalog.diagnose(&example.symptom(file.system));
+                let first = found.first().map_or("nothing", |found| &found.entry.code);
+                if first != entry.code {
+                    wrong.push(format!("{name}: {} finds {first} for {example:?}", entry.code));
+                }
+            }
+            for near in &entry.near_misses {
+                let found = catalog.diagnose(&near.symptom(file.system));
+                if found.iter().any(|found| found.entry.code == entry.code) {
+                    wrong.push(format!("{name}: {} is found for its near miss {near:?}", entry.code));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} are wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn every_entry_has_examples_and_a_near_miss_and_says_one_thing() {
+    let mut wrong = Vec::new();
+    for (name, file) in files() {
+        for entry in &file.entry {
+            let mut say = |what: &str| wrong.push(format!("{name}: {}: {what}", entry.code));
+            if entry.examples.len() < 2 || entry.near_misses.is_empty() {
+                say("needs two examples and a near miss");
+            }
+            if !entry.code.starts_with(&format!("{}.", file.system.as_str())) {
+                say("the code begins with another system");
+            }
+            if entry.transient && !matches!(entry.who, Who::Nobody | Who::Vendor) {
+                say("passes by itself, yet somebody has to act");
+            }
+            let theirs = match file.system {
+                Source::Fivetran => Who::YouInFivetran,
+                Source::HerokuConnect => Who::YouInHerokuConnect,
+                Source::SalesforceBackup => Who::YouInSalesforceBackup,
+                Source::Code42 => Who::YouInCode42,
+            };
+            if entry.who.as_str().starts_with("you_in_") && entry.who != theirs {
+                say("the person works in another system");
+            }
+            for text in entry.fix.iter().chain([&entry.cause]) {
+                if !text.ends_with('.') {
+                    say("a sentence without its end");
+                }
+            }
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+#[test]
+fn systems_are_not_mixed_up() {
+    let catalog = Catalog::builtin();
+    let text = "Too many sync errors. Sync operations may be disabled for up to 15 minute(s)";
+    let of = |source| catalog.diagnose(&Symptom { source, ..Symptom::of_text(text) });
+    assert_eq!(of(None)[0].entry.code, "heroku_connect.backoff.sync");
+    assert!(of(Some(Source::Fivetran)).is_empty());
+    assert!(catalog.diagnose(&Symptom::of_text("")).is_empty());
+    assert!(catalog.diagnose(&Symptom::default()).is_empty());
+}
+
+#[test]
+fn a_text_that_names_the_cause_comes_before_the_task_and_the_task_before_the_status() {
+    let symptom = Symptom {
+        source: Some(Source::Fivetran),
+        event: Some("sync_end".into()),
+        status: Some("FAILURE_WITH_TASK".into()),
+        task_type: Some("reconnect".into()),
+        text: Some("java.lang.RuntimeException: FATAL: too many connections for role \"x\"".into()),
+        ..Symptom::default()
+    };
+    let catalog = Catalog::builtin();
+    let found = catalog.diagnose(&symptom);
+    let codes: Vec<&str> = found.iter().map(|found| found.entry.code.as_str()).collect();
+    assert_eq!(
+        codes,
+        [
+            "fivetran.postgres.too_many_connections",
+            "fivetran.task.reconnect",
+            "fivetran.task.other",
+            "fivetran.status.failure_with_task"
+        ]
+    );
+    assert_eq!(found[0].matched, ["text"]);
+    let vague = Symptom { text: Some("Timed out".into()), ..symptom };
+    assert_eq!(
+        catalog.diagnose(&vague)[0].entry.code,
+        "fivetran.task.reconnect",
+        "a broad text stands behind the task"
+    );
+}

@@ -1,0 +1,177 @@
+//! Detail of syncs, removed when it is old.
+//!
+//! In: a moment. Out: fewer events: what connections logged while they worked (pages read, tables written, queries run), received
+//! before that moment, unless it is notable (WARNING or worse, or not valid), belongs to the life cycle, or has an audit record. Lives
+//! do not change: a connection's newest checkpoint before the moment becomes its base, only what that has seen is removed, and
+//! its fold never starts from further back. What comes later and is older than the base is kept and changes no life; how a
+//! connection stood before its base is no longer told.
+
+use super::{fault::WriteError, lives::Folder, names::Names, row, trail, writer::Counters};
+use crate::{
+    model::{EventKey, Family, Micros, TEST_CONNECTION_ID},
+    store::StoreError,
+};
+use rusqlite::{Connection, params};
+
+/// Events looked at, and connections, in one slice of the writer's time.
+const LOOK: usize = 4_000;
+const CONNECTIONS: i64 = 256;
+
+/// What connections log while they work and no life is told by alone.
+const DETAIL: &[&str] = &[
+    "api_call",
+    "connector_sdk_log",
+    "copy_rows",
+    "create_staging_table",
+    "delete_rows",
+    "extract_summary",
+    "import_progress",
+    "info",
+    "insert_rows",
+    "merge_rows",
+    "processed_records",
+    "read_end",
+    "read_start",
+    "records_modified",
+    "sql_query",
+    "update_rows",
+    "update_state",
+    "upload_file",
+    "write_to_table_end",
+    "write_to_table_start",
+];
+
+const NEXT: &str = "SELECT id FROM connection WHERE id > ?1 AND connection_id <> ?2 ORDER BY id LIMIT ?3";
+const BASE: &str = "SELECT max(at) FROM checkpoint WHERE conn = ?1 AND at <= ?2";
+const EVENTS: &str = row::select_event!(
+    "INDEXED BY event_conn WHERE conn = ?3 AND (created, hash) > (?1, ?2) AND created <= ?4 ORDER BY created, hash"
+);
+
+/// One slice, wanted.
+#[derive(Debug, Clone, Copy)]
+pub struct Sweep {
+    /// Received before this.
+    pub before: Micros,
+    /// Behind this connection.
+    pub after: i64,
+    /// And, where a connection was left in the middle, behind this event of the next one.
+    pub key: Option<EventKey>,
+}
+
+/// One slice, done.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Swept {
+    /// Events that were removed.
+    pub events: u64,
+    /// The next slice; `None` at the end.
+    pub next: Option<Sweep>,
+}
+
+/// Removes a slice.
+pub fn slice(db: &Connection, counters: &mut Counters, folder: &mut Folder, sweep: Sweep) -> Result<Swept, WriteError> {
+    if !folder.is_on() || trail::is_held(db)? {
+        return Ok(Swept::default());
+    }
+    if trail::is_filling(db)? {
+        let reason = "records of events that an older version stored are still being made; retention waits for them";
+        return Err(WriteError::Store(StoreError::Engine(reason.to_owned())));
+    }
+    let conns: Vec<i64> = db
+        .prepare_cached(NEXT)?
+        .query_map(params![sweep.after, TEST_CONNECTION_ID, CONNECTIONS], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    let (mut done, mut looked) = (Swept::default(), 0);
+    let names = Names::new();
+    let mut at = sweep;
+    for conn in &conns {
+        let key = at.key.take();
+        // One that waits to be folded again is swept when it is.
+        let known: Option<Micros> =
+            db.prepare_cached(BASE)?.query_row(params![conn, sweep.before], |row| row.get(0))?;
+        if let Some(base) = known.filter(|_| !folder.waits(*conn)) {
+            let base = folder.raise_base(db, *conn, base)?;
+            let turn = Turn { conn: *conn, base, before: sweep.before, left: LOOK.saturating_sub(looked) };
+            let end = remove(db, &names, turn, key)?;
+            looked += end.looked;
+            done.events += end.removed;
+            if let Some(last) = end.last {
+                counters.events = counters.events.saturating_sub(done.events);
+                done.next = Some(Sweep { key: Some(last), ..at });
+                return Ok(done);
+            }
+        }
+        at.after = *conn;
+    }
+    counters.events = counters.events.saturating_sub(done.events);
+    done.next = (conns.len() as i64 == CONNECTIONS).then_some(at);
+    Ok(done)
+}
+
+/// A connection's share of a slice.
+struct Turn {
+    conn: i64,
+    base: Micros,
+    before: Micros,
+    left: usize,
+}
+
+/// How far it came.
+struct End {
+    looked: usize,
+    removed: u64,
+    /// Where to go on; `None` when the connection is done.
+    last: Option<EventKey>,
+}
+
+fn remove(db: &Connection, names: &Names, turn: Turn, after: Option<EventKey>) -> Result<End, WriteError> {
+    let Turn { conn, base, before, left } = turn;
+    let swept: Micros =
+        db.prepare_cached("SELECT swept FROM life_base WHERE conn = ?1")?.query_row([conn], |row| row.get(0))?;
+    let start = after.unwrap_or(EventKey { created_us: swept, hash: i64::MAX });
+    let (mut old, mut end) = (Vec::new(), End { looked: 0, removed: 0, last: None });
+    let (mut last, mut young) = (start, None);
+    let mut statement = db.prepare_cached(EVENTS)?;
+    let mut rows = statement.query(params![start.created_us, start.hash, conn, base])?;
+    while let Some(row) = rows.next()? {
+        if end.looked == left {
+            end.last = Some(last);
+            break;
+        }
+        end.looked += 1;
+        last = row::key(row)?;
+        let kind = row::kind(db, names, row)?;
+        if kind.family != Family::Connector || kind.notable() || !DETAIL.contains(&&*kind.name) {
+            continue;
+        }
+        if row.get::<_, i64>(6)?.wrapping_add(last.created_us) < before {
+            old.push(last);
+        } else {
+            young.get_or_insert(last.created_us);
+        }
+    }
+    drop(rows);
+    let mut recorded = db.prepare_cached("SELECT 1 FROM audit WHERE event_created = ?1 AND event_hash = ?2")?;
+    let mut delete = db.prepare_cached("DELETE FROM event WHERE created = ?1 AND hash = ?2")?;
+    let mut redelivery = db.prepare_cached("DELETE FROM redelivery WHERE created = ?1 AND hash = ?2")?;
+    for key in old {
+        let key = [key.created_us, key.hash];
+        if !recorded.exists(key)? {
+            end.removed += delete.execute(key)? as u64;
+            redelivery.execute(key)?;
+        }
+    }
+    // Up to where nothing is left that will ever be removed: the next time begins there.
+    if start.created_us <= swept.saturating_add(1) {
+        let upto = match (young, end.last) {
+            (Some(young), _) => young.saturating_sub(1),
+            (None, Some(last)) => last.created_us.saturating_sub(1),
+            (None, None) => base,
+        };
+        db.prepare_cached("UPDATE life_base SET swept = max(swept, ?2) WHERE conn = ?1")?.execute([conn, upto])?;
+    }
+    Ok(end)
+}
+
+#[cfg(test)]
+pub const SQL_AND_PLAN: &[(&str, &str)] =
+    &[(EVENTS, "SEARCH event USING INDEX event_conn (conn=? AND (created,hash)>(?,?) AND created<?)")];

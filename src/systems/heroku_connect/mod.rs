@@ -1,0 +1,109 @@
+//! Heroku Connect: lines of its log drain, and rows of its activity download.
+//!
+//! In: a line in logfmt (`event="…" addon_id=… object_type=… state=… level=…`), alone, behind what `heroku logs` prints in front of
+//! it, or as an object with the same members; a row of the CSV of a connection's activity. Out: one event, its connection being
+//! the add-on. Refused: a line that names an add-on and whose quotes do not close.
+//! Source: Heroku Dev Center, "Heroku Connect Log Messages and Common Errors" (May 2022).
+
+mod message;
+
+use super::{Made, Reading, logfmt, loose::Loose};
+use crate::model::{Hints, Source, Timestamp};
+use message::Message;
+use serde_json::{Map, Value};
+
+/// The process that writes them, as it stands in front of a line: `app[herokuconnect]:` where the router prints it, a field of the
+/// syslog header in a drain.
+const PROCESS: &str = "herokuconnect";
+
+/// Longest header in front of a line.
+const FRONT_BYTES_MAX: usize = 400;
+
+/// Members that only its lines have beside `event`.
+const SIGNATURE: &[&str] = &["addon_id", "object_type", "object_id", "object_name", "state", "app_name"];
+
+/// A line.
+pub(super) fn line(text: &str, hints: &Hints) -> Option<Reading> {
+    let (front, rest) = match text.find("event=") {
+        Some(at) => text.split_at(at),
+        None => (text, ""),
+    };
+    let named = front.len() < FRONT_BYTES_MAX && front.contains(PROCESS);
+    let bare = matches!(front.trim(), "" | "-") && rest.contains(" addon_id=");
+    if !named && !bare {
+        return None;
+    }
+    if rest.is_empty() {
+        return Some(Reading::Damaged("a line of Heroku Connect without event=".to_owned()));
+    }
+    let pairs = match logfmt::pairs(rest) {
+        Ok(pairs) => pairs,
+        Err(why) => return Some(Reading::Damaged(format!("a line of Heroku Connect with {why}"))),
+    };
+    let get = |name: &str| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| value.as_str());
+    let message = get("event").unwrap_or_default();
+    let Some(mut made) = event(message, &get) else {
+        return Some(Reading::Damaged("a line of Heroku Connect without addon_id=".to_owned()));
+    };
+    for (key, value) in &pairs {
+        let known = matches!(*key, "event" | "addon_id" | "app_name" | "level");
+        if !known && !made.data.contains_key(*key) {
+            made.put(key, value.as_str());
+        }
+    }
+    if hints.time.is_none() {
+        made.time = front.split_whitespace().find_map(|word| Timestamp::parse_calendar(word).ok());
+    }
+    Some(Reading::Events(vec![made.record(text, hints)]))
+}
+
+/// The same as an object: a drain that was parsed on its way, or a row of the activity download.
+pub(super) fn structured(object: &Map<String, Value>, text: &str, hints: &Hints) -> Option<Reading> {
+    let loose = Loose::of(object);
+    let has = SIGNATURE.iter().filter(|name| object.contains_key(**name)).count();
+    let message = loose.text(&["event", "message", "logmessage", "description", "activity"])?;
+    if has < 3 || !object.contains_key("addon_id") {
+        return None;
+    }
+    let values: Vec<(&str, String)> =
+        object.iter().filter_map(|(name, value)| Some((name.as_str(), scalar(value)?))).collect();
+    let get = |name: &str| values.iter().find(|(key, _)| *key == name).map(|(_, value)| value.as_str());
+    let mut made = event(&message, &get)?;
+    for (key, value) in &values {
+        let known = matches!(*key, "event" | "message" | "addon_id" | "app_name" | "level" | "timestamp" | "time");
+        if !known && !made.data.contains_key(*key) {
+            made.put(key, value.as_str());
+        }
+    }
+    made.time = loose.time(&["timestamp", "time", "created", "createdat", "date"]);
+    Some(Reading::Events(vec![made.record(text, hints)]))
+}
+
+fn scalar(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(flag) => Some(flag.to_string()),
+        _ => None,
+    }
+}
+
+/// The event of a message; `get` gives the line's other values. `None` without an add-on.
+fn event<'v>(message: &str, get: &impl Fn(&str) -> Option<&'v str>) -> Option<Made> {
+    let level = get("level").unwrap_or_default();
+    let state = get("state").unwrap_or_default();
+    let actor = get("user").or_else(|| get("actor")).or_else(|| get("email"));
+    let parsed = Message::parse(message, level, state).done_by(message, actor);
+    let mut made = Made::new(Source::HerokuConnect, parsed.event_name(), get("addon_id")?);
+    made.text("connection_name", get("app_name"));
+    made.level = parsed.level().map(str::to_owned).or_else(|| (!level.is_empty()).then(|| level.to_owned()));
+    made.put("message", message);
+    for name in ["object_type", "object_id", "object_name", "state"] {
+        made.put_some(name, get(name));
+    }
+    parsed.put_into(&mut made);
+    Some(made)
+}
+
+#[cfg(test)]
+mod tests;
