@@ -274,6 +274,7 @@ fn audit(config: &Config) -> AuditSettings {
         scrub_every: Duration::from_secs(audit.scrub_every_s),
         retention_audit_days: audit.retention_audit_days,
         retention_access_days: audit.retention_access_days,
+        retention_detail_days: audit.retention_detail_days,
         legal_hold: audit.legal_hold,
         ..AuditSettings::default()
     }

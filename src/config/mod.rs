@@ -133,6 +133,8 @@ pub struct Audit {
     pub retention_audit_days: u64,
     /// The same for the access log.
     pub retention_access_days: u64,
+    /// Days that single steps of syncs are kept; 0 for ever.
+    pub retention_detail_days: u64,
     /// Whether nothing is removed.
     pub legal_hold: bool,
 }
@@ -272,6 +274,7 @@ impl Reader<'_> {
             scrub_every_s: self.number("audit_scrub_every", count)?,
             retention_audit_days: self.number("retention_audit_days", value::days_or_off)?,
             retention_access_days: self.number("retention_access_days", value::days_or_off)?,
+            retention_detail_days: self.number("retention_detail_days", value::days_or_off)?,
             legal_hold: self.get("legal_hold", value::boolean)?,
         };
         let log = Log {

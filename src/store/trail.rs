@@ -112,7 +112,7 @@ pub struct Pruned {
 /// What retention may remove.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PruneRequest {
-    /// Bodies of trail records of actions older than this, if any.
+    /// Bodies of trail records of actions older than this that were also received before it, if any.
     pub trail_before: Option<Micros>,
     /// Bodies of access records older than this, if any.
     pub access_before: Option<Micros>,

@@ -53,6 +53,8 @@ pub struct AuditSettings {
     pub retention_audit_days: u64,
     /// The same for the access log.
     pub retention_access_days: u64,
+    /// Days that single steps of syncs are kept; 0 for ever.
+    pub retention_detail_days: u64,
     /// Whether nothing is removed.
     pub legal_hold: bool,
     /// Most exports at a time.
@@ -69,6 +71,7 @@ impl Default for AuditSettings {
             scrub_every: Duration::from_secs(24 * 3600),
             retention_audit_days: 400,
             retention_access_days: 400,
+            retention_detail_days: 90,
             legal_hold: false,
             exports_max: 4,
         }

@@ -6,6 +6,7 @@
 use super::{Auditor, Deed, access::ourselves, blocking};
 use crate::{
     audit::Log,
+    model::Micros,
     server::state::now_us,
     store::{
         SharedStore,
@@ -120,11 +121,12 @@ pub async fn retain(auditor: &Auditor, store: &SharedStore) {
     if settings.legal_hold {
         return;
     }
+    sweep(auditor, store).await;
     for (log, days) in [(Log::Trail, settings.retention_audit_days), (Log::Access, settings.retention_access_days)] {
         if days == 0 {
             continue;
         }
-        let before = now_us().saturating_sub(i64::try_from(days).unwrap_or(i64::MAX).saturating_mul(DAY_US));
+        let before = days_ago(days);
         let of = |wanted: Log| (log == wanted).then_some(before);
         let reason = format!("retention {days} days");
         let request =
@@ -143,5 +145,28 @@ pub async fn retain(auditor: &Auditor, store: &SharedStore) {
             }
             Err(error) => tracing::warn!("retention of the {} log did not finish: {error}", log.as_str()),
         }
+    }
+}
+
+fn days_ago(days: u64) -> Micros {
+    now_us().saturating_sub(i64::try_from(days).unwrap_or(i64::MAX).saturating_mul(DAY_US))
+}
+
+/// Removes steps of syncs past their retention, and says so in the access log.
+async fn sweep(auditor: &Auditor, store: &SharedStore) {
+    let days = auditor.settings.retention_detail_days;
+    if days == 0 {
+        return;
+    }
+    match store.trail().sweep(days_ago(days)).await {
+        Ok(0) => {}
+        Ok(events) => {
+            tracing::info!(events, "retention removed {events} events that are single steps of syncs");
+            let details = vec![("events", events.into()), ("reason", format!("retention {days} days").into())];
+            let on = ("EVENTS", "detail".to_owned());
+            let deed = Deed { event: "retention_run", action: "DELETE", on, details };
+            auditor.note(deed, (ourselves(), "SYSTEM")).await;
+        }
+        Err(error) => tracing::warn!("retention of sync detail did not finish: {error}"),
     }
 }

@@ -466,7 +466,7 @@ fn append_events(
     }
     // Stable by position, so that of two equal events the one that came first is stored.
     order.sort_unstable();
-    let mut news = Vec::new();
+    let mut news = Vec::with_capacity(if folder.is_on() { order.len() } else { 0 });
     for (_, batch_at, row_at) in order {
         let (_, batch, ids, outcomes) = &mut batches[batch_at as usize];
         let row = &batch.rows[row_at as usize];

@@ -130,21 +130,26 @@ impl Folder {
         if !self.on || news.is_empty() {
             return Ok(());
         }
-        // Of an event that was stored and changed by one commit, what is stored now comes first and counts.
-        news.sort_unstable_by_key(|it| (it.conn, it.key, it.fact.is_some()));
+        // Of an event that was stored and changed by one commit, what is stored now comes first and counts. Places are sorted, since
+        // facts are large.
+        let place = |(at, it): (usize, &News)| (it.conn, it.key, it.fact.is_some(), at);
+        let mut order: Vec<(i64, EventKey, bool, usize)> = news.iter().enumerate().map(place).collect();
+        order.sort_unstable();
         let stored: HashSet<EventKey> = if news.iter().any(|it| !it.new) {
             news.iter().filter(|it| it.new).map(|it| it.key).collect()
         } else {
             HashSet::new()
         };
-        let mut news = news.into_iter().peekable();
-        while let Some(conn) = news.peek().map(|it| it.conn) {
-            let (mut facts, mut replaced) = (Vec::<Fact>::new(), false);
-            while let Some(it) = news.next_if(|it| it.conn == conn) {
+        let mut facts = Vec::<Fact>::new();
+        for places in order.chunk_by(|one, other| one.0 == other.0) {
+            let (conn, mut replaced) = (places[0].0, false);
+            facts.clear();
+            for (.., at) in places {
+                let it = &mut news[*at];
                 if facts.last().is_some_and(|last| last.key == it.key) {
                     continue;
                 }
-                facts.extend(match it.fact {
+                facts.extend(match it.fact.take() {
                     Some(fact) => Some(fact),
                     None => {
                         replaced |= !it.new && !stored.contains(&it.key);
@@ -153,7 +158,7 @@ impl Folder {
                 });
             }
             if !facts.is_empty() {
-                self.step(db, conn, facts, replaced)?;
+                self.step(db, conn, &mut facts, replaced)?;
             }
         }
         self.write_old(db, commit)?;
@@ -161,7 +166,7 @@ impl Folder {
     }
 
     /// Folds facts of one connection, in order. `replaced`: some of them were there before with another meaning.
-    fn step(&mut self, db: &Connection, conn: i64, mut facts: Vec<Fact>, replaced: bool) -> Result<(), WriteError> {
+    fn step(&mut self, db: &Connection, conn: i64, facts: &mut Vec<Fact>, replaced: bool) -> Result<(), WriteError> {
         if let Some(base) = self.bases.of(conn) {
             facts.retain(|fact| fact.key.created_us > base);
         }
@@ -172,7 +177,7 @@ impl Folder {
         self.touched.push(conn);
         let mut life = match self.lives.take(conn) {
             Some(life) => life,
-            None => match self.load(db, conn, &facts, replaced)? {
+            None => match self.load(db, conn, facts, replaced)? {
                 Some(life) => life,
                 None => return self.mark(db, conn, first),
             },

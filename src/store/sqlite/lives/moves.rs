@@ -51,10 +51,10 @@ pub fn give(state: &mut State, facts: &[Fact], given: &mut Vec<(Micros, Ident)>,
 }
 
 /// Facts later than all before.
-pub fn follow(db: &Connection, conn: i64, life: &mut Life, facts: Vec<Fact>) -> Result<(), WriteError> {
+pub fn follow(db: &Connection, conn: i64, life: &mut Life, facts: &mut Vec<Fact>) -> Result<(), WriteError> {
     let span = SPAN.max(life.state_bytes / SPAN_BYTES_PER_FACT);
     let mut done = life.recent.len();
-    life.recent.extend(facts);
+    life.recent.append(facts);
     while done < life.recent.len() {
         let end = end_of_moment(&life.recent, life.recent.len().min(done + RUN_MAX) - 1);
         give(&mut life.head, &life.recent[done..end], &mut life.given, &mut life.pending);
@@ -98,13 +98,13 @@ fn moved(db: &Connection, conn: i64, life: &mut Life, facts: usize) -> Result<()
 }
 
 /// Facts of which some belong among those in memory, all of them after the base.
-pub fn place(db: &Connection, conn: i64, life: &mut Life, facts: Vec<Fact>) -> Result<(), WriteError> {
+pub fn place(db: &Connection, conn: i64, life: &mut Life, facts: &mut Vec<Fact>) -> Result<(), WriteError> {
     // The middle stands when everything new is later.
     let first = facts.first().map(|fact| fact.key.created_us);
     if life.middle.as_ref().is_some_and(|(_, state)| state.last_us() >= first) {
         life.middle = None;
     }
-    for fact in facts {
+    for fact in facts.drain(..) {
         match life.recent.binary_search_by_key(&fact.key, |it| it.key) {
             Ok(at) => life.recent[at] = fact,
             Err(at) => life.recent.insert(at, fact),

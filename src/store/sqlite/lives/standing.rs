@@ -17,7 +17,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 /// How old such a row may become while events keep coming.
 const AGE_MAX: Micros = 5_000_000;
 /// Bytes of rows that may wait, about.
-const PENDING_BYTES_MAX: usize = 24 << 20;
+const PENDING_BYTES_MAX: usize = 16 << 20;
 /// Rows in one transaction, at most, but for those of one connection. Few in tests, which have few connections.
 const ROWS_MAX: usize = if cfg!(test) { 8 } else { 4_096 };
 /// Of them, rows of lives that are not in memory and must be read first.
@@ -116,8 +116,12 @@ impl Folder {
         }
         let (keys, gap) = tail::since(db, written)?;
         if gap {
-            let mut statement = db.prepare_cached("SELECT conn FROM life WHERE dirty_from IS NULL")?;
-            for conn in statement.query_map([], |row| row.get(0))? {
+            // Also those that have no row in `life` yet. Of one that waits to be folded again nothing is written here.
+            let mut statement = db.prepare_cached(
+                "SELECT id FROM connection WHERE connection_id <> ?1
+                 UNION ALL SELECT 0 WHERE EXISTS (SELECT 1 FROM event WHERE conn = 0)",
+            )?;
+            for conn in statement.query_map([crate::model::TEST_CONNECTION_ID], |row| row.get(0))? {
                 self.unwritten.add(conn?);
             }
             return Ok(());

@@ -11,6 +11,7 @@ CREATE TABLE audit (
     log           INTEGER NOT NULL,
     seq           INTEGER NOT NULL,      -- from 1 without gaps
     at            INTEGER NOT NULL,      -- microseconds since 1970, by the clock of whoever logged it
+    received      INTEGER NOT NULL,      -- by our clock; retention counts from the later of the two
     event_created INTEGER,               -- key of the event; NULL: our own doing
     event_hash    INTEGER,
     actor         TEXT,

@@ -19,7 +19,7 @@ use rusqlite::{Connection, params};
 
 const INSERT: &str = "INSERT INTO audit
     (log, seq, at, event_created, event_hash, actor, method, action, use_case, event, ptype, pid, stype, sid, twin, channel,
-    rules, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18) ON CONFLICT DO NOTHING";
+    rules, body, received) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19) ON CONFLICT DO NOTHING";
 /// Most records near in time that are looked at for a twin.
 pub const NEAR_MAX: i64 = 64;
 pub const NEAR: &str = "SELECT seq, at, channel FROM audit
@@ -78,6 +78,7 @@ pub fn append(db: &Connection, edges: &mut Edges, log: Log, record: &Prepared) -
         twin.map(|_| draft.channel.as_str()),
         RULES,
         text,
+        record.received_us,
     ])?;
     if put == 0 {
         return Ok(None);

@@ -107,7 +107,9 @@ fn slice(shared: &Shared, db: &Connection) -> Result<Option<Fill>, ReadError> {
         }
         let key = row::key(row)?;
         match Opened::of(db, &shared.names, row).and_then(|opened| opened.event(db, &shared.names)) {
-            Ok(stored) => fill.found.extend(Prepared::of(&stored.event, key).map(|record| (key, record))),
+            Ok(stored) => {
+                fill.found.extend(Prepared::of(&stored.event, key, stored.received_us).map(|record| (key, record)))
+            }
             // One damaged event must not keep the others from their records.
             Err(ReadError::Store(StoreError::Damaged(what))) => {
                 tracing::warn!("no audit record of damaged {what}");

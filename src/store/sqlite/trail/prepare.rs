@@ -2,7 +2,7 @@
 
 use crate::{
     audit::Draft,
-    model::{Event, EventId, EventKey},
+    model::{Event, EventId, EventKey, Micros},
 };
 use sha2::{Digest, Sha256};
 
@@ -17,23 +17,25 @@ pub struct Prepared {
     pub draft: Draft,
     /// Canonical JSON behind the number.
     pub body: String,
+    /// When it came to us, by our clock.
+    pub received_us: Micros,
 }
 
 impl Prepared {
     /// The record of an event; `None` for most events.
-    pub fn of(event: &Event, key: EventKey) -> Option<Box<Self>> {
-        Draft::of(event, EventId(key)).map(Self::new)
+    pub fn of(event: &Event, key: EventKey, received_us: Micros) -> Option<Box<Self>> {
+        Draft::of(event, EventId(key)).map(|draft| Self::new(draft, received_us))
     }
 
     /// Of a draft.
-    pub fn new(draft: Draft) -> Box<Self> {
+    pub fn new(draft: Draft, received_us: Micros) -> Box<Self> {
         let body = draft.body();
-        Box::new(Self { draft, body })
+        Box::new(Self { draft, body, received_us })
     }
 
     /// The same with the key under which its event is stored, where a secret tells it from another.
     pub fn under(&self, key: EventKey) -> Box<Self> {
-        Self::new(Draft { event_id: Some(EventId(key)), ..self.draft.clone() })
+        Self::new(Draft { event_id: Some(EventId(key)), ..self.draft.clone() }, self.received_us)
     }
 
     /// About how much memory it holds, in bytes.

@@ -22,13 +22,13 @@ const LOOKED_AT: &str = "SELECT rowid, seq, at FROM audit INDEXED BY audit_seq
     WHERE log = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
 const REMOVED: &str = "UPDATE audit SET event_created = NULL, event_hash = NULL, actor = NULL, method = NULL,
     action = NULL, use_case = NULL, event = NULL, ptype = NULL, pid = NULL, stype = NULL, sid = NULL, twin = NULL,
-    channel = NULL, body = NULL WHERE rowid = ?1 AND body IS NOT NULL";
+    channel = NULL, body = NULL WHERE rowid = ?1 AND body IS NOT NULL AND received < ?2";
 
 /// One slice, wanted.
 #[derive(Debug, Clone)]
 pub struct Cut {
     pub log: Log,
-    /// Of actions older than this.
+    /// Of actions older than this, and received before it: what was imported from an archive is kept as long as what is new.
     pub before: Micros,
     /// Behind this number.
     pub after: u64,
@@ -83,7 +83,7 @@ pub fn slice(db: &Connection, cut: &Cut) -> Result<Done, WriteError> {
     for (rowid, seq, when) in places {
         looked += 1;
         last = seq;
-        if when < before && update.execute([rowid])? == 1 {
+        if when < before && update.execute([rowid, before])? == 1 {
             removed.push(seq);
             if removed.len() == REMOVE {
                 break;

@@ -105,7 +105,7 @@ impl Row {
     pub fn differs_from_event(&self, db: &Connection, names: &Names) -> Result<bool, ReadError> {
         let (Some(key), Some(body), RULES) = (self.event, &self.body, self.rules) else { return Ok(false) };
         let Some(stored) = row::get(db, names, key)? else { return Ok(false) };
-        let Some(record) = Prepared::of(&stored.event, key) else { return Ok(true) };
+        let Some(record) = Prepared::of(&stored.event, key, stored.received_us) else { return Ok(true) };
         let twin = record.twin();
         let channel = twin.map(|_| record.draft.channel.as_str());
         let seq =
