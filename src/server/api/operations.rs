@@ -79,6 +79,7 @@ pub(super) async fn metrics(state: &State, door: Door, req: &HttpRequest) -> Res
     if !state.settings.metrics_public {
         state.authorize(door, req, None, Access::Read)?;
     }
+    state.audit.count().await;
     let series = state.series.text(state).await;
     let (stats, bodies, streams) = (state.store().stats(), state.body_bytes_in_flight(), state.streams_open());
     let series = format!("{series}{}", state.audit.metrics());

@@ -14,30 +14,21 @@ use crate::{
 };
 use serde::Deserialize;
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fs, io,
     io::{Read as _, Seek as _, SeekFrom},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 /// How much of a file is read, from its end.
 const TAIL_BYTES: u64 = 1 << 20;
 
+/// Sizes of each log whose roots are compared, the largest first.
+const COMPARED_MAX: usize = 1000;
+
 #[derive(Deserialize)]
 struct Line {
     note: String,
-}
-
-/// A checkpoint that was read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Witness {
-    /// Where it was.
-    pub path: PathBuf,
-    /// The log it names.
-    pub origin: String,
-    /// Records under it.
-    pub size: u64,
-    /// Their root.
-    pub root: Hash,
 }
 
 /// Compares the store with what was written elsewhere; gives what is wrong. Blocks.
@@ -67,51 +58,61 @@ pub fn check(
         };
         let shown = path.display();
         let mut foreign = None;
-        let mut newest: [Option<Witness>; 2] = [None, None];
+        let mut told: [BTreeMap<u64, BTreeSet<Hash>>; 2] = Default::default();
         for note in notes {
-            let Some((log, witness)) = witness(&path, &note, keys) else {
+            let Some((log, size, root)) = witness(&note, keys) else {
                 foreign =
                     Checkpoint::parse(&Note::parse(&note).map(|note| note.text).unwrap_or_default()).ok().or(foreign);
                 continue;
             };
-            let place = &mut newest[usize::from(log == Log::Access)];
-            if place.as_ref().is_none_or(|known| witness.size >= known.size) {
-                *place = Some(witness);
-            }
+            told[usize::from(log == Log::Access)].entry(size).or_default().insert(root);
         }
-        if let (Some(foreign), true, [None, None]) = (foreign, Some(&path) == own.as_ref(), &newest) {
+        if let Some(foreign) = foreign
+            && Some(&path) == own.as_ref()
+            && told.iter().all(BTreeMap::is_empty)
+        {
             wrong.push(format!(
                 "the checkpoints in {shown} are of another log ({}): the store was replaced, or its key was",
                 foreign.origin
             ));
         }
-        for (log, witness) in [Log::Trail, Log::Access].into_iter().zip(newest) {
-            let Some(Witness { size, root, .. }) = witness else { continue };
+        for (log, told) in [Log::Trail, Log::Access].into_iter().zip(told) {
             let found = store.trail().size(log)?;
             let name = log.as_str();
-            if found < size {
+            if let Some((size, _)) = told.last_key_value().filter(|(size, _)| **size > found) {
                 wrong.push(format!(
                     "the {name} log has {found} records but {shown} has a checkpoint of {size}: records are missing, or an older \
                      copy of the store was restored"
                 ));
-            } else if notary::root(store.trail(), log, size)? != root {
-                wrong.push(format!(
-                    "the first {size} records of the {name} log are not those of the checkpoint in {shown}: the log was altered, \
-                     or an older copy of the store was restored and went on from there"
-                ));
+            }
+            // Also of a log that has meanwhile grown past what it lost: some earlier checkpoint is not of it.
+            for (size, roots) in told.range(..=found).rev().take(COMPARED_MAX) {
+                let same = match notary::root(store.trail(), log, *size) {
+                    Ok(root) => roots.len() == 1 && roots.contains(&root),
+                    // A tree with holes has no root at all; the search for altered records names them.
+                    Err(StoreError::Damaged(_)) => false,
+                    Err(error) => return Err(error),
+                };
+                if !same {
+                    wrong.push(format!(
+                        "the first {size} records of the {name} log are not those of a checkpoint in {shown}: the log was \
+                         altered, or an older copy of the store was restored and went on from there"
+                    ));
+                    break;
+                }
             }
         }
     }
     Ok(wrong)
 }
 
-/// The checkpoint of a note that one of our keys has signed, and which of our logs it is of.
-fn witness(path: &Path, note: &str, keys: &[VerifyingKey]) -> Option<(Log, Witness)> {
+/// The checkpoint of a note that one of our keys has signed: log, records, root.
+fn witness(note: &str, keys: &[VerifyingKey]) -> Option<(Log, u64, Hash)> {
     let note = Note::parse(note).ok()?;
     let Checkpoint { origin, size, root, .. } = Checkpoint::parse(&note.text).ok()?;
     let key = keys.iter().find(|key| key.name() == origin && note.verify(key).is_ok())?;
     let log = Log::ALL.into_iter().find(|log| key.name().ends_with(&format!("/{}", log.as_str())))?;
-    Some((log, Witness { path: path.to_owned(), origin, size, root }))
+    Some((log, size, root))
 }
 
 /// The notes in the last lines of a file.
