@@ -34,7 +34,7 @@ pub fn cost(options: &Options) -> Result<(), Failure> {
                 let [without, with] = found.map(median);
                 println!(
                     "| {} | {batch} | {senders} | {} | {:.1} | {:.1} | {:.0} % | {:.0} | {:.0} |",
-                    form.name(),
+                    form.name,
                     plan.events,
                     without.0,
                     with.0,

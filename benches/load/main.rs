@@ -14,7 +14,7 @@ mod options;
 mod report;
 mod server;
 
-use bodies::{Form, Plan};
+use bodies::{NDJSON, Plan};
 use options::Options;
 use report::{Cell, Table};
 use server::Server;
@@ -35,19 +35,27 @@ fn main() -> Result<(), Failure> {
         return preloaded(&options);
     }
     let mut table = Table::new();
-    for &batch in &options.batches {
-        let count = options.events_for(batch);
-        for &form in &options.forms {
-            let plan = Plan::render(form, batch, bodies::account(&options).take(count));
-            for &senders in &options.senders {
-                let mut cells = Vec::new();
-                for _ in 0..options.repeat {
+    for (batch, forms) in options.rounds() {
+        // Each time all of them in turns, so that a noisy machine disturbs them alike.
+        let mut cells: Vec<Vec<Cell>> = Vec::new();
+        for _ in 0..options.repeat {
+            let mut place = 0;
+            for &form in &forms {
+                let plan = Plan::render(form, batch, bodies::account(&options).take(options.events_for(batch)));
+                for &senders in &options.senders {
                     let server = Server::start(&options.dir)?;
-                    cells.push(measure(&server, &plan, senders)?.settled(server)?);
+                    let cell = measure(&server, &plan, senders)
+                        .map_err(|error| format!("{} with {batch} events a request: {error}", form.name))?
+                        .settled(server)?;
+                    if place == cells.len() {
+                        cells.push(Vec::new());
+                    }
+                    cells[place].push(cell);
+                    place += 1;
                 }
-                table.row(Cell::median(cells));
             }
         }
+        table.rows(cells);
     }
     extras(&options)
 }
@@ -69,6 +77,7 @@ fn measure(server: &Server, plan: &Plan, senders: usize) -> Result<Cell, Failure
         senders,
         events: plan.events,
         run,
+        of_native: None,
         cpu_us,
         own_cpu_us,
         peak_rss_kib: server.memory_kib("VmHWM")?,
@@ -80,7 +89,9 @@ fn measure(server: &Server, plan: &Plan, senders: usize) -> Result<Cell, Failure
 /// What the table does not show: duplicates, and reading.
 fn extras(options: &Options) -> Result<(), Failure> {
     let server = Server::start(&options.dir)?;
-    let plan = Plan::render(Form::Ndjson, 1000, bodies::account(options).take(options.events_for(1000)));
+    // Enough for each of the connections that are asked about later to have been heard of.
+    let count = options.events_for(1000).max(options.connections * 100);
+    let plan = Plan::render(&NDJSON, 1000, bodies::account(options).take(count));
     driver::run(server.addr, &plan, 16)?;
     println!();
     resend(&server, &plan)?;
@@ -142,7 +153,7 @@ fn preloaded(options: &Options) -> Result<(), Failure> {
     let mut sample = None;
     while total < options.preload {
         let count = STEP.min(options.preload - total);
-        let plan = Plan::render(Form::Ndjson, 1000, account.by_ref().take(count));
+        let plan = Plan::render(&NDJSON, 1000, account.by_ref().take(count));
         let cell = measure(&server, &plan, 16)?;
         total += count;
         let read = newest_p50_ms(&server, options)?;
@@ -161,18 +172,19 @@ fn preloaded(options: &Options) -> Result<(), Failure> {
     }
     println!();
     let mut table = Table::new();
-    for &batch in &options.batches {
-        for &form in &options.forms {
+    for (batch, forms) in options.rounds() {
+        let mut cells = Vec::new();
+        for form in forms {
             for &senders in &options.senders {
                 let plan = Plan::render(form, batch, account.by_ref().take(options.events_for(batch) / 2));
                 let mut cell = measure(&server, &plan, senders)?;
                 total += plan.events;
-                cell.events = plan.events;
                 cell.loaded_bytes = cell.loaded_bytes * plan.events as u64 / total as u64;
                 cell.settled_bytes = cell.loaded_bytes;
-                table.row(cell);
+                cells.push(vec![cell]);
             }
         }
+        table.rows(cells);
     }
     println!();
     if let Some(plan) = sample {

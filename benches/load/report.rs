@@ -4,11 +4,13 @@ use crate::{Failure, bodies::Form, driver::Run, server::Server};
 
 /// One measurement.
 pub struct Cell {
-    pub form: Form,
+    pub form: &'static Form,
     pub batch: usize,
     pub senders: usize,
     pub events: usize,
     pub run: Run,
+    /// Events a second as a part of what the native form reached beside it; `None` where that was not measured.
+    pub of_native: Option<f64>,
     pub cpu_us: u64,
     pub own_cpu_us: u64,
     pub peak_rss_kib: u64,
@@ -25,33 +27,56 @@ impl Cell {
         Ok(self)
     }
 
-    /// The one with the median rate.
-    pub fn median(mut cells: Vec<Self>) -> Self {
-        cells.sort_by_key(|a| a.run.took);
-        cells.swap_remove(cells.len() / 2)
+    fn rate(&self) -> f64 {
+        self.run.rate(self.events)
+    }
+
+    /// The one with the median rate, with the median ratio.
+    fn median(mut cells: Vec<Self>) -> Self {
+        let mut ratios: Vec<f64> = cells.iter().filter_map(|cell| cell.of_native).collect();
+        ratios.sort_by(f64::total_cmp);
+        cells.sort_by_key(|cell| cell.run.took);
+        Self { of_native: ratios.get(ratios.len() / 2).copied(), ..cells.swap_remove(cells.len() / 2) }
     }
 }
 
-/// Rows are printed as they come.
+/// Rows are printed as they come, in Markdown.
 pub struct Table;
 
 impl Table {
     pub fn new() -> Self {
         println!(
-            "| protocol | batch | senders | events/s | p50 ms | p99 ms | server CPU us/event | driver CPU us/event | peak RSS MB | B/event loaded | B/event settled |"
+            "| protocol | batch | senders | events/s | of NDJSON | p50 ms | p99 ms | server CPU us/event | driver CPU us/event | peak RSS MB | B/event loaded | B/event settled |"
         );
-        println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
+        println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
         Self
     }
 
-    pub fn row(&mut self, cell: Cell) {
+    /// Cells of one batch size, each with its repeats, which were measured in turns.
+    pub fn rows(&mut self, mut cells: Vec<Vec<Cell>>) {
+        let native: Vec<(usize, Vec<f64>)> = cells
+            .iter()
+            .filter(|repeats| repeats[0].form.is_native())
+            .map(|repeats| (repeats[0].senders, repeats.iter().map(Cell::rate).collect()))
+            .collect();
+        for repeats in &mut cells {
+            let beside = native.iter().find(|(senders, _)| *senders == repeats[0].senders);
+            for (at, cell) in repeats.iter_mut().enumerate() {
+                cell.of_native = beside.map(|(_, rates)| cell.rate() / rates[at]);
+            }
+        }
+        cells.into_iter().for_each(|repeats| self.row(Cell::median(repeats)));
+    }
+
+    fn row(&mut self, cell: Cell) {
         let each = |total: u64| total as f64 / cell.events as f64;
         println!(
-            "| {} | {} | {} | {:.0} | {:.2} | {:.2} | {:.1} | {:.1} | {:.0} | {:.0} | {:.0} |",
-            cell.form.name(),
+            "| {} | {} | {} | {:.0} | {} | {:.2} | {:.2} | {:.1} | {:.1} | {:.0} | {:.0} | {:.0} |",
+            cell.form.name,
             cell.batch,
             cell.senders,
-            cell.run.rate(cell.events),
+            cell.rate(),
+            cell.of_native.map_or("-".to_owned(), |ratio| format!("{ratio:.2}")),
             cell.run.quantile_ms(0.5),
             cell.run.quantile_ms(0.99),
             each(cell.cpu_us),

@@ -13,6 +13,8 @@ use std::{
 
 /// Delivers.
 pub const TOKEN: &str = "load-ingest-token-5c1f";
+/// Signs webhooks.
+pub const WEBHOOK_SECRET: &str = "load-webhook-secret-90d2";
 /// Reads.
 const READ_TOKEN: &str = "load-read-token-77aa";
 
@@ -44,6 +46,7 @@ impl Server {
             .env("LIFELINE_DATA_DIR", &data)
             .env("LIFELINE_INGEST_TOKEN", TOKEN)
             .env("LIFELINE_READ_TOKEN", READ_TOKEN)
+            .env("LIFELINE_WEBHOOK_SECRET", WEBHOOK_SECRET)
             .env("LIFELINE_LOG", "warn")
             .envs(settings.iter().copied())
             .stdin(Stdio::null())
