@@ -194,7 +194,7 @@ fn mutate(rng: &mut Rng, kind: &str, db: &Connection) -> rusqlite::Result<usize>
         }
         "a record doubled" => {
             let Some(rowid) = any("SELECT rowid FROM audit WHERE body IS NOT NULL")? else { return Ok(0) };
-            let columns = "log, seq, at, actor, method, action, use_case, event, ptype, pid, stype, sid, twin, channel, body, rules";
+            let columns = "log, seq, at, actor, method, action, use_case, event, ptype, pid, stype, sid, twin, channel, body, rules, received";
             db.execute(&format!("INSERT INTO audit ({columns}) SELECT {columns} FROM audit WHERE rowid = ?1"), [rowid])
         }
         "a record of the other log" => {

@@ -382,18 +382,18 @@ fn whatever_is_altered_is_found_and_named() {
             ],
         ),
         (
-            "INSERT INTO audit (log, seq, at, rules, body) SELECT log, seq, at, rules, body FROM audit WHERE log = 1 AND seq = 30",
+            "INSERT INTO audit (log, seq, at, received, rules, body) SELECT log, seq, at, received, rules, body FROM audit WHERE log = 1 AND seq = 30",
             &[
                 "trail: record 30: more than one has this number, or none can have it",
                 "trail: record 30: columns differ from its text: actor, action, use_case, event, ptype, pid, event_created, event_hash",
             ],
         ),
         (
-            "INSERT INTO audit (log, seq, at, rules, body) VALUES (1, 64, 0, 1, '{}')",
+            "INSERT INTO audit (log, seq, at, received, rules, body) VALUES (1, 64, 0, 0, 1, '{}')",
             &["trail: record 64: more than one has this number, or none can have it"],
         ),
         (
-            "INSERT INTO audit (log, seq, at, rules, body) VALUES (1, -1, 0, 1, '{}')",
+            "INSERT INTO audit (log, seq, at, received, rules, body) VALUES (1, -1, 0, 0, 1, '{}')",
             &["trail: record 0: more than one has this number, or none can have it"],
         ),
         (
