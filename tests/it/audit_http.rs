@@ -457,6 +457,6 @@ fn an_altered_record_is_found_by_the_search_and_said_by_readiness() {
     app.start();
     until("a finding", || (app.metric("lifeline_audit_damaged_records", "") >= 1.0).then_some(()));
     let ready = app.get_json("/readyz");
-    assert!(ready["warnings"][0].as_str().is_some_and(|text| text.contains("audit verify")), "{ready}");
+    assert!(ready["warnings"][0].as_str().is_some_and(|text| text.contains("`lifeline verify`")), "{ready}");
     assert!(app.log().contains("record 17"), "it is named");
 }
