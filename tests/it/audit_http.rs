@@ -243,7 +243,8 @@ fn an_export_of_nothing_new_is_not_sent_again() {
     let asked = [("Authorization", token.as_str()), ("If-None-Match", tag.as_str())];
     let path = "/v1/audit/export?format=csv";
     assert_eq!(app.send("GET", path, &asked, b"").expect(304).body, b"");
-    assert_ne!(app.send("GET", "/v1/audit/export?format=ndjson", &asked, b"").expect(200).header("etag"), Some(&*tag));
+    let other = app.send("GET", "/v1/audit/export?format=ndjson", &asked, b"").expect(200);
+    assert_ne!(other.header("etag"), Some(tag.as_str()));
     let head = app.send("HEAD", path, &[("Authorization", &token)], b"").expect(200);
     assert_eq!((head.header("etag"), head.body.len()), (Some(tag.as_str()), 0));
     assert_eq!(export(&app, "format=csv").body, first.body, "the same question gives the same bytes");

@@ -1,6 +1,7 @@
 //! The server over real sockets, in front of a store in memory.
 
 mod access;
+mod audit;
 mod bodies;
 mod fake;
 mod lives;
