@@ -52,7 +52,7 @@ impl Control {
     /// The server does not answer, or not in time.
     pub async fn call(&self, method: Method, path: &str, kind: &str, body: Bytes) -> Result<Answer, CliError> {
         let exchange = async {
-            let open = self.send(method, path, kind, body).await?;
+            let open = self.send(method, path, (header::CONTENT_TYPE, kind), body).await?;
             let status = open.status;
             let body = Limited::new(open.body, ANSWER_BYTES_MAX);
             let body = body.collect().await.map_err(|error| match error.downcast::<LengthLimitError>() {
@@ -69,7 +69,20 @@ impl Control {
     /// # Errors
     /// The server does not answer, not in time, or with a status that is not 2xx.
     pub async fn stream(&self, method: Method, path: &str, body: Bytes) -> Result<OpenAnswer, CliError> {
-        let open = within(self.send(method, path, "application/json", body)).await?;
+        let kind = (header::CONTENT_TYPE, "application/json");
+        let open = within(self.send(method, path, kind, body)).await?;
+        Self::good(open).await
+    }
+
+    /// Asks for what an earlier answer with this tag was about. The answer may take as long as that one took.
+    ///
+    /// # Errors
+    /// As [`Self::stream`].
+    pub async fn matching(&self, path: &str, tag: &str) -> Result<OpenAnswer, CliError> {
+        Self::good(self.send(Method::GET, path, (header::IF_MATCH, tag), Bytes::new()).await?).await
+    }
+
+    async fn good(open: OpenAnswer) -> Result<OpenAnswer, CliError> {
         if !(200..300).contains(&open.status) {
             let body = Limited::new(open.body, ANSWER_BYTES_MAX).collect();
             let body = within(async { body.await.map_err(|error| CliError::Control(error.to_string())) }).await?;
@@ -79,7 +92,13 @@ impl Control {
         Ok(open)
     }
 
-    async fn send(&self, method: Method, path: &str, kind: &str, body: Bytes) -> Result<OpenAnswer, CliError> {
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        (name, value): (header::HeaderName, &str),
+        body: Bytes,
+    ) -> Result<OpenAnswer, CliError> {
         let failed = |error: &dyn std::fmt::Display| CliError::Control(error.to_string());
         let stream = UnixStream::connect(&self.socket).await.map_err(|error| failed(&error))?;
         let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|error| failed(&error))?;
@@ -89,7 +108,7 @@ impl Control {
             .method(method)
             .uri(path)
             .header(header::HOST, "lifeline")
-            .header(header::CONTENT_TYPE, kind)
+            .header(name, value)
             .body(Full::new(body))
             .map_err(|error| failed(&error))?;
         let response: Response<Incoming> = sender.send_request(request).await.map_err(|error| failed(&error))?;

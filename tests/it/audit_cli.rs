@@ -161,3 +161,54 @@ fn the_script_for_auditors_checks_signatures_as_the_standard_says() {
         good(Command::new("python3").args(["-c", VECTORS]).arg(python::folder()).output().expect("python3 runs"));
     }
 }
+
+#[test]
+fn files_that_cannot_hold_their_proof_have_it_beside_them() {
+    let mut app = Setup::default().env("LIFELINE_RETENTION_AUDIT_DAYS", "off").spawn();
+    app.post_native(fs::read(fixture("event/documented_events.ndjson")).expect("a fixture")).expect(200);
+    let key = good(app.run(&["audit", "key"]));
+    fs::write(app.home().join("key.txt"), &key).expect("a file");
+    let forms = ["csv", "json", "parquet", "ocsf"];
+    let export = |app: &App, form: &str, file: &str| {
+        good(app.run(&["export", "audit", "--format", form, "--action", "edit", "-o", file]));
+    };
+    for form in forms {
+        export(&app, form, &format!("served.{form}"));
+    }
+    app.stop();
+    let read = |name: &str| fs::read(app.home().join(name)).expect("a file");
+    for form in forms {
+        let (served, made) = (format!("served.{form}"), format!("made.{form}"));
+        export(&app, form, &made);
+        for name in [&served, &made] {
+            let report = json(app.run(&["audit", "verify", name, "--key", "key.txt", "--json"]));
+            assert_eq!(
+                (&report["ok"], &report["filter"]["action"]),
+                (&true.into(), &"EDIT".into()),
+                "{name}: {report}"
+            );
+        }
+        assert!(read(&served) == read(&made), "{form} differs");
+        let beside = format!("{served}.manifest.json");
+        assert_eq!(read(&beside), read(&format!("{made}.manifest.json")), "{form}");
+        let mut bytes = read(&served);
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        fs::write(app.home().join(&served), &bytes).expect("a file");
+        let wrong = app.run(&["audit", "verify", &served]);
+        assert_eq!(wrong.status.code(), Some(1), "{form}");
+        assert!(String::from_utf8_lossy(&wrong.stderr).contains("sha256"), "{form}");
+        fs::remove_file(app.home().join(&beside)).expect("removed");
+        let alone = app.run(&["audit", "verify", &served]);
+        let told = String::from_utf8_lossy(&alone.stderr).into_owned();
+        assert!(alone.status.code() == Some(1) && told.contains(&beside), "{form}: {told}");
+        let other = format!("{made}.manifest.json");
+        good(app.run(&["audit", "verify", &made, "--manifest", &other]));
+        // Of other bytes.
+        fs::write(app.home().join(&other), read(&other).split_last().map(|(_, rest)| rest).expect("text"))
+            .expect("a file");
+        good(app.run(&["audit", "verify", &made]));
+        fs::write(app.home().join(&other), b"{}").expect("a file");
+        assert_eq!(app.run(&["audit", "verify", &made]).status.code(), Some(1), "{form}");
+    }
+}

@@ -458,3 +458,31 @@ fn an_altered_record_is_found_by_the_search_and_said_by_readiness() {
     assert!(ready["warnings"][0].as_str().is_some_and(|text| text.contains("`lifeline verify`")), "{ready}");
     assert!(app.log().contains("record 17"), "it is named");
 }
+
+#[test]
+fn the_manifest_of_an_export_is_had_by_its_tag() {
+    let app = with_examples();
+    let token = format!("Bearer {READ}");
+    for (at, form) in ["csv", "json", "parquet", "ocsf"].into_iter().enumerate() {
+        let file = export(&app, &format!("format={form}&action=EDIT"));
+        let tag = file.header("etag").expect("a tag").to_owned();
+        // The log grows meanwhile.
+        app.post_native(edits(at * 10..at * 10 + 3)).expect(200);
+        let path = format!("/v1/audit/export/manifest?format={form}&action=EDIT");
+        let matching = [("Authorization", token.as_str()), ("If-Match", tag.as_str())];
+        let told = app.send("GET", &path, &matching, b"").expect(200);
+        assert_eq!(told.header("etag"), Some(tag.as_str()));
+        let told: Value = serde_json::from_slice(&told.body).expect("JSON");
+        let text = |name: &str| told[name].as_str().expect("text");
+        let notes = (text("manifest"), text("checkpoint"), text("public_key"));
+        let report = verify::file(&*file.body, notes.0, notes.1, notes.2, Some(&key(&app)));
+        let report = report.unwrap_or_else(|failure| panic!("{form}: {failure}"));
+        assert_eq!((report.manifest.format.as_str(), report.manifest.filter["action"].as_str()), (form, Some("EDIT")));
+        assert!(verify::file(&file.body[1..], notes.0, notes.1, notes.2, None).is_err(), "{form}");
+        // Nothing was downloaded under the newest checkpoint yet.
+        let newest = app.get(&path).expect(200);
+        assert_ne!(newest.header("etag"), Some(tag.as_str()));
+        let other = format!("/v1/audit/export/manifest?format={form}&action=READ");
+        app.send("GET", &other, &matching, b"").expect(412);
+    }
+}

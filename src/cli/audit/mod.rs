@@ -26,7 +26,8 @@ pub enum AuditCommand {
     Show(show::ShowArgs),
     /// Check an export: whether every record in it is as it was written. Needs no server and no store.
     #[command(after_help = "Examples:\n  lifeline audit verify july.zip --key key.txt\n  \
-        lifeline audit verify brave_otter.ndjson --json\n\n\
+        lifeline audit verify brave_otter.ndjson --json\n  \
+        lifeline audit verify july-7.csv --manifest july-7.csv.manifest.json\n\n\
         Exit code 0 when all is well, 1 when something is wrong: the first thing is named, with its record where that can be told.")]
     Verify(verify::VerifyArgs),
     /// The public key that exports and checkpoints are verified with.

@@ -17,9 +17,12 @@ const KEYS_BYTES_MAX: u64 = 1 << 20;
 
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
-    /// An NDJSON export or a bundle (zip).
+    /// An NDJSON export or a bundle (zip), which prove themselves, or an export of another form with its manifest beside it.
     #[arg(value_name = "FILE")]
     file: PathBuf,
+    /// The manifest of the file [default: FILE.manifest.json, where the form needs one].
+    #[arg(long, value_name = "FILE")]
+    manifest: Option<PathBuf>,
     /// The public key, as lifeline audit key prints it, or a file with such keys, one a line.
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
@@ -30,7 +33,7 @@ pub struct VerifyArgs {
 
 pub fn run(args: &VerifyArgs) -> Outcome {
     let keys = args.key.as_deref().map(keys).transpose()?.unwrap_or_default();
-    match verify_file(&args.file, &keys) {
+    match verify_file(&args.file, args.manifest.as_deref(), &keys) {
         Ok(report) => {
             let made = &report.manifest;
             print(&if args.json {

@@ -5,13 +5,14 @@ use crate::{
     cli::{
         CliError, DataFlags, Outcome,
         audit::{Filters, Road, road},
+        control::Control,
         error,
         progress::Progress,
         runtime,
         terminal::counted,
         wiring::Audited,
     },
-    export::audit::Format,
+    export::audit::{Format, sidecar_path},
     query::audit::ExportParams,
 };
 use bytes::Bytes;
@@ -56,7 +57,8 @@ pub struct AuditArgs {
     /// Form.
     #[arg(long, value_enum, default_value = "zip")]
     format: AuditFormat,
-    /// The file, replaced when it is complete; - for standard output.
+    /// The file, replaced when it is complete; - for standard output. Beside csv, json, parquet and ocsf comes FILE.manifest.json, which
+    /// they are verified with.
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     output: PathBuf,
     #[command(flatten)]
@@ -71,16 +73,16 @@ pub fn run(args: &AuditArgs) -> Outcome {
         CliError::Usage(format!("--{}: {}{allowed}", error.name.replace('_', "-"), error.detail))
     })?;
     let (config, _) = args.flags.0.load()?;
+    let format = args.format.format();
     let mut output = Output::open(&args.output)?;
     let quiet = output.is_stdout();
-    let bytes = runtime()?.block_on(async {
+    // Beside a file alone, and only where the file does not hold it.
+    let beside = output.is_file() && !format.proves_itself();
+    let (bytes, sidecar) = runtime()?.block_on(async {
         let road = road(&config).await?;
         let written = match &road {
-            Road::Server(control) => {
-                let answer = control.stream(Method::GET, &format!("/v1/audit/export?{query}"), Bytes::new()).await?;
-                by_server(answer, &mut output, quiet).await
-            }
-            Road::Store(audited) => by_store(audited, params, args.format.format(), &mut output, quiet).await,
+            Road::Server(control) => by_server(control, &query, beside, &mut output, quiet).await,
+            Road::Store(audited) => by_store(audited, params, format, &mut output, quiet).await,
         };
         road.close().await?;
         written
@@ -89,14 +91,27 @@ pub fn run(args: &AuditArgs) -> Outcome {
     if !quiet {
         eprintln!("{}: {}", args.output.display(), indicatif::HumanBytes(bytes));
     }
+    if let Some(sidecar) = sidecar.filter(|_| beside) {
+        let path = sidecar_path(&args.output);
+        let mut output = Output::open(&path)?;
+        output.write(&sidecar)?;
+        output.finish()?;
+        eprintln!("{}: signed; lifeline audit verify {} compares the two", path.display(), args.output.display());
+    }
     Ok(error::DONE)
 }
 
+/// The file's length, and what is to stand beside it.
+type Written = (u64, Option<Vec<u8>>);
+
 async fn by_server(
-    mut answer: crate::cli::control::OpenAnswer,
+    control: &Control,
+    query: &str,
+    beside: bool,
     output: &mut Output,
     quiet: bool,
-) -> Result<u64, CliError> {
+) -> Result<Written, CliError> {
+    let mut answer = control.stream(Method::GET, &format!("/v1/audit/export?{query}"), Bytes::new()).await?;
     let label = answer.header("lifeline-tree-size").and_then(|size| size.parse().ok());
     let label =
         label.map_or_else(|| "export".to_owned(), |size| format!("export of {}", counted(size, "record", "records")));
@@ -109,7 +124,18 @@ async fn by_server(
         progress.set_bytes(bytes, pieces);
     }
     progress.finish();
-    Ok(bytes)
+    let sidecar = match answer.header("etag").filter(|_| beside) {
+        None => None,
+        Some(tag) => {
+            let mut told = control.matching(&format!("/v1/audit/export/manifest?{query}"), tag).await?;
+            let mut sidecar = Vec::new();
+            while let Some(piece) = told.next().await? {
+                sidecar.extend_from_slice(&piece);
+            }
+            Some(sidecar)
+        }
+    };
+    Ok((bytes, sidecar))
 }
 
 async fn by_store(
@@ -118,7 +144,7 @@ async fn by_store(
     format: Format,
     output: &mut Output,
     quiet: bool,
-) -> Result<u64, CliError> {
+) -> Result<Written, CliError> {
     let mut export = audited.export(params, format).await?;
     let mut progress = Progress::counting("export", export.plan().size, "records", "records", quiet);
     while let Some(piece) = export.next(audited.opened.store.trail())? {
@@ -126,5 +152,5 @@ async fn by_store(
         progress.set(export.position(), export.records());
     }
     progress.finish();
-    Ok(export.bytes())
+    Ok((export.bytes(), export.sidecar().map(String::into_bytes)))
 }

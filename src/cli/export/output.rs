@@ -52,6 +52,12 @@ impl Output {
         matches!(self.target, Target::Stdout(_))
     }
 
+    /// Whether it is a file with a name.
+    #[must_use]
+    pub const fn is_file(&self) -> bool {
+        matches!(self.target, Target::Made(_))
+    }
+
     /// # Errors
     /// It cannot be written, or nobody reads any more.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), CliError> {

@@ -2,19 +2,20 @@
 //!
 //! In: a file, and the public keys that are trusted. Out: what it proves, or the first thing that is wrong. A bundle's records are checked as
 //! bare lines are; every other file of it by the hash in the signed manifest; the archive's own bytes by the signed seal in its comment.
-//! `verify.py` does the same without us.
+//! `verify.py` does the same without us. A file of another form is checked, byte for byte, against the signed manifest beside it.
 
 use crate::audit::{
     note::{MANIFEST_FORMAT, Note, NoteError, VerifyingKey},
     verify::{self, Failure, Report},
 };
+use serde::Deserialize;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs::File,
     io::{self, BufReader, Read, Seek as _, SeekFrom},
-    path::Path,
+    path::{Path, PathBuf},
 };
 use zip::{ZipArchive, result::ZipError};
 
@@ -22,6 +23,12 @@ use zip::{ZipArchive, result::ZipError};
 const RECORDS: &str = "records.ndjson";
 /// The signed manifest in a bundle.
 const MANIFEST: &str = "manifest.txt";
+/// How the name of what stands beside a file goes on behind the file's own.
+pub const SIDECAR: &str = ".manifest.json";
+/// What an NDJSON export begins with: a record, or the last line when there is none.
+const LINES: [&[u8]; 2] = [b"{\"seq\":", b"{\"manifest\":"];
+/// What the other forms begin with: CSV, JSON, Parquet, OCSF.
+const FORMS: [&[u8]; 4] = [b"seq,at,actor", b"{\"data\":[", b"PAR1", b"{\"activity_id\":"];
 /// What a ZIP file begins with.
 const ZIP: [u8; 2] = *b"PK";
 /// Largest manifest that is read, in bytes.
@@ -45,6 +52,15 @@ pub enum Wrong {
     /// With a file in the bundle, or the archive.
     #[error("{0}")]
     Bundle(String),
+    /// A file that has its proof beside it, without that.
+    #[error(
+        "a file of this form is verified with the manifest beside it, and there is no {}; lifeline export audit -o writes it, GET /v1/audit/export/manifest gives it",
+        .0.display()
+    )]
+    Alone(PathBuf),
+    /// What stands beside it cannot be read.
+    #[error("{} is no manifest of an export", .0.display())]
+    Sidecar(PathBuf),
 }
 
 impl Wrong {
@@ -67,23 +83,61 @@ impl From<ZipError> for Wrong {
     }
 }
 
-/// Checks an export. Without keys its own is taken, and the report says so.
+/// Where the proof of a file stands that cannot hold it.
+#[must_use]
+pub fn sidecar_path(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(SIDECAR);
+    name.into()
+}
+
+/// Checks an export. Without keys its own is taken, and the report says so. Forms that cannot hold their proof are compared with
+/// `manifest`, or with what stands beside the file.
 ///
 /// # Errors
 /// What is wrong first.
-pub fn verify_file(path: &Path, keys: &[VerifyingKey]) -> Result<Report, Wrong> {
+pub fn verify_file(path: &Path, manifest: Option<&Path>, keys: &[VerifyingKey]) -> Result<Report, Wrong> {
     let mut file = File::open(path)?;
     let mut begin = Vec::new();
-    file.by_ref().take(2).read_to_end(&mut begin)?;
+    file.by_ref().take(16).read_to_end(&mut begin)?;
     file.rewind()?;
-    let mut report =
-        if begin == ZIP { bundle(&file, keys)? } else { records(BufReader::with_capacity(256 << 10, file), keys)? };
+    let beside = manifest.map_or_else(|| sidecar_path(path), Path::to_owned);
+    let lines = begin.is_empty() || LINES.iter().any(|start| begin.starts_with(start));
+    let mut report = if manifest.is_some() || !lines && !begin.starts_with(&ZIP) && beside.is_file() {
+        whole(file, &beside, keys)?
+    } else if begin.starts_with(&ZIP) {
+        bundle(&file, keys)?
+    } else if FORMS.iter().any(|start| begin.starts_with(start)) {
+        return Err(Wrong::Alone(beside));
+    } else {
+        records(BufReader::with_capacity(256 << 10, file), keys)?
+    };
     report.pinned = !keys.is_empty();
     Ok(report)
 }
 
+/// What stands beside a file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Sidecar {
+    manifest: String,
+    checkpoint: String,
+    public_key: String,
+}
+
+fn whole(file: File, beside: &Path, keys: &[VerifyingKey]) -> Result<Report, Wrong> {
+    let mut text = String::new();
+    File::open(beside)?.take(MANIFEST_BYTES_MAX).read_to_string(&mut text)?;
+    let told: Sidecar = serde_json::from_str(&text).map_err(|_| Wrong::Sidecar(beside.to_owned()))?;
+    let report = verify::file(file, &told.manifest, &told.checkpoint, &told.public_key, None)?;
+    trusted(report, keys)
+}
+
 fn records(input: impl io::BufRead, keys: &[VerifyingKey]) -> Result<Report, Wrong> {
-    let report = verify::ndjson(input, None)?;
+    trusted(verify::ndjson(input, None)?, keys)
+}
+
+fn trusted(report: Report, keys: &[VerifyingKey]) -> Result<Report, Wrong> {
     if keys.is_empty() || keys.contains(&report.key) { Ok(report) } else { Err(Wrong::OtherKey(report.key.into())) }
 }
 

@@ -14,7 +14,7 @@ mod parquet;
 mod row;
 mod zip;
 
-pub use check::{Wrong, verify_file};
+pub use check::{SIDECAR, Wrong, sidecar_path, verify_file};
 pub use csv::COLUMNS;
 pub use lines::PrunedView;
 pub use manifest::filter_text;
@@ -77,6 +77,12 @@ impl Format {
             Self::Parquet => "application/vnd.apache.parquet",
             Self::Zip => "application/zip",
         }
+    }
+
+    /// Whether such a file verifies by itself. The others have their proof [beside them](Export::sidecar).
+    #[must_use]
+    pub const fn proves_itself(self) -> bool {
+        matches!(self, Self::Ndjson | Self::Zip)
     }
 
     /// How names of such files end.
@@ -354,9 +360,18 @@ impl Export {
         self.leaf
     }
 
-    /// The signed manifest of the whole file, to stand beside it; `None` before the end.
+    /// What stands beside a whole file that cannot hold its own proof, so that [`verify_file`] can tell whether a byte of it was
+    /// changed: the signed manifest, the checkpoint and the key, as one line of JSON. `None` before the end.
     #[must_use]
-    pub fn manifest(&self) -> Option<String> {
+    pub fn sidecar(&self) -> Option<String> {
+        let manifest = self.manifest()?;
+        let Plan { checkpoint, public_key, .. } = &self.plan;
+        let members = serde_json::json!({"manifest": manifest, "checkpoint": checkpoint, "public_key": public_key});
+        Some(format!("{members}\n"))
+    }
+
+    /// The signed manifest of the whole file; `None` before the end.
+    fn manifest(&self) -> Option<String> {
         let ends = Ends {
             plan: &self.plan,
             after: Vec::new(),

@@ -65,6 +65,7 @@ use utoipa::{
         audit::records::inclusion,
         audit::records::consistency,
         audit::export::export,
+        audit::export::manifest,
         audit::checkpoints::newest,
         audit::checkpoints::list,
         audit::checkpoints::key,

@@ -90,6 +90,17 @@ const RETENTION_EVERY: Duration = Duration::from_secs(6 * 3600);
 /// How long a stop waits for sinks.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
+/// An export that was made whole.
+#[derive(Debug, Clone)]
+pub struct MadeExport {
+    /// What tells it from others.
+    pub tag: String,
+    /// In bytes.
+    pub length: u64,
+    /// Its manifest, checkpoint and key.
+    pub sidecar: String,
+}
+
 /// The server's part in the audit logs.
 pub struct Auditor {
     /// Choices.
@@ -102,8 +113,8 @@ pub struct Auditor {
     pub scrub: Scrub,
     /// Exports that may still begin.
     pub exports: Arc<Semaphore>,
-    /// Lengths of exports that were made whole, by their tag.
-    pub lengths: Mutex<Vec<(String, u64)>>,
+    /// What is known of exports that were made whole.
+    pub made: Mutex<Vec<MadeExport>>,
     store: SharedStore,
     rollback: Mutex<Vec<String>>,
     rotating: tokio::sync::Mutex<()>,
@@ -143,7 +154,7 @@ impl Auditor {
             failures: Failures::default(),
             scrub: Scrub::default(),
             exports: Arc::new(Semaphore::new(settings.exports_max)),
-            lengths: Mutex::default(),
+            made: Mutex::default(),
             store: Arc::clone(store),
             rollback: Mutex::new(rollback),
             rotating: tokio::sync::Mutex::default(),

@@ -68,7 +68,7 @@ impl Judges {
 
 fn ours(file: &Path, key: Option<&str>) -> Result<String, String> {
     let keys: Vec<VerifyingKey> = key.map(|key| VerifyingKey::parse(key).expect("a key")).into_iter().collect();
-    verify_file(file, &keys).map(|report| report.sentence()).map_err(|wrong| wrong.to_string())
+    verify_file(file, None, &keys).map(|report| report.sentence()).map_err(|wrong| wrong.to_string())
 }
 
 /// A growing store, and with each step some exports of it.

@@ -2,15 +2,16 @@
 //!
 //! In: filters and a form. Out: the file over a fixed checkpoint, made as fast as the client reads it and no faster; a transfer that broke
 //! off goes on with `Range` and `If-Range`, byte for byte, although the log grew meanwhile. Refused: more exports at a time than the
-//! settings allow. A client that goes away ends the work with its next piece.
+//! settings allow. A client that goes away ends the work with its next piece. `GET /v1/audit/export/manifest`: the signed manifest of
+//! such a file, for forms that cannot hold it.
 
 use super::super::{Problem, private};
 use crate::{
     auth::Reader,
-    export::audit::{Export, Format, Plan, filter_text},
+    export::audit::{Export, Format, Plan, SIDECAR, filter_text},
     query::audit::ExportParams,
     server::{
-        audit::{Deed, Signed, who},
+        audit::{Deed, MadeExport, Signed, who},
         state::{Door, PATIENCE, State},
     },
     store::{StoreError, trail::Pruned},
@@ -27,8 +28,8 @@ use sha2::{Digest, Sha256};
 use std::sync::{Arc, PoisonError};
 use tokio::sync::OwnedSemaphorePermit;
 
-/// Lengths of whole exports that are remembered.
-const LENGTHS_MAX: usize = 64;
+/// Whole exports that are remembered.
+const MADE_MAX: usize = 64;
 
 /// How much is handed out at a time.
 const PIECE_BYTES: usize = 64 << 10;
@@ -55,9 +56,7 @@ pub(in crate::server) async fn export(
     req: &HttpRequest,
     by: Option<Reader>,
 ) -> Result<HttpResponse, Problem> {
-    let params = ExportParams::parse(req.query_string(), &Format::ALL.map(Format::as_str))?;
-    let format = Format::ALL.into_iter().find(|format| format.as_str() == params.format).unwrap_or(Format::Csv);
-    let ask = Ask { params, format };
+    let ask = Ask::of(req)?;
     let of = |name: header::HeaderName| req.headers().get(name).and_then(|value| value.to_str().ok());
     let (mut plan, mut tag) = ask.now(state).await?;
     if of(header::IF_NONE_MATCH).is_some_and(|tags| tags.split(',').any(|given| plain(given) == Some(&tag))) {
@@ -73,28 +72,20 @@ pub(in crate::server) async fn export(
     if req.method() == Method::HEAD {
         return Ok(headers(StatusCode::OK, &plan, &tag).finish());
     }
-    let busy = || Problem::busy("as many exports as are allowed are running", PATIENCE);
-    let permit = Arc::clone(&state.audit.exports).try_acquire_owned().map_err(|_| busy())?;
+    let permit = permit(state)?;
     state.audit.did(ask.deed(&plan, skip), who(by.as_ref(), door)).await?;
     if skip == 0 && ask.params.log == crate::audit::Log::Access {
         // The record of this very export is part of what is exported.
         (plan, tag) = ask.now(state).await?;
     }
-    let mut making = Making {
-        export: Some(Export::new(plan.clone())?),
-        state: Arc::clone(state),
-        by,
-        tag: tag.clone(),
-        skip,
-        ready: Bytes::new(),
-        _permit: permit,
-    };
+    let mut making = Making::new(&plan, &tag, state, by, permit)?;
+    making.skip = skip;
     if skip == 0 {
         return Ok(headers(StatusCode::OK, &plan, &tag).streaming(making.pieces()));
     }
-    let length = match known_length(state, &tag) {
-        Some(length) => length,
-        None => making.count().await?,
+    let length = match known(state, &tag) {
+        Some(made) => made.length,
+        None => making.whole().await?.length,
     };
     if skip >= length {
         let mut answer = headers(StatusCode::RANGE_NOT_SATISFIABLE, &plan, &tag);
@@ -106,6 +97,57 @@ pub(in crate::server) async fn export(
     Ok(answer.body(SizedStream::new(length - skip, making.pieces())))
 }
 
+/// The signed manifest of an export.
+///
+/// For `csv`, `json`, `parquet` and `ocsf`, which cannot hold it: filter, period, counts, SHA-256 of the whole file and the root of the tree,
+/// signed, with the checkpoint and the public key. Kept beside the file as `FILE.manifest.json` it is what `lifeline audit verify FILE`
+/// compares the file with. `If-Match: ETAG` asks for the manifest of the export with that tag, though the log has grown since.
+#[utoipa::path(get, operation_id = "export_audit_manifest", path = "/v1/audit/export/manifest", tag = "audit", security(("token" = [])), params(
+    ("format" = Option<String>, Query, description = "Form of the file, `csv` when absent; with the filters of the export"),
+    ("If-Match" = Option<String>, Header, description = "The tag of the export"),
+), responses(
+    (status = 200, description = "Manifest, checkpoint and public key", body = String, content_type = "application/json"),
+    (status = 412, description = "No export of this question has that tag"),
+))]
+pub(in crate::server) async fn manifest(
+    state: &Arc<State>,
+    req: &HttpRequest,
+    by: Option<Reader>,
+) -> Result<HttpResponse, Problem> {
+    let ask = Ask::of(req)?;
+    let wanted = req.headers().get(header::IF_MATCH).map(|value| value.to_str().ok().and_then(plain));
+    let (plan, tag) = match wanted {
+        None => ask.now(state).await?,
+        Some(tag) => match ask.again(state, tag.unwrap_or_default()).await? {
+            Some(again) => again,
+            None => {
+                return Err(Problem::new(
+                    412,
+                    "no-such-export",
+                    "No such export",
+                    "this question has no export of that tag; download it anew",
+                ));
+            }
+        },
+    };
+    let made = match known(state, &tag) {
+        Some(made) => made,
+        None => Making::new(&plan, &tag, state, by, permit(state)?)?.whole().await?,
+    };
+    let mut answer = HttpResponse::Ok();
+    private(&mut answer);
+    Ok(answer
+        .insert_header((header::CONTENT_TYPE, "application/json"))
+        .insert_header((header::CONTENT_DISPOSITION, format!("attachment; filename=\"{}{SIDECAR}\"", plan.file_name())))
+        .insert_header((header::ETAG, format!("\"{tag}\"")))
+        .body(made.sidecar))
+}
+
+fn permit(state: &State) -> Result<OwnedSemaphorePermit, Problem> {
+    let busy = || Problem::busy("as many exports as are allowed are running", PATIENCE);
+    Arc::clone(&state.audit.exports).try_acquire_owned().map_err(|_| busy())
+}
+
 /// What is asked for.
 struct Ask {
     params: ExportParams,
@@ -113,6 +155,12 @@ struct Ask {
 }
 
 impl Ask {
+    fn of(req: &HttpRequest) -> Result<Self, Problem> {
+        let params = ExportParams::parse(req.query_string(), &Format::ALL.map(Format::as_str))?;
+        let format = Format::ALL.into_iter().find(|format| format.as_str() == params.format).unwrap_or(Format::Csv);
+        Ok(Self { params, format })
+    }
+
     /// The plan over everything that there is now, and its tag.
     async fn now(&self, state: &State) -> Result<(Plan, String), Problem> {
         let signed = state.audit.notary.first(self.params.log, None).await?;
@@ -210,9 +258,9 @@ fn headers(status: StatusCode, plan: &Plan, tag: &str) -> HttpResponseBuilder {
     answer
 }
 
-fn known_length(state: &State, tag: &str) -> Option<u64> {
-    let lengths = state.audit.lengths.lock().unwrap_or_else(PoisonError::into_inner);
-    lengths.iter().find(|(known, _)| known == tag).map(|(_, length)| *length)
+fn known(state: &State, tag: &str) -> Option<MadeExport> {
+    let made = state.audit.made.lock().unwrap_or_else(PoisonError::into_inner);
+    made.iter().find(|known| known.tag == tag).cloned()
 }
 
 /// A file that is being made for a client.
@@ -235,6 +283,24 @@ struct Making {
 struct Broken(String);
 
 impl Making {
+    fn new(
+        plan: &Plan,
+        tag: &str,
+        state: &Arc<State>,
+        by: Option<Reader>,
+        permit: OwnedSemaphorePermit,
+    ) -> Result<Self, StoreError> {
+        Ok(Self {
+            export: Some(Export::new(plan.clone())?),
+            state: Arc::clone(state),
+            by,
+            tag: tag.to_owned(),
+            skip: 0,
+            ready: Bytes::new(),
+            _permit: permit,
+        })
+    }
+
     /// The next piece of the file; `None` at its end.
     async fn made(&mut self) -> Result<Option<Vec<u8>>, StoreError> {
         let lost = || StoreError::Engine("an export failed".into());
@@ -249,23 +315,25 @@ impl Making {
         piece
     }
 
-    /// The length of the whole file.
-    async fn count(&mut self) -> Result<u64, StoreError> {
+    /// Makes the whole file for what is known at its end.
+    async fn whole(&mut self) -> Result<MadeExport, StoreError> {
         while self.made().await?.is_some() {}
-        Ok(self.whole())
+        Ok(self.remember())
     }
 
-    /// Remembers how long the file is.
-    fn whole(&self) -> u64 {
+    /// Remembers what is known at the end of the file.
+    fn remember(&self) -> MadeExport {
         let length = self.export.as_ref().map_or(0, Export::bytes);
-        let mut lengths = self.state.audit.lengths.lock().unwrap_or_else(PoisonError::into_inner);
-        if !lengths.iter().any(|(known, _)| *known == self.tag) {
-            if lengths.len() == LENGTHS_MAX {
-                lengths.remove(0);
+        let sidecar = self.export.as_ref().and_then(Export::sidecar).unwrap_or_default();
+        let whole = MadeExport { tag: self.tag.clone(), length, sidecar };
+        let mut made = self.state.audit.made.lock().unwrap_or_else(PoisonError::into_inner);
+        if !made.iter().any(|known| known.tag == whole.tag) {
+            if made.len() == MADE_MAX {
+                made.remove(0);
             }
-            lengths.push((self.tag.clone(), length));
+            made.push(whole.clone());
         }
-        length
+        whole
     }
 
     /// The next bytes for the client.
@@ -282,7 +350,7 @@ impl Making {
                 Broken("the store could not be read".into())
             })?;
             let Some(piece) = piece else {
-                self.whole();
+                self.remember();
                 return Ok(None);
             };
             self.ready = piece.into();

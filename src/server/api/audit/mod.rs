@@ -23,6 +23,7 @@ pub(in crate::server) enum AuditAsk {
     Records,
     Record(String),
     Export,
+    ExportManifest,
     Checkpoint,
     Checkpoints,
     Key,
@@ -39,6 +40,7 @@ impl AuditAsk {
         Some(match path {
             "" => Self::Records,
             "/export" => Self::Export,
+            "/export/manifest" => Self::ExportManifest,
             "/checkpoint" => Self::Checkpoint,
             "/checkpoints" => Self::Checkpoints,
             "/key" => Self::Key,
@@ -63,6 +65,7 @@ pub(super) async fn answer(
         AuditAsk::Records => records::list(state, req).await,
         AuditAsk::Record(seq) => records::one(state, req, seq).await,
         AuditAsk::Export => export::export(state, door, req, by).await,
+        AuditAsk::ExportManifest => export::manifest(state, req, by).await,
         AuditAsk::Checkpoint => checkpoints::newest(state, req).await,
         AuditAsk::Checkpoints => checkpoints::list(state, req).await,
         AuditAsk::Key => checkpoints::key(state, req).await,
@@ -94,6 +97,7 @@ mod tests {
         assert_eq!(AuditAsk::at(""), Some(AuditAsk::Records));
         assert_eq!(AuditAsk::at("/17"), Some(AuditAsk::Record("17".into())));
         assert_eq!(AuditAsk::at("/export"), Some(AuditAsk::Export));
+        assert_eq!(AuditAsk::at("/export/manifest"), Some(AuditAsk::ExportManifest));
         assert_eq!(AuditAsk::at("/proof/inclusion"), Some(AuditAsk::Inclusion));
         for path in ["/", "x", "/17/", "/17/x", "/proof", "/proof/other/x"] {
             let ask = AuditAsk::at(path);
