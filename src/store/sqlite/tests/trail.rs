@@ -248,6 +248,24 @@ fn what_is_pruned_still_verifies() {
     sound(&store);
 }
 
+#[test]
+fn retention_does_not_remove_what_was_altered() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = shared(dir.path());
+    wait(store.append(batch((0..20).map(deed).collect()))).unwrap();
+    drop(store);
+    let db = Connection::open(dir.path().join(DATABASE)).unwrap();
+    db.execute("UPDATE audit SET body = replace(body, 'EDIT', 'READ') WHERE seq = 7", []).unwrap();
+    drop(db);
+    let store = shared(dir.path());
+    let request = PruneRequest { trail_before: Some(i64::MAX), access_before: None, reason: "r".into() };
+    let removed = wait(store.trail().prune(request)).unwrap();
+    assert_eq!(removed.iter().map(|it| (it.first, it.last)).collect::<Vec<_>>(), [(1, 6), (8, 20)]);
+    let found = findings(&store, &Checks::default());
+    assert!(found.iter().any(|it| it == "trail: record 7: its text was altered"), "{found:?}");
+    assert!(found.iter().all(|it| it.starts_with("trail: record 7: ")), "{found:?}");
+}
+
 /// A checkpoint of the log as it stands, signed.
 fn keep_head(store: &SharedStore, log: Log) {
     let leaves: Vec<Hash> = every(store, all(log)).iter().map(|it| it.leaf).collect();

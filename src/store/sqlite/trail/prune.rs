@@ -1,8 +1,12 @@
-//! What retention removes: bodies and columns of old records, a slice of the writer's time at a time. Leaves and nodes stay.
+//! What retention removes: bodies and columns of old records, a slice of the writer's time at a time. Leaves and nodes stay. A text that
+//! does not fit its leaf is evidence, and stays with them.
 
-use super::{fill, number};
+use super::{edge, fill, number};
 use crate::{
-    audit::Log,
+    audit::{
+        Log,
+        tree::{NodeId, leaf_hash},
+    },
     model::Micros,
     store::{
         StoreError,
@@ -10,7 +14,7 @@ use crate::{
         trail::Pruned,
     },
 };
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 /// Under which name the legal hold is kept.
 pub const HOLD: &str = "audit_hold";
@@ -20,9 +24,10 @@ const REMOVE: usize = 1_000;
 
 const LOOKED_AT: &str = "SELECT rowid, seq, at FROM audit INDEXED BY audit_seq
     WHERE log = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
+const TEXT: &str = "SELECT body FROM audit WHERE rowid = ?1 AND body IS NOT NULL AND received < ?2";
 const REMOVED: &str = "UPDATE audit SET event_created = NULL, event_hash = NULL, actor = NULL, method = NULL,
     action = NULL, use_case = NULL, event = NULL, ptype = NULL, pid = NULL, stype = NULL, sid = NULL, twin = NULL,
-    channel = NULL, body = NULL WHERE rowid = ?1 AND body IS NOT NULL AND received < ?2";
+    channel = NULL, body = NULL WHERE rowid = ?1";
 
 /// One slice, wanted.
 #[derive(Debug, Clone)]
@@ -74,6 +79,7 @@ pub fn slice(db: &Connection, cut: &Cut) -> Result<Done, WriteError> {
     let mut removed: Vec<u64> = Vec::new();
     let (mut looked, mut last) = (0, after);
     let mut statement = db.prepare_cached(LOOKED_AT)?;
+    let mut text = db.prepare_cached(TEXT)?;
     let mut update = db.prepare_cached(REMOVED)?;
     let places = statement
         .query_map(params![number(log), after as i64, LOOK], |row| {
@@ -83,7 +89,19 @@ pub fn slice(db: &Connection, cut: &Cut) -> Result<Done, WriteError> {
     for (rowid, seq, when) in places {
         looked += 1;
         last = seq;
-        if when < before && update.execute([rowid, before])? == 1 {
+        if when >= before {
+            continue;
+        }
+        let Some(body) = text.query_row([rowid, before], |row| row.get::<_, String>(0)).optional()? else { continue };
+        if edge::stored(db, log, NodeId { level: 0, index: seq - 1 })? != Some(leaf_hash(body.as_bytes())) {
+            tracing::error!(
+                log = log.as_str(),
+                record = seq,
+                "AUDIT TRAIL: the text of record {seq} was altered; retention leaves it where it is"
+            );
+            continue;
+        }
+        if update.execute([rowid])? == 1 {
             removed.push(seq);
             if removed.len() == REMOVE {
                 break;
