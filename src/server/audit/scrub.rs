@@ -85,12 +85,12 @@ pub async fn run(auditor: Arc<Auditor>, store: SharedStore) {
                     let (auditor, store) = (Arc::clone(&auditor), Arc::clone(&store));
                     blocking(move || {
                         let scrub = &auditor.scrub;
-                        let slice =
-                            store.trail().verify_slice(log, from, SLICE, &Checks::default(), &mut |finding| {
-                                if scrub.now.fetch_add(1, Ordering::Relaxed) < SHOWN_MAX {
-                                    tracing::error!(log = log.as_str(), record = finding.seq, "AUDIT TRAIL: {finding}");
-                                }
-                            })?;
+                        let checks = Checks { events: true, ..Checks::default() };
+                        let slice = store.trail().verify_slice(log, from, SLICE, &checks, &mut |finding| {
+                            if scrub.now.fetch_add(1, Ordering::Relaxed) < SHOWN_MAX {
+                                tracing::error!(log = log.as_str(), record = finding.seq, "AUDIT TRAIL: {finding}");
+                            }
+                        })?;
                         scrub.records.fetch_add(slice.records, Ordering::Relaxed);
                         Ok((slice.next, store.trail().size(Log::Trail)? + store.trail().size(Log::Access)?))
                     })
