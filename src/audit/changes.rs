@@ -15,7 +15,7 @@ pub const CHANGES_MAX: usize = 1_000;
 /// Most bytes of paths and values, as JSON, that a record lists in all.
 pub const VALUES_BYTES_MAX: usize = 64 << 10;
 
-/// Most bytes of one value as JSON. Of a longer one its size, its SHA-256 and its first [`HEAD_CHARS`] characters are kept.
+/// Most bytes of one value as JSON. Of a longer one its size, its SHA-256 and its first `HEAD_CHARS` characters are kept.
 pub const VALUE_BYTES_MAX: usize = 8 << 10;
 
 /// Longest path, in characters; a longer one is cut.

@@ -267,7 +267,7 @@ pub fn line(canonical: &str, leaf: &Hash, tail: Tail<'_>) -> String {
     out
 }
 
-/// Appends what [`line`] gives.
+/// Appends what [`line()`] gives.
 pub fn write_line(out: &mut String, canonical: &str, leaf: &Hash, tail: Tail<'_>) {
     out.push_str(canonical.strip_suffix('}').unwrap_or(canonical));
     out.push_str(LEAF_HASH);

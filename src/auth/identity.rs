@@ -4,7 +4,7 @@
 //! and time are those that were configured and the RS256 signature fits. Refused: everything else, with words for the
 //! sender. The file is read again when it has changed, so that keys can be renewed while running; nothing is fetched.
 //!
-//! Source: RFC 7515, 7517, 7519; https://cloud.google.com/pubsub/docs/authenticate-push-subscriptions, read 2026-11-20.
+//! Source: RFC 7515, 7517, 7519; <https://cloud.google.com/pubsub/docs/authenticate-push-subscriptions>, read 2026-11-20.
 
 use crate::model::{MICROS_PER_SECOND, Micros};
 use base64::{Engine, alphabet, engine};

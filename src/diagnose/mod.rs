@@ -1,7 +1,7 @@
 //! What an error means, whose move it is and how it goes away.
 //!
 //! In: a [`Symptom`], that is what an event, an incident or a person says of a problem. Out: the entries of the catalogue that fit
-//! it, the likeliest first; for a text that nothing fits its [`template`], by which the same new error is counted once. Refused: at
+//! it, the likeliest first; for a text that nothing fits its [`template()`], by which the same new error is counted once. Refused: at
 //! load time a user's file that breaks `schemas/diagnosis/v1.json`, uses an unknown field or holds an unusable pattern
 //! ([`CatalogError`] names file, entry and field). Never refused: a text; it is cut at [`TEXT_BYTES_MAX`].
 //!

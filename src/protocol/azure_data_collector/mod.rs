@@ -5,7 +5,7 @@
 //! version, a log type that is none, bodies that are no JSON, in Azure's words. The content type is not looked at beyond the
 //! signature: `SharedKey` covers the length, the type and the date, never the body.
 //!
-//! Source: https://learn.microsoft.com/en-us/azure/azure-monitor/logs/data-collector-api, read 2026-11-20.
+//! Source: <https://learn.microsoft.com/en-us/azure/azure-monitor/logs/data-collector-api>, read 2026-11-20.
 
 mod shared_key;
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! bodies that are no JSON, in Azure's error shape. Rule, stream and version may be anything; the token stands where the
 //! SDKs put one of Entra, as `Authorization: Bearer`.
 //!
-//! Source: https://learn.microsoft.com/en-us/azure/azure-monitor/logs/logs-ingestion-api-overview, read 2026-11-20. Observed:
+//! Source: <https://learn.microsoft.com/en-us/azure/azure-monitor/logs/logs-ingestion-api-overview>, read 2026-11-20. Observed:
 //! `azure-monitor-ingestion-py`.
 
 use super::{

@@ -5,7 +5,7 @@
 //! streams are not kept, so whatever is asked for exists. Refused: other operations and unreadable bodies, with `__type` and
 //! status 400 as AWS does. Sequence tokens are taken and mean nothing, as at AWS since 2023.
 //!
-//! Source: https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/, read 2026-11-20. Observed: `boto3-*`,
+//! Source: <https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/>, read 2026-11-20. Observed: `boto3-*`,
 //! `watchtower*`, `winston-cloudwatch*`, `aws-sdk-js-v3-putlogevents`.
 
 mod reply;

@@ -5,7 +5,7 @@
 //! signatures that leave out the host, the date or the operation. A session token (`X-Amz-Security-Token`) is signed like any
 //! header and otherwise not looked at: there is nobody to ask about it.
 //!
-//! Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html, read 2026-11-20. Observed:
+//! Source: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html>, read 2026-11-20. Observed:
 //! thirteen captured requests of four clients fit.
 
 use crate::model::{MICROS_PER_SECOND, Micros};

@@ -6,7 +6,7 @@
 //! success: it would send all of them again), else the request. 413 is said only to what can never fit, since Firehose does
 //! not repeat it.
 //!
-//! Source: https://docs.aws.amazon.com/firehose/latest/dev/httpdeliveryrequestresponse.html, read 2026-11-20.
+//! Source: <https://docs.aws.amazon.com/firehose/latest/dev/httpdeliveryrequestresponse.html>, read 2026-11-20.
 
 mod record;
 #[cfg(test)]

@@ -79,7 +79,7 @@ fn time(raw: &RawValue) -> Option<Timestamp> {
 }
 
 /// A severity's name; `None` for `DEFAULT`, which says nothing.
-/// Source: https://cloud.google.com/logging/docs/reference/v2/rest/v2/LogEntry#logseverity, read 2026-11-20.
+/// Source: <https://cloud.google.com/logging/docs/reference/v2/rest/v2/LogEntry#logseverity>, read 2026-11-20.
 fn severity(raw: &RawValue) -> Option<String> {
     let text = framing::plain(raw);
     let name = match text.as_ref() {

@@ -4,7 +4,7 @@
 //! or labels, and 200 with `{}`. Refused: entries that are none, one at a time; bodies in which nothing can be read, in Google's
 //! error shape. Dropped: the entry in which Google's libraries introduce themselves, and everything of a dry run.
 //!
-//! Source: https://cloud.google.com/logging/docs/reference/v2/rest/v2/entries/write, read 2026-11-20. Observed:
+//! Source: <https://cloud.google.com/logging/docs/reference/v2/rest/v2/entries/write>, read 2026-11-20. Observed:
 //! `google-cloud-logging-*`.
 
 mod entry;

@@ -5,7 +5,7 @@
 //! quarantine and is acknowledged. Let in is a token (in the address, as a rule), or an identity token of the service
 //! account that was configured, which the room with the keys judges.
 //!
-//! Source: https://cloud.google.com/pubsub/docs/push, read 2026-11-20.
+//! Source: <https://cloud.google.com/pubsub/docs/push>, read 2026-11-20.
 
 #[cfg(test)]
 mod tests;

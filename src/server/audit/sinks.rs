@@ -2,7 +2,7 @@
 //!
 //! In: checkpoints. Out: a line in `DATA_DIR/audit-checkpoints.log`, always and at once; a line in a file, a POST, or the standard input
 //! of a command, each by a thread of its own that tries again for as long as it takes. Nothing here keeps a request waiting. Bounded:
-//! a sink that does not answer keeps its newest [`WAITING_MAX`]; a newer checkpoint says everything that an older one said.
+//! a sink that does not answer keeps its newest `WAITING_MAX`; a newer checkpoint says everything that an older one said.
 
 use super::notary::Signed;
 use crate::config::Sink;
