@@ -2,11 +2,20 @@
 
 #![allow(dead_code, missing_docs, reason = "each fuzz target uses one law; the constants are named after the targets")]
 
-use lifeline::body;
+use std::sync::{Arc, LazyLock};
+
 use lifeline::protocol::{
     DecodeError, Head, IngestError, Limits, Protocol, Receipt, azure_data_collector, azure_logs_ingestion,
     cloudwatch_logs, datadog, dynatrace, firehose, fivetran_webhook, google_entries_write, logplex, loki, native,
     new_relic, otlp, pubsub_push, splunk_hec,
+};
+use lifeline::{
+    body,
+    diagnose::{Catalog, Symptom, TEMPLATE_BYTES_MAX, template},
+    model::{Hints, Payload, Record},
+    pipeline::Understanding,
+    redact::Redactor,
+    validate::Schemas,
 };
 
 /// Small, so that they are reached.
@@ -142,4 +151,42 @@ pub fn inflating_stays_below_its_cap(data: &[u8]) {
     if let Ok(plain) = body::inflate(bytes, encodings[usize::from(*choice) % encodings.len()], &["snappy"], limit) {
         assert!(plain.len() <= limit);
     }
+}
+
+/// Any text, as a record of JSON and as one of text, of Fivetran or of a neighbour: it becomes events, which read back as themselves,
+/// or a reason that does not quote it.
+pub fn understanding_is_total(data: &[u8]) {
+    static UNDERSTANDING: LazyLock<Understanding> =
+        LazyLock::new(|| Understanding::new(Arc::new(Schemas::builtin()), Arc::new(Redactor::new([7; 32]))));
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    for payload in [Payload::Json(text.into()), Payload::Text(text.into())] {
+        let record = Record { payload, hints: Hints::default() };
+        let fivetran = UNDERSTANDING.understand(&record, None, 1).map(|event| vec![event]);
+        for read in [Some(fivetran), UNDERSTANDING.neighbours(&record, None, 1)].into_iter().flatten() {
+            match read {
+                Ok(events) => {
+                    for new in events {
+                        assert!(!new.event.name.is_empty());
+                        let stored =
+                            Record { payload: Payload::Text(new.raw.as_str().into()), hints: Hints::default() };
+                        // What is stored is clean already: nothing is masked a second time.
+                        let _ = UNDERSTANDING.understand(&stored, None, 1);
+                    }
+                }
+                Err(reason) => assert!(!reason.is_empty() && reason.len() < 1000, "{reason}"),
+            }
+        }
+    }
+}
+
+/// Any text always has the same diagnoses, and a template of bounded length.
+pub fn diagnosing_is_total(data: &[u8]) {
+    static CATALOG: LazyLock<Arc<Catalog>> = LazyLock::new(Catalog::builtin);
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let found: Vec<_> =
+        CATALOG.diagnose(&Symptom::of_text(text)).iter().map(|found| found.entry.code.clone()).collect();
+    let again: Vec<_> =
+        CATALOG.diagnose(&Symptom::of_text(text)).iter().map(|found| found.entry.code.clone()).collect();
+    assert_eq!(found, again);
+    assert!(template(text).len() <= TEMPLATE_BYTES_MAX);
 }

@@ -83,6 +83,37 @@ fn damaged() -> impl Strategy<Value = Vec<u8>> {
     )
 }
 
+/// Texts of the samples and of the neighbours, cut anywhere, with one letter changed.
+fn lines() -> impl Strategy<Value = Vec<u8>> {
+    let fixtures = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    let mut texts: Vec<String> = vec![
+        r#"event="poll_db_complete" addon_id=12 object_type=Contact state=DATA_SYNCED level=INFO message="ok""#.into(),
+        "1 Contact INSERT -> SALESFORCE 12 rows (0.5 secs) [BULK] 2 Account UPDATE <- DATABASE 1 rows (1 secs)".into(),
+        r#"{"run_id":"1","type":"backup","status":"completed with errors","objects":[{"object":"Account","status":"SUCCESS"}]}"#.into(),
+        "Data connection Salesforce changed from Monitoring to Error: profile permissions".into(),
+    ];
+    for (folder, file) in [("event", "documented_events.ndjson"), ("systems/heroku_connect", "")] {
+        let path = fixtures.join(folder).join(file);
+        let files = match std::fs::read_dir(&path) {
+            Ok(files) => files.map(|file| file.unwrap().path()).collect(),
+            Err(_) => vec![path],
+        };
+        for file in files {
+            texts.extend(std::fs::read_to_string(file).unwrap().lines().map(str::to_owned));
+        }
+    }
+    texts.retain(|text| !text.is_empty());
+    (prop::sample::select(texts), any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<u8>()).prop_map(
+        |(text, end, at, byte)| {
+            let mut bytes = text.into_bytes();
+            let at = at.index(bytes.len());
+            bytes[at] = byte & 0x7f;
+            bytes.truncate(end.index(bytes.len()).max(at) + 1);
+            bytes
+        },
+    )
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
@@ -101,5 +132,11 @@ proptest! {
         bytes in prop_oneof![prop::collection::vec(any::<u8>(), 0..300), telling()],
     ) {
         laws::inflating_stays_below_its_cap(&[&choice[..], &bytes].concat());
+    }
+
+    #[test]
+    fn understanding_and_diagnosing_are_total(bytes in prop_oneof![telling(), damaged(), lines()]) {
+        laws::understanding_is_total(&bytes);
+        laws::diagnosing_is_total(&bytes);
     }
 }
