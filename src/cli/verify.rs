@@ -77,7 +77,7 @@ pub(super) fn run(args: &VerifyArgs) -> Outcome {
         let access = Access::open(&config).await?;
         let looked = match &access {
             Access::Server(control) => by_server(control, checkpoints, &mut seen).await,
-            Access::Store(opened) => wiring::look(opened, &checkpoints, &mut |line| {
+            Access::Store(opened) => wiring::look(&config, opened, &checkpoints, &mut |line| {
                 seen.take(line);
                 ControlFlow::Continue(())
             }),

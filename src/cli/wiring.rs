@@ -257,11 +257,12 @@ impl Audited {
 /// # Errors
 /// What the store says.
 pub fn look(
+    config: &Config,
     opened: &Opened,
     checkpoints: &str,
     tell: &mut dyn FnMut(serde_json::Value) -> ControlFlow<()>,
 ) -> Result<(), CliError> {
-    Ok(server::audit::look::look(&*opened.store, checkpoints, tell)?)
+    Ok(server::audit::look::look(&*opened.store, &audit(config), checkpoints, tell)?)
 }
 
 /// The choices about the audit logs.

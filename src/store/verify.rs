@@ -34,15 +34,18 @@ pub struct Checks<'c> {
     pub identify: Option<Identify<'c>>,
     /// Checkpoints kept elsewhere.
     pub claims: &'c [Claim],
+    /// The public key that signs now, from where it is kept. Without it every key in the store is believed.
+    pub key: Option<[u8; 32]>,
 }
 
 impl fmt::Debug for Checks<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { events, identify, claims } = self;
+        let Self { events, identify, claims, key } = self;
         f.debug_struct("Checks")
             .field("events", events)
             .field("identify", &identify.is_some())
             .field("claims", claims)
+            .field("key", &key.map(hex::encode))
             .finish()
     }
 }
@@ -75,6 +78,11 @@ pub enum Flaw {
     /// A kept checkpoint does not have the root of that many records.
     Head {
         /// Records under it.
+        size: u64,
+    },
+    /// The checkpoint before a kept one, which that one names, is not there.
+    Gap {
+        /// Records under the one that names it.
         size: u64,
     },
     /// A kept checkpoint cannot be read, or no known key has signed it.
@@ -122,7 +130,7 @@ impl fmt::Display for Finding {
             Flaw::Leaf => write!(f, "{log}: {record}: its leaf hash was altered or is missing"),
             Flaw::TextOrLeaf => write!(f, "{log}: {record}: its text or its leaf hash was altered"),
             Flaw::Columns(names) => write!(f, "{log}: {record}: columns differ from its text: {}", names.join(", ")),
-            Flaw::Event => write!(f, "{log}: {record}: differs from the event it was read from"),
+            Flaw::Event => write!(f, "{log}: {record}: differs from the event it was read from, or that is gone"),
             Flaw::Emptied => write!(f, "{log}: {record}: its text was removed, but not by retention"),
             Flaw::Pruned => write!(f, "{log}: {record}: a removal by retention is noted that is not so"),
             Flaw::Twin => write!(f, "{log}: {record}: its links to records of the same action were altered"),
@@ -130,6 +138,9 @@ impl fmt::Display for Finding {
                 write!(f, "{log}: tree node {index} of level {level} (up to {record}) was altered or is missing")
             }
             Flaw::Head { size } => write!(f, "{log}: the checkpoint of {size} records has another root"),
+            Flaw::Gap { size } => {
+                write!(f, "{log}: the checkpoint before that of {size} records is missing, or another")
+            }
             Flaw::Note { size } => write!(f, "{log}: the checkpoint of {size} records is not signed by a known key"),
             Flaw::Claim { size } => {
                 write!(f, "{log}: the checkpoint from elsewhere of {size} records has another root")

@@ -41,7 +41,7 @@ pub(in crate::server) async fn verify(state: &Arc<State>, mut payload: web::Payl
             let gone = state.is_draining() || to.blocking_send(format!("{line}\n").into()).is_err();
             if gone { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
-        if let Err(error) = look(&*store, &text, &mut tell) {
+        if let Err(error) = look(&*store, &state.audit.settings, &text, &mut tell) {
             tracing::warn!("the store cannot be looked at: {error}");
             let _ = tell(value!({"error": error.to_string()}));
         }

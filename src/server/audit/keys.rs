@@ -8,7 +8,7 @@ use crate::{
         Log,
         note::{NoteError, SigningKey, VerifyingKey},
     },
-    store::{SharedStore, StoreError, trail},
+    store::{SharedStore, Store, StoreError, trail},
 };
 use std::{
     fs, io,
@@ -51,7 +51,7 @@ pub enum KeyError {
 ///
 /// # Errors
 /// The store cannot be read.
-pub fn origin(store: &SharedStore, log: Log) -> Result<String, StoreError> {
+pub fn origin(store: &dyn Store, log: Log) -> Result<String, StoreError> {
     let id = store.trail().store_id()?;
     Ok(format!("lifeline/{}/{}", hex::encode(&id[..6]), log.as_str()))
 }
@@ -61,7 +61,7 @@ pub fn origin(store: &SharedStore, log: Log) -> Result<String, StoreError> {
 /// # Errors
 /// The file cannot be used.
 pub fn load_or_make(dir: &Path, store: &SharedStore) -> Result<SigningKey, KeyError> {
-    let name = origin(store, Log::Trail)?;
+    let name = origin(&**store, Log::Trail)?;
     let path = dir.join(KEY_FILE);
     match read(&path)? {
         Some(key) => Ok(key.renamed(&name)?),

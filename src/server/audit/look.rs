@@ -1,8 +1,9 @@
 //! Looking at the whole store for what was altered, for the command line.
 //!
-//! In: the store, and checkpoints that left the machine. Out: lines of JSON: how far it is, each thing that does not fit, and at the end what
+//! In: the store, the key file, and checkpoints that left the store: those beside it, those of file sinks, those that are given. Out: lines of JSON: how far it is, each thing that does not fit, and at the end what
 //! was looked at. Checkpoints of others, or by keys that nobody knows, are things that do not fit.
 
+use super::{AuditSettings, keys, rollback};
 use crate::{
     audit::{
         Log,
@@ -27,23 +28,27 @@ struct Line {
     note: String,
 }
 
-/// Looks at everything. `tell` may end it.
+/// Looks at everything. `settings`: where key and checkpoints are. `tell` may end it.
 ///
 /// # Errors
 /// What the store says; what does not fit is no error.
 pub fn look(
     store: &dyn Store,
+    settings: &AuditSettings,
     checkpoints: &str,
     tell: &mut dyn FnMut(Value) -> ControlFlow<()>,
 ) -> Result<(), StoreError> {
-    let (claims, strange) = claims(store, checkpoints)?;
+    let key = settings.dir.as_ref().and_then(|dir| keys::read(&dir.join(keys::KEY_FILE)).ok().flatten());
+    let key = key.map(|key| *key.public().bytes());
+    let (claims, mut strange) = claims(store, checkpoints)?;
+    strange.extend(rollback::check(store, settings, key)?);
     for why in &strange {
         if tell(json!({"finding": why, "log": null, "record": null})).is_break() {
             return Ok(());
         }
     }
     let identify = |event: &StoredEvent| Some(identity::key(&event.event));
-    let checks = Checks { events: true, identify: Some(&identify), claims: &claims };
+    let checks = Checks { events: true, identify: Some(&identify), claims: &claims, key };
     let mut told = 0;
     let verified = store.trail().verify(&checks, &mut |seen| match seen {
         Seen::Progress { done, of } => tell(json!({"done": done, "of": of})),

@@ -129,21 +129,13 @@ impl Auditor {
     pub async fn open(store: &SharedStore, settings: AuditSettings) -> Result<Self, keys::KeyError> {
         let key = match &settings.dir {
             Some(dir) => keys::load_or_make(dir, store)?,
-            None => SigningKey::generate(&keys::origin(store, Log::Trail)?)?,
+            None => SigningKey::generate(&keys::origin(&**store, Log::Trail)?)?,
         };
         if let Err(error) = keys::remember(store, key.public(), now_us()).await {
             // A full disk is no reason not to serve; the key is remembered at the next start.
             tracing::error!("the key that signs checkpoints cannot be noted in the store: {error}");
         }
-        let mut known = Vec::new();
-        for log in Log::ALL {
-            let origin = keys::origin(store, log)?;
-            known.push(VerifyingKey::new(&origin, *key.public().bytes())?);
-            for kept in store.trail().keys()? {
-                known.push(VerifyingKey::new(&origin, kept.public)?);
-            }
-        }
-        let rollback = rollback::check(store, settings.dir.as_deref(), &settings.sinks, &known)?;
+        let rollback = rollback::check(&**store, &settings, Some(*key.public().bytes()))?;
         for wrong in &rollback {
             tracing::error!("AUDIT TRAIL: {wrong}");
         }
@@ -179,9 +171,29 @@ impl Auditor {
         }
     }
 
+    /// What does not fit the checkpoints that were written outside the store. Blocks.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn outside(&self) -> Result<Vec<String>, StoreError> {
+        let wrong = rollback::check(&*self.store, &self.settings, Some(self.current()))?;
+        let mut before = self.rollback.lock().unwrap_or_else(PoisonError::into_inner);
+        for new in wrong.iter().filter(|new| !before.contains(new)) {
+            tracing::error!("AUDIT TRAIL: {new}");
+        }
+        before.clone_from(&wrong);
+        Ok(wrong)
+    }
+
+    /// The public key that signs now.
+    pub fn current(&self) -> [u8; 32] {
+        *self.notary.public(Log::Trail).bytes()
+    }
+
     /// What people should know, in words; nothing when all is well.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = self.rollback.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        warnings.extend(self.notary.refusals());
         let damaged = self.scrub.damaged();
         if damaged > 0 {
             warnings.push(format!(
@@ -252,12 +264,13 @@ impl Auditor {
         let key = SigningKey::generate(self.notary.origin(Log::Trail))?;
         let (old, new) = (self.notary.key_id(Log::Trail).to_string(), key.public().key_id().to_string());
         keys::remember(&self.store, key.public(), now_us()).await?;
-        if let Some(dir) = &self.settings.dir {
-            keys::write(&dir.join(keys::KEY_FILE), &key)?;
-        }
         let details = vec![("old_key_id", old.into()), ("new_key_id", new.clone().into())];
         self.did(Deed { event: "rotate_audit_key", action: "EDIT", on: ("AUDIT_KEY", new), details }, by).await?;
-        self.notary.rotate(&key).await?;
+        let keep = || match &self.settings.dir {
+            Some(dir) => keys::write(&dir.join(keys::KEY_FILE), &key),
+            None => Ok(()),
+        };
+        self.notary.rotate(&key, keep).await?;
         Ok(key.public().clone())
     }
 

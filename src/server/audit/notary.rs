@@ -2,7 +2,8 @@
 //!
 //! In: the store's trees, a key. Out: signed notes, each kept in the store before anybody sees it, then told to all sinks. For each log
 //! two are at hand: the newest, and the first that covers as many records as there are now; exports stand under that one, so that the
-//! same export made twice has the same bytes however often an idle log was signed meanwhile.
+//! same export made twice has the same bytes however often an idle log was signed meanwhile. Refused: to sign a log that does not begin
+//! with what was signed last; whoever rewrote it shall not have our signature on it.
 
 use super::{keys, sinks::Sinks};
 use crate::{
@@ -87,6 +88,8 @@ pub struct Notary {
     origins: [String; 2],
     known: [Mutex<Known>; 2],
     sinks: Sinks,
+    /// Why the last checkpoint of a log was not signed.
+    refused: std::sync::Mutex<[Option<String>; 2]>,
 }
 
 const fn place(log: Log) -> usize {
@@ -102,9 +105,16 @@ impl Notary {
     /// # Errors
     /// The store cannot be read.
     pub fn new(store: SharedStore, key: &SigningKey, sinks: Sinks) -> Result<Self, keys::KeyError> {
-        let origins = [keys::origin(&store, Log::Trail)?, keys::origin(&store, Log::Access)?];
+        let origins = [keys::origin(&*store, Log::Trail)?, keys::origin(&*store, Log::Access)?];
         let pair = Arc::new(Pair { trail: key.renamed(&origins[0])?, access: key.renamed(&origins[1])? });
-        Ok(Self { store, keys: std::sync::RwLock::new(pair), origins, known: Default::default(), sinks })
+        Ok(Self {
+            store,
+            keys: std::sync::RwLock::new(pair),
+            origins,
+            known: Default::default(),
+            sinks,
+            refused: Default::default(),
+        })
     }
 
     fn keys(&self) -> Arc<Pair> {
@@ -192,6 +202,7 @@ impl Notary {
     }
 
     async fn sign_with(&self, log: Log, size: u64, known: &mut Known, keys: &[&SigningKey]) -> Result<(), StoreError> {
+        self.extends(log, size, known).await?;
         let store = Arc::clone(&self.store);
         let root = blocking(move || root(store.trail(), log, size)).await?;
         let at = now_us();
@@ -211,6 +222,41 @@ impl Notary {
         known.newest = Some(signed);
         known.grown = None;
         Ok(())
+    }
+
+    /// Whether a log still begins with what was signed last.
+    async fn extends(&self, log: Log, size: u64, known: &Known) -> Result<(), StoreError> {
+        let Some(last) = &known.newest else { return Ok(()) };
+        let (store, signed, wanted) = (Arc::clone(&self.store), last.size, last.root);
+        let same = blocking(move || match root(store.trail(), log, signed) {
+            Ok(root) => Ok(root == wanted),
+            Err(StoreError::Damaged(_)) => Ok(false),
+            Err(error) => Err(error),
+        });
+        let why = (size < signed || !same.await?).then(|| {
+            format!(
+                "the first {signed} records of the {} log are not those that were signed at {}; no checkpoint is signed over them",
+                log.as_str(),
+                last.made_at
+            )
+        });
+        let mut refused = self.refused.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let before = std::mem::replace(&mut refused[place(log)], why.clone());
+        match why {
+            None => Ok(()),
+            Some(why) => {
+                if before.is_none() {
+                    tracing::error!("AUDIT TRAIL: {why}");
+                }
+                Err(StoreError::Damaged(why))
+            }
+        }
+    }
+
+    /// Why checkpoints are not signed at the moment.
+    pub fn refusals(&self) -> Vec<String> {
+        let refused = self.refused.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        refused.iter().flatten().cloned().collect()
     }
 
     /// Signs what is due: a log that has been longer than its newest checkpoint for `grown`, and any log whose newest checkpoint is
@@ -245,20 +291,29 @@ impl Notary {
         Ok(())
     }
 
-    /// Takes another key. Each log's next checkpoint is signed by both, the one after it by the new one alone.
-    pub async fn rotate(&self, key: &SigningKey) -> Result<(), keys::KeyError> {
+    /// Takes another key. Each log's next checkpoint is signed by both, so that the old key vouches for the new one; then `keep` makes
+    /// the new one last, and signs alone.
+    pub async fn rotate(
+        &self,
+        key: &SigningKey,
+        keep: impl FnOnce() -> Result<(), keys::KeyError>,
+    ) -> Result<(), keys::KeyError> {
         let new = Arc::new(Pair { trail: key.renamed(&self.origins[0])?, access: key.renamed(&self.origins[1])? });
         let old = self.keys();
         for log in Log::ALL {
             let mut known = self.known[place(log)].lock().await;
             self.catch_up(log, &mut known).await?;
-            if log == Log::ALL[0] {
-                *self.keys.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::clone(&new);
-            }
             let size = known.newest.as_ref().map_or(0, |newest| newest.size);
-            known.first = None;
             self.sign_with(log, size, &mut known, &[old.of(log), new.of(log)]).await?;
-            self.sign_with(log, size, &mut known, &[new.of(log)]).await?;
+        }
+        keep()?;
+        *self.keys.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Arc::clone(&new);
+        for log in Log::ALL {
+            let mut known = self.known[place(log)].lock().await;
+            known.first = None;
+            let store = Arc::clone(&self.store);
+            let size = blocking(move || store.trail().size(log)).await?;
+            self.sign(log, size, &mut known).await?;
         }
         Ok(())
     }

@@ -3,14 +3,14 @@
 //! In: checkpoints that were written outside the store. Out: what is wrong, in words, if anything is. A store that was replaced by an
 //! older copy is whole in itself; only somebody who remembers a later checkpoint can tell. Bounded: the end of each file is read.
 
-use super::{notary, sinks::CHECKPOINT_LOG};
+use super::{AuditSettings, keys, notary, sinks::CHECKPOINT_LOG};
 use crate::{
     audit::{
         Log,
         note::{Checkpoint, Note, VerifyingKey},
     },
     config::Sink,
-    store::{SharedStore, StoreError, trail::Hash},
+    store::{Store, StoreError, trail::Hash},
 };
 use serde::Deserialize;
 use std::{
@@ -31,18 +31,18 @@ struct Line {
     note: String,
 }
 
-/// Compares the store with what was written elsewhere; gives what is wrong. Blocks.
+/// Compares the store with what was written elsewhere; gives what is wrong. `current`: the key that signs now. Blocks.
 ///
 /// # Errors
 /// What the store says.
 pub fn check(
-    store: &SharedStore,
-    dir: Option<&Path>,
-    sinks: &[Sink],
-    keys: &[VerifyingKey],
+    store: &dyn Store,
+    settings: &AuditSettings,
+    current: Option<[u8; 32]>,
 ) -> Result<Vec<String>, StoreError> {
-    let own = dir.map(|dir| dir.join(CHECKPOINT_LOG));
-    let files = sinks.iter().filter_map(|sink| match sink {
+    let keys = known(store, current)?;
+    let own = settings.dir.as_ref().map(|dir| dir.join(CHECKPOINT_LOG));
+    let files = settings.sinks.iter().filter_map(|sink| match sink {
         Sink::File(path) => Some(path.clone()),
         Sink::Post(_) | Sink::Exec(_) => None,
     });
@@ -60,7 +60,7 @@ pub fn check(
         let mut foreign = None;
         let mut told: [BTreeMap<u64, BTreeSet<Hash>>; 2] = Default::default();
         for note in notes {
-            let Some((log, size, root)) = witness(&note, keys) else {
+            let Some((log, size, root)) = witness(&note, &keys) else {
                 foreign =
                     Checkpoint::parse(&Note::parse(&note).map(|note| note.text).unwrap_or_default()).ok().or(foreign);
                 continue;
@@ -78,11 +78,17 @@ pub fn check(
         }
         for (log, told) in [Log::Trail, Log::Access].into_iter().zip(told) {
             let found = store.trail().size(log)?;
+            let kept = store.trail().heads(log, None, 1)?.pop().map_or(0, |head| head.size);
             let name = log.as_str();
             if let Some((size, _)) = told.last_key_value().filter(|(size, _)| **size > found) {
                 wrong.push(format!(
                     "the {name} log has {found} records but {shown} has a checkpoint of {size}: records are missing, or an older \
                      copy of the store was restored"
+                ));
+            }
+            if let Some((size, _)) = told.range(..=found).next_back().filter(|(size, _)| **size > kept) {
+                wrong.push(format!(
+                    "{shown} has a checkpoint of {size} records of the {name} log that the store does not have: checkpoints were removed"
                 ));
             }
             // Also of a log that has meanwhile grown past what it lost: some earlier checkpoint is not of it.
@@ -104,6 +110,19 @@ pub fn check(
         }
     }
     Ok(wrong)
+}
+
+/// Every key that ever signed, under the names of both logs.
+fn known(store: &dyn Store, current: Option<[u8; 32]>) -> Result<Vec<VerifyingKey>, StoreError> {
+    let mut keys = Vec::new();
+    for log in Log::ALL {
+        let origin = keys::origin(store, log)?;
+        for public in current.into_iter().chain(store.trail().keys()?.iter().map(|key| key.public)) {
+            // Bytes that are no key have signed nothing.
+            keys.extend(VerifyingKey::new(&origin, public));
+        }
+    }
+    Ok(keys)
 }
 
 /// The checkpoint of a note that one of our keys has signed: log, records, root.

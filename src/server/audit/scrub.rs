@@ -1,7 +1,7 @@
 //! The gentle search for altered records, and retention.
 //!
 //! In: the store. Out: counts of what was looked at and of what does not fit, an error in the log for each new finding (bounded), and
-//! records of what retention removed. One pass over both logs takes about as long as the settings say: a slice, a pause, a slice.
+//! removals by retention, each of which the store itself records in the access log. One pass over both logs takes about as long as the settings say: a slice, a pause, a slice.
 
 use super::{Auditor, Deed, access::ourselves, blocking};
 use crate::{
@@ -78,6 +78,10 @@ impl Scrub {
 pub async fn run(auditor: Arc<Auditor>, store: SharedStore) {
     loop {
         let began = std::time::Instant::now();
+        let witness = Arc::clone(&auditor);
+        if let Err(error) = blocking(move || witness.outside()).await {
+            tracing::warn!("the audit logs cannot be compared with their checkpoints outside: {error}");
+        }
         for log in Log::ALL {
             let mut next = Some(1);
             while let Some(from) = next {
@@ -85,7 +89,7 @@ pub async fn run(auditor: Arc<Auditor>, store: SharedStore) {
                     let (auditor, store) = (Arc::clone(&auditor), Arc::clone(&store));
                     blocking(move || {
                         let scrub = &auditor.scrub;
-                        let checks = Checks { events: true, ..Checks::default() };
+                        let checks = Checks { events: true, key: Some(auditor.current()), ..Checks::default() };
                         let slice = store.trail().verify_slice(log, from, SLICE, &checks, &mut |finding| {
                             if scrub.now.fetch_add(1, Ordering::Relaxed) < SHOWN_MAX {
                                 tracing::error!(log = log.as_str(), record = finding.seq, "AUDIT TRAIL: {finding}");
@@ -129,19 +133,12 @@ pub async fn retain(auditor: &Auditor, store: &SharedStore) {
         let before = days_ago(days);
         let of = |wanted: Log| (log == wanted).then_some(before);
         let reason = format!("retention {days} days");
-        let request =
-            PruneRequest { trail_before: of(Log::Trail), access_before: of(Log::Access), reason: reason.clone() };
+        let request = PruneRequest { trail_before: of(Log::Trail), access_before: of(Log::Access), reason };
         match store.trail().prune(request).await {
             Ok(ranges) if ranges.is_empty() => {}
             Ok(ranges) => {
                 let records: u64 = ranges.iter().map(|range| range.last - range.first + 1).sum();
                 tracing::info!(log = log.as_str(), records, "retention removed the texts of {records} audit records");
-                let shown: Vec<_> =
-                    ranges.iter().take(100).map(|range| format!("{}-{}", range.first, range.last)).collect();
-                let details = vec![("records", records.into()), ("ranges", shown.into()), ("reason", reason.into())];
-                let on = ("AUDIT_LOG", log.as_str().to_owned());
-                let deed = Deed { event: "retention_run", action: "DELETE", on, details };
-                auditor.note(deed, (ourselves(), "SYSTEM")).await;
             }
             Err(error) => tracing::warn!("retention of the {} log did not finish: {error}", log.as_str()),
         }

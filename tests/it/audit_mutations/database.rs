@@ -102,7 +102,7 @@ fn look(dir: &Path, claims: &[Claim]) -> (Verified, Vec<Finding>) {
     let options = SqliteOptions { ballast_bytes: 0, ..SqliteOptions::default() };
     let store = store::open(dir, options).expect("the store opens");
     let mut found = Vec::new();
-    let checks = Checks { events: true, identify: None, claims };
+    let checks = Checks { events: true, identify: None, claims, key: None };
     let verified = store.trail().verify(&checks, &mut |seen| {
         if let Seen::Found(finding) = seen {
             found.push(finding);

@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     audit::{
         Draft, Log,
-        note::{self, Checkpoint, SigningKey},
+        note::{self, Checkpoint, Note, Previous, SigningKey},
         tree,
     },
     identity,
@@ -145,7 +145,7 @@ fn an_event_beside_another_by_its_secret_is_recorded_under_its_own_id() {
         assert!(record.body.unwrap().ends_with(&draft.body()));
     }
     sound(&store);
-    let events = |new: EventKey| Checks { identify: None, claims: &[], events: new.hash == 0 };
+    let events = |new: EventKey| Checks { events: new.hash == 0, ..Checks::default() };
     assert_eq!(findings(&store, &events(EventKey { created_us: 0, hash: 0 })), Vec::<String>::new());
 }
 
@@ -274,8 +274,10 @@ fn keep_head(store: &SharedStore, log: Log) {
     let public = trail::SigningKey { public: *key.public().bytes(), at: 0, trail: 0, access: 0 };
     wait(store.trail().keep_key(public)).unwrap();
     let size = leaves.len() as u64;
-    let checkpoint =
-        Checkpoint { origin, size, root: naive_root(&leaves), time: None, previous: None, others: Vec::new() };
+    let newest = store.trail().heads(log, None, 1).unwrap().pop();
+    let previous = newest.map(|head| Checkpoint::parse(&Note::parse(&head.note).unwrap().text).unwrap());
+    let previous = previous.map(|it| Previous { size: it.size, root: it.root });
+    let checkpoint = Checkpoint { origin, size, root: naive_root(&leaves), time: None, previous, others: Vec::new() };
     let note = note::sign(&checkpoint.text(), &[&key]).unwrap();
     wait(store.trail().keep_head(Head { log, size, at: 1, note })).unwrap();
 }
@@ -322,7 +324,7 @@ fn whatever_is_altered_is_found_and_named() {
             &[
                 "trail: record 17: its text was altered",
                 "trail: record 17: columns differ from its text: actor",
-                "trail: record 17: differs from the event it was read from",
+                "trail: record 17: differs from the event it was read from, or that is gone",
             ],
         ),
         (
@@ -367,13 +369,16 @@ fn whatever_is_altered_is_found_and_named() {
         ),
         (
             "UPDATE audit SET event_hash = event_hash + 1 WHERE log = 1 AND seq = 20",
-            &["trail: record 20: columns differ from its text: event_created, event_hash"],
+            &[
+                "trail: record 20: columns differ from its text: event_created, event_hash",
+                "trail: record 20: differs from the event it was read from, or that is gone",
+            ],
         ),
         (
             "UPDATE audit SET twin = 7 WHERE log = 1 AND seq = 42",
             &[
                 "trail: record 41: its links to records of the same action were altered",
-                "trail: record 42: differs from the event it was read from",
+                "trail: record 42: differs from the event it was read from, or that is gone",
                 "trail: record 42: its links to records of the same action were altered",
             ],
         ),
@@ -430,6 +435,20 @@ fn whatever_is_altered_is_found_and_named() {
             ],
         ),
         (
+            "UPDATE audit SET event_created = NULL, event_hash = NULL, actor = NULL, method = NULL, action = NULL, use_case = NULL,
+             event = NULL, ptype = NULL, pid = NULL, stype = NULL, sid = NULL, twin = NULL, channel = NULL, body = NULL
+             WHERE log = 1 AND seq = 30; INSERT INTO audit_pruned VALUES (1, 30, 30, 0, 'r')",
+            &["trail: record 30: a removal by retention is noted that is not so"],
+        ),
+        (
+            "DELETE FROM event WHERE (created, hash) = (SELECT event_created, event_hash FROM audit WHERE log = 1 AND seq = 30)",
+            &["trail: record 30: differs from the event it was read from, or that is gone"],
+        ),
+        (
+            "UPDATE audit SET event_hash = 5 WHERE log = 0 AND seq = 3",
+            &["access: record 3: columns differ from its text: event_created, event_hash"],
+        ),
+        (
             "INSERT INTO audit_pruned VALUES (1, 70, 80, 0, 'r')",
             &["trail: record 80: a removal by retention is noted that is not so"],
         ),
@@ -450,7 +469,7 @@ fn whatever_is_altered_is_found_and_named() {
             &[
                 "trail: record 33: its text was altered",
                 "trail: record 33: columns differ from its text: actor, method, action, use_case, event, ptype, pid, stype, sid, seq, at, event_created, event_hash",
-                "trail: record 33: differs from the event it was read from",
+                "trail: record 33: differs from the event it was read from, or that is gone",
             ],
         ),
         (
@@ -485,9 +504,50 @@ fn a_forged_tail_is_caught_by_a_checkpoint_from_elsewhere_and_by_its_event() {
     db.execute("UPDATE audit_node SET hash = ?1 WHERE log = 1 AND pos = 16", [leaf]).unwrap();
     let store = shared(dir.path());
     assert_eq!(findings(&store, &Checks::default()), Vec::<String>::new(), "nothing inside tells");
-    let event = "trail: record 9: differs from the event it was read from";
+    let event = "trail: record 9: differs from the event it was read from, or that is gone";
     let claim = "trail: the checkpoint from elsewhere of 9 records has another root";
     assert_eq!(findings(&store, &Checks { claims: &claims, ..everything() }), [event, claim]);
+}
+
+/// A key that nobody vouches for signs nothing that counts, and a key that was changed goes on counting.
+#[test]
+fn only_the_key_that_signs_now_and_those_it_follows_count() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = shared(dir.path());
+    wait(store.append(batch((0..9).map(deed).collect()))).unwrap();
+    let origin = format!("lifeline/{}/trail", hex::encode(&store.trail().store_id().unwrap()[..6]));
+    let [old, new, foreign] = [1, 2, 3].map(|seed| SigningKey::from_seed(&origin, [seed; 32]).unwrap());
+    let key = |key: &SigningKey| *key.public().bytes();
+    let keep = |keys: &[&SigningKey]| {
+        for signer in keys {
+            let public = trail::SigningKey { public: key(signer), at: 0, trail: 0, access: 0 };
+            wait(store.trail().keep_key(public)).unwrap();
+        }
+        let newest = store.trail().heads(Log::Trail, None, 1).unwrap().pop();
+        let previous = newest.map(|head| Checkpoint::parse(&Note::parse(&head.note).unwrap().text).unwrap());
+        let previous = previous.map(|it| Previous { size: it.size, root: it.root });
+        let root = root_of(&store);
+        let checkpoint = Checkpoint { origin: origin.clone(), size: 9, root, time: None, previous, others: Vec::new() };
+        let note = note::sign(&checkpoint.text(), keys).unwrap();
+        wait(store.trail().keep_head(Head { log: Log::Trail, size: 9, at: 1, note })).unwrap();
+    };
+    let found = |current: &SigningKey| findings(&store, &Checks { key: Some(key(current)), ..Checks::default() });
+    let unknown = "trail: the checkpoint of 9 records is not signed by a known key".to_owned();
+    keep(&[&old]);
+    assert_eq!(found(&old), Vec::<String>::new());
+    assert_eq!(found(&new), [unknown.clone()], "nothing by the key that is said to sign");
+    keep(&[&old, &new]);
+    keep(&[&new]);
+    assert_eq!(found(&new), Vec::<String>::new(), "the old key vouches for the new one");
+    keep(&[&foreign]);
+    assert_eq!(found(&new), [unknown.clone()]);
+    assert_eq!(found(&foreign), Vec::<String>::new(), "as after the loss of a key file: what is below counts");
+    let db = Connection::open(dir.path().join(DATABASE)).unwrap();
+    db.execute("DELETE FROM audit_head WHERE id = (SELECT id FROM audit_head ORDER BY id LIMIT 1 OFFSET 1)", [])
+        .unwrap();
+    assert_eq!(found(&foreign), [] as [String; 0], "its neighbours say the same");
+    db.execute("DELETE FROM audit_head WHERE id = (SELECT min(id) FROM audit_head)", []).unwrap();
+    assert_eq!(found(&foreign), ["trail: the checkpoint before that of 9 records is missing, or another"]);
 }
 
 #[test]
@@ -574,7 +634,8 @@ fn events_are_named_anew_by_their_content() {
     let id = EventId(key);
     assert!(found.iter().any(|it| it.starts_with(&format!("event {id}: "))), "{found:?}");
     assert!(
-        found.iter().any(|it| it == "trail: record 3: differs from the event it was read from") || found.len() == 1,
+        found.iter().any(|it| it == "trail: record 3: differs from the event it was read from, or that is gone")
+            || found.len() == 1,
         "{found:?}"
     );
 }

@@ -122,7 +122,7 @@ pub fn work(db: &Connection, counters: &mut Counters, folder: &mut Folder, work:
         Work::Hold(reason) => tokens::set_meta(db, prune::HOLD, reason.as_deref().unwrap_or_default().as_bytes())?,
         Work::Fill(fill) => fill::put(db, &mut counters.trail, fill)?,
         Work::Sweep(sweep) => return Ok(Answer::Swept(retention::slice(db, counters, folder, *sweep)?)),
-        Work::Prune(cut) => return Ok(Answer::Pruned(prune::slice(db, cut)?)),
+        Work::Prune(cut) => return Ok(Answer::Pruned(prune::slice(db, &mut counters.trail, cut)?)),
     }
     Ok(Answer::Nothing)
 }

@@ -1,13 +1,14 @@
 //! What retention removes: bodies and columns of old records, a slice of the writer's time at a time. Leaves and nodes stay. A text that
-//! does not fit its leaf is evidence, and stays with them.
+//! does not fit its leaf is evidence, and stays with them. Every slice that removes something is a record of the access log, in the same
+//! transaction; those records stay, so that a removal can always be told from an erasure.
 
-use super::{edge, fill, number};
+use super::{Edges, append, edge, fill, number, prepare::Prepared};
 use crate::{
     audit::{
-        Log,
+        Actor, ActorKind, Change, Draft, Entry, Log, Resource,
         tree::{NodeId, leaf_hash},
     },
-    model::Micros,
+    model::{Micros, Timestamp},
     store::{
         StoreError,
         sqlite::{fault::WriteError, tokens},
@@ -21,10 +22,17 @@ pub const HOLD: &str = "audit_hold";
 /// Records looked at and removed in one slice.
 const LOOK: i64 = 20_000;
 const REMOVE: usize = 1_000;
+/// Ranges of one slice: their text has to fit a record's value whole.
+const RANGES_MAX: usize = 250;
+/// The event name of the record of a slice.
+const RUN: &str = "retention_run";
 
 const LOOKED_AT: &str = "SELECT rowid, seq, at FROM audit INDEXED BY audit_seq
     WHERE log = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
-const TEXT: &str = "SELECT body FROM audit WHERE rowid = ?1 AND body IS NOT NULL AND received < ?2";
+const TEXT: &str = "SELECT body FROM audit
+    WHERE rowid = ?1 AND body IS NOT NULL AND received < ?2 AND NOT (log = 0 AND event = 'retention_run')";
+const RUNS: &str = "SELECT body FROM audit INDEXED BY audit_event
+    WHERE log = 0 AND seq >> 16 = ?1 AND event = 'retention_run' ORDER BY seq";
 const REMOVED: &str = "UPDATE audit SET event_created = NULL, event_hash = NULL, actor = NULL, method = NULL,
     action = NULL, use_case = NULL, event = NULL, ptype = NULL, pid = NULL, stype = NULL, sid = NULL, twin = NULL,
     channel = NULL, body = NULL WHERE rowid = ?1";
@@ -58,7 +66,7 @@ pub fn hold(db: &Connection) -> rusqlite::Result<Option<String>> {
 }
 
 /// Removes a slice.
-pub fn slice(db: &Connection, cut: &Cut) -> Result<Done, WriteError> {
+pub fn slice(db: &Connection, edges: &mut Edges, cut: &Cut) -> Result<Done, WriteError> {
     if hold(db)?.is_some() {
         return Ok(Done::default());
     }
@@ -77,7 +85,7 @@ pub fn slice(db: &Connection, cut: &Cut) -> Result<Done, WriteError> {
         }
     }
     let mut removed: Vec<u64> = Vec::new();
-    let (mut looked, mut last) = (0, after);
+    let (mut looked, mut last, mut runs) = (0, after, 0);
     let mut statement = db.prepare_cached(LOOKED_AT)?;
     let mut text = db.prepare_cached(TEXT)?;
     let mut update = db.prepare_cached(REMOVED)?;
@@ -102,13 +110,14 @@ pub fn slice(db: &Connection, cut: &Cut) -> Result<Done, WriteError> {
             continue;
         }
         if update.execute([rowid])? == 1 {
+            runs += usize::from(removed.last().is_none_or(|before| before + 1 != seq));
             removed.push(seq);
-            if removed.len() == REMOVE {
+            if removed.len() == REMOVE || runs == RANGES_MAX {
                 break;
             }
         }
     }
-    let more = looked == LOOK || removed.len() == REMOVE;
+    let more = looked == LOOK || removed.len() == REMOVE || runs == RANGES_MAX;
     let ranges = removed.chunk_by(|one, other| one + 1 == *other).map(|run| Pruned {
         log,
         first: run[0],
@@ -120,7 +129,51 @@ pub fn slice(db: &Connection, cut: &Cut) -> Result<Done, WriteError> {
     for range in &ranges {
         keep(db, range)?;
     }
+    if !ranges.is_empty() {
+        let record = Prepared::new(run(cut, removed.len(), &ranges), at);
+        append::append(db, edges, Log::Access, &record)?;
+    }
     Ok(Done { ranges, next: more.then_some(last) })
+}
+
+/// The record of a slice.
+fn run(cut: &Cut, records: usize, ranges: &[Pruned]) -> Draft {
+    let told: Vec<String> = ranges.iter().map(|range| format!("{}-{}", range.first, range.last)).collect();
+    let change =
+        |field: &str, new: serde_json::Value| Change { field: field.to_owned(), old: serde_json::Value::Null, new };
+    let changes = vec![
+        change("records", records.into()),
+        change("ranges", told.into()),
+        change("reason", cut.reason.as_str().into()),
+    ];
+    let by = Actor { id: Some("lifeline".into()), kind: ActorKind::System };
+    let on = Resource { kind: "AUDIT_LOG".into(), id: Some(cut.log.as_str().into()) };
+    let at = Timestamp::from_micros(cut.at);
+    let draft = Draft::own(RUN, by, "SYSTEM", "DELETE", Some(on), changes, at);
+    Draft { own_id: Some(uuid::Uuid::new_v4().as_u128()), ..draft }
+}
+
+/// The numbers that records of the access log say were removed from a log, range by range.
+pub fn recorded(db: &Connection, log: Log) -> rusqlite::Result<Vec<(u64, u64)>> {
+    let mut statement = db.prepare_cached(RUNS)?;
+    let mut ranges = Vec::new();
+    for stretch in 0..=(edge::size(db, Log::Access)? >> 16) {
+        let mut rows = statement.query([stretch as i64])?;
+        while let Some(row) = rows.next()? {
+            let body: Option<String> = row.get(0)?;
+            let Some(entry) = body.as_deref().and_then(|body| Entry::parse(body).ok()) else { continue };
+            if entry.primary_resource.and_then(|on| on.id).as_deref() != Some(log.as_str()) {
+                continue;
+            }
+            let told = entry.changes.iter().filter(|change| change.field == "ranges");
+            let told = told.filter_map(|change| change.new.as_array()).flatten().filter_map(|range| range.as_str());
+            ranges.extend(told.filter_map(|range| {
+                let (first, last) = range.split_once('-')?;
+                Some((first.parse().ok()?, last.parse().ok()?))
+            }));
+        }
+    }
+    Ok(ranges)
 }
 
 /// Notes a range, as one with the range right before it where both are of one removal.

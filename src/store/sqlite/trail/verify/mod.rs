@@ -5,6 +5,7 @@
 //! slices together are the whole log and none needs what another has seen. Events are named anew by their content at the end.
 
 mod events;
+mod heads;
 mod nodes;
 mod record;
 
@@ -20,6 +21,7 @@ use crate::{
         trail::{Checks, Finding, Flaw, Pruned, Seen, Slice, Verified},
     },
 };
+use heads::Signers;
 use nodes::Nodes;
 use record::{Records, Row};
 use rusqlite::Connection;
@@ -97,7 +99,10 @@ impl Look<'_> {
     fn records(&mut self, from: u64, end: u64, nodes: &mut Nodes) -> Result<u64, ReadError> {
         let until = Instant::now() + TURN;
         let db = self.db;
-        let ranges: Vec<Pruned> = prune::pruned(db, self.log)?;
+        let mut ranges: Vec<Pruned> = prune::pruned(db, self.log)?;
+        ranges.retain(|range| range.first <= end && from <= range.last);
+        let mut recorded = if ranges.is_empty() { Vec::new() } else { prune::recorded(db, self.log)? };
+        recorded.retain(|(first, last)| *first <= end && from <= *last);
         let mut statement = db.prepare_cached(record::ROWS)?;
         let mut records = Records::new(statement.query([number(self.log), from as i64, end as i64])?);
         for seq in from..=end {
@@ -106,9 +111,11 @@ impl Look<'_> {
                 self.tell(seq, Flaw::Stray);
             }
             let pruned = ranges.iter().any(|range| (range.first..=range.last).contains(&seq));
+            let evidence = recorded.iter().any(|(first, last)| (*first..=*last).contains(&seq));
             let leaf = nodes.get(db, NodeId { level: 0, index: seq - 1 })?;
             match rows.pop() {
                 None => self.tell(seq, Flaw::Missing),
+                Some(row) if pruned && row.is_empty() && evidence => {}
                 Some(row) => self.record(seq, &row, leaf, pruned, nodes)?,
             }
             if leaf.is_none() {
@@ -135,7 +142,6 @@ impl Look<'_> {
     ) -> Result<(), ReadError> {
         match (row.leaf(), pruned) {
             (None, false) => self.tell(seq, Flaw::Emptied),
-            (None, true) if row.is_empty() => {}
             (_, true) => self.tell(seq, Flaw::Pruned),
             (Some(computed), false) => {
                 if let Some(leaf) = leaf.filter(|leaf| *leaf != computed) {
@@ -215,16 +221,24 @@ impl Look<'_> {
             }
         };
         let mut told = Vec::new();
-        let (keys, origin) = (super::keys(self.db)?, super::origin(self.db, self.log)?);
+        let signers = Signers::of(self.db, self.log, self.check.key)?;
+        let mut before = heads::last_before(self.db, self.log, low)?;
         let mut statement = self.db.prepare_cached(HEADS_BETWEEN)?;
         let mut rows = statement.query([number(self.log), low as i64, done as i64])?;
         while let Some(row) = rows.next()? {
             let head = super::head(self.log, row)?;
-            told.extend(match nodes::note(&head, &origin, &keys) {
-                None => Some((head.size, Flaw::Note { size: head.size })),
-                Some(said) if root(head.size)? != Some(said) => Some((head.size, Flaw::Head { size: head.size })),
-                Some(_) => None,
-            });
+            let Some(said) = signers.read(&head) else {
+                told.push((head.size, Flaw::Note { size: head.size }));
+                before = heads::Before::Unknown;
+                continue;
+            };
+            if root(head.size)? != Some(said.root) {
+                told.push((head.size, Flaw::Head { size: head.size }));
+            }
+            if !before.is(said.previous.as_ref()) {
+                told.push((head.size, Flaw::Gap { size: head.size }));
+            }
+            before = heads::Before::Known(Some((said.size, said.root)));
         }
         for claim in self.check.claims {
             let here = claim.log == self.log && (low..=done).contains(&claim.size);

@@ -4,12 +4,11 @@ use super::{super::edge, Look};
 use crate::{
     audit::{
         Log,
-        note::{Checkpoint, Note, VerifyingKey},
         tree::{self, Hash, NodeId, ProofError, leaf_hash, node_hash},
     },
     store::{
         sqlite::{reader::ReadError, trail::number},
-        trail::{Flaw, Head, SigningKey},
+        trail::Flaw,
     },
 };
 use ahash::AHashMap;
@@ -134,12 +133,4 @@ pub fn root(db: &Connection, log: Log, size: u64) -> Result<Option<Hash>, ReadEr
         Err(ProofError::Nodes(Some(error))) => Err(error.into()),
         Err(_) => Ok(None),
     }
-}
-
-/// The root that a kept checkpoint says; `None` when it cannot be read, is of another log or size, or no known key has signed it.
-pub fn note(head: &Head, origin: &str, keys: &[SigningKey]) -> Option<Hash> {
-    let note = Note::parse(&head.note).ok()?;
-    let checkpoint = Checkpoint::parse(&note.text).ok()?;
-    let signs = |key: &SigningKey| VerifyingKey::new(origin, key.public).is_ok_and(|key| note.verify(&key).is_ok());
-    (checkpoint.origin == origin && checkpoint.size == head.size && keys.iter().any(signs)).then_some(checkpoint.root)
 }

@@ -28,6 +28,8 @@ pub struct Row {
     channel: Option<String>,
     rules: i64,
     body: Option<String>,
+    /// Half of an event's key.
+    half: bool,
 }
 
 const NAMES: [&str; 9] = ["actor", "method", "action", "use_case", "event", "ptype", "pid", "stype", "sid"];
@@ -38,10 +40,8 @@ impl Row {
         for (at, column) in columns.iter_mut().enumerate() {
             *column = row.get(at + 4)?;
         }
-        let event = match (row.get(2)?, row.get(3)?) {
-            (Some(created_us), Some(hash)) => Some(EventKey { created_us, hash }),
-            _ => None,
-        };
+        let (created, hash): (Option<i64>, Option<i64>) = (row.get(2)?, row.get(3)?);
+        let event = created.zip(hash).map(|(created_us, hash)| EventKey { created_us, hash });
         Ok(Self {
             at: row.get(1)?,
             event,
@@ -50,6 +50,7 @@ impl Row {
             channel: row.get(14)?,
             rules: row.get(15)?,
             body: row.get(16)?,
+            half: created.is_some() != hash.is_some(),
         })
     }
 
@@ -62,6 +63,7 @@ impl Row {
     pub fn is_empty(&self) -> bool {
         self.body.is_none()
             && self.event.is_none()
+            && !self.half
             && self.twin.is_none()
             && self.channel.is_none()
             && self.columns.iter().all(Option::is_none)
@@ -92,7 +94,7 @@ impl Row {
         if entry.at_us() != Some(self.at) {
             odd.push("at");
         }
-        if entry.event_id != self.event.map(|key| EventId(key).to_string()) {
+        if self.half || entry.event_id != self.event.map(|key| EventId(key).to_string()) {
             odd.push("event_created, event_hash");
         }
         if self.twin.is_some() != self.channel.is_some() {
@@ -101,10 +103,14 @@ impl Row {
         odd
     }
 
-    /// Whether its event, where it is there still, gives something else today. Records that older rules made are not compared.
+    /// Whether its event is gone, or gives something else today. Records that older rules made are not compared.
     pub fn differs_from_event(&self, db: &Connection, names: &Names) -> Result<bool, ReadError> {
-        let (Some(key), Some(body), RULES) = (self.event, &self.body, self.rules) else { return Ok(false) };
-        let Some(stored) = row::get(db, names, key)? else { return Ok(false) };
+        let (Some(key), Some(body)) = (self.event, &self.body) else { return Ok(false) };
+        // Retention keeps events that have a record.
+        let Some(stored) = row::get(db, names, key)? else { return Ok(true) };
+        if self.rules != RULES {
+            return Ok(false);
+        }
         let Some(record) = Prepared::of(&stored.event, key, stored.received_us) else { return Ok(true) };
         let twin = record.twin();
         let channel = twin.map(|_| record.draft.channel.as_str());
