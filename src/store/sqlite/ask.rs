@@ -197,7 +197,7 @@ impl Asked {
         if question.parameter_count() > 0 {
             return Err(AskError::Statement("a parameter has no value here; write the value itself".into()));
         }
-        let columns: Vec<String> = question.column_names().into_iter().map(str::to_owned).collect();
+        let columns: Vec<String> = question.column_names().map(str::to_owned).collect();
         if columns.is_empty() {
             return Err(AskError::Statement("there is no statement".into()));
         }
