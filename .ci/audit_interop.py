@@ -1,4 +1,4 @@
-"""Makes hostile events, and checks how others read the exports of the audit trail. Called by .ci/audit-interop."""
+"""Makes hostile events, and checks how others read the exports of the audit trail and of events. Called by .ci/audit-interop."""
 import csv
 import datetime
 import json
@@ -169,6 +169,48 @@ def check_parquet(folder):
     print(f"Parquet: {count} records in pyarrow and DuckDB, types and values right")
 
 
+EVENT_TEXTS = ("id source event family level connection_id connection_name connector_type sync_id exception_id destination".split())
+
+
+def check_events(folder):
+    try:
+        import duckdb
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError:
+        return
+    path = folder / "events.parquet"
+    found = [json.loads(line) for line in (folder / "events.ndjson").read_text(encoding="utf-8").split("\n")[:-1]]
+    table = pq.read_table(path)
+    for name in ("created", "received"):
+        need(table.schema.field(name).type == pa.timestamp("us", tz="UTC"), f"{name} is {table.schema.field(name).type}")
+    need(table.schema.field("deliveries").type == pa.int32(), f"deliveries is {table.schema.field('deliveries').type}")
+    for name in (*EVENT_TEXTS, "created_text", "data", "validation", "protocol", "token", "raw"):
+        need(table.schema.field(name).type == pa.string(), f"{name} is {table.schema.field(name).type}")
+    rows = table.to_pylist()
+    need(len(rows) == len(found), f"events.parquet: {len(rows)} rows for {len(found)} events")
+    for row, event in zip(rows, found):
+        where = f"events.parquet: event {event['id']}: "
+        for name in EVENT_TEXTS:
+            need(row[name] == event[name], where + f"{name} is {row[name]!r}, not {event[name]!r}")
+        need((row["created_text"], row["validation"]) == (event["created"], event["validation"]["status"]), where + "created or validation")
+        need((row["protocol"], row["token"]) == (event["delivery"]["protocol"], event["delivery"]["token"]), where + "another delivery")
+        need(row["deliveries"] == event["deliveries"], where + "deliveries")
+        data = None if row["data"] is None else json.loads(row["data"])
+        need(data == event["data"], where + f"data is {row['data']!r}")
+        need(row["raw"] and "\0" not in row["raw"], where + "no raw text")
+        created, received = (datetime.datetime.fromisoformat(event[name].replace("Z", "+00:00")) for name in ("created", "received"))
+        need(row["created"] == created, where + f"created is {row['created']}")
+        need(datetime.timedelta(0) <= row["received"] - received < datetime.timedelta(milliseconds=1), where + f"received is {row['received']}")
+    types = {name: kind for name, kind, *_ in duckdb.sql(f"describe select * from '{path}'").fetchall()}
+    need(types["created"] == types["received"] == "TIMESTAMP WITH TIME ZONE", f"DuckDB sees {types}")
+    need(types["deliveries"] == "INTEGER" and types["data"] == types["raw"] == "VARCHAR", f"DuckDB sees {types}")
+    micros = int(datetime.datetime(2026, 7, 7, 10, 0, 5, tzinfo=datetime.timezone.utc).timestamp()) * 1_000_000 + 123456
+    counts = duckdb.sql(f"select count(*), sum(deliveries), count(*) filter (where epoch_us(created) = {micros}) from '{path}'").fetchall()[0]
+    need(counts == (len(found), sum(event["deliveries"] for event in found), 1), f"DuckDB counts {counts}")
+    print(f"Parquet: {len(found)} events in pyarrow and DuckDB, types and values right")
+
+
 # Required attributes of the schema's classes and objects, beside those of every event.
 # Source: ocsf/ocsf-schema, events/ and objects/, versions 1.0 to 1.8, read 2026-11.
 EVERY = ["activity_id", "category_uid", "class_uid", "metadata", "severity_id", "time", "type_uid"]
@@ -245,6 +287,7 @@ if __name__ == "__main__":
         check_csv(place, "access")
         check_office(place, trail)
         check_parquet(place)
+        check_events(place)
         check_ocsf(place, "trail")
         check_ocsf(place, "access")
         check_bundle(place)

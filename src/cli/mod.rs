@@ -27,6 +27,7 @@ mod rebuild;
 mod send;
 mod serve;
 mod simulate;
+mod sql;
 mod terminal;
 #[cfg(test)]
 mod tests;
@@ -99,6 +100,14 @@ enum Command {
         lifeline explain - < error.txt\n\nNeeds no server. Exit code 1 when nothing is known."
     )]
     Explain(explain::ExplainArgs),
+    /// Ask in SQL: the tables and views of the store, and events as rows.
+    #[command(
+        after_help = "Examples:\n  lifeline sql 'SELECT created, event, data FROM events ORDER BY created_us DESC LIMIT 10'\n  \
+        lifeline sql --format csv \"SELECT * FROM events WHERE connection_id = 'brave_otter'\" > events.csv\n  \
+        lifeline sql --format json - < question.sql\n\n\
+        Only reads, and works beside a running server. Exit code 2 when the statement cannot be read or is no question."
+    )]
+    Sql(sql::SqlArgs),
     /// Write lives or events to a file that other programs read.
     #[command(subcommand, after_help = "Example: lifeline export timeline --all --format csv -o syncs.csv")]
     Export(export::ExportCommand),
@@ -156,6 +165,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Connections(args) => connections::run(&args),
         Command::Timeline(args) => timeline::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Sql(args) => sql::run(&args),
         Command::Export(command) => export::run(&command),
         Command::Rebuild(args) => rebuild::run(&args),
         Command::Audit(command) => audit::run(&command),

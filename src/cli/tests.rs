@@ -36,6 +36,7 @@ fn the_definition_is_sound_and_has_every_command() {
         "token revoke",
         "connections",
         "timeline",
+        "sql",
         "export timeline",
         "export events",
         "rebuild",
@@ -85,6 +86,8 @@ fn wrong_usage_is_refused() {
         "lifeline simulate --rate 5",
         "lifeline simulate --days 3 --end 2026-01-02",
         "lifeline quarantine replay",
+        "lifeline sql",
+        "lifeline sql --format xml -",
         "lifeline serve --lisen x",
     ] {
         let error = Cli::try_parse_from(line.split(' ')).expect_err(line);

@@ -29,7 +29,7 @@ use std::{io, net::SocketAddr, ops::ControlFlow, path::Path, sync::Arc, time::Du
 pub use crate::{
     auth::digest,
     pipeline::{Pipeline, Understanding},
-    store::sqlite::StoreFacts,
+    store::sqlite::{AskError, Asked, Cell, EventReader, Rows, Stop, StoreFacts},
 };
 
 /// Where the store keeps the key of the masks' fingerprints.
@@ -307,6 +307,22 @@ pub fn start_log(config: &Config) -> Result<(), CliError> {
 /// There is one, and it cannot be read.
 pub fn store_facts(config: &Config) -> Result<StoreFacts, CliError> {
     Ok(sqlite::facts(&config.storage.data_dir)?)
+}
+
+/// Opens the store for one question that has so much time, beside a running server if need be.
+///
+/// # Errors
+/// There is none, or it cannot be read.
+pub fn ask(config: &Config, limit: Option<Duration>) -> Result<Asked, AskError> {
+    Asked::open(&config.storage.data_dir, limit)
+}
+
+/// Opens the store to read its events, beside a running server if need be.
+///
+/// # Errors
+/// There is none, or it cannot be read.
+pub fn events(config: &Config) -> Result<EventReader, CliError> {
+    Ok(EventReader::open(&config.storage.data_dir)?)
 }
 
 /// Copies the store into a new file, beside a running server if need be.

@@ -1,5 +1,5 @@
-//! Lives in forms that other programs read: CSV for spreadsheets and warehouses, OpenLineage for catalogues. The audit trail as
-//! files that prove themselves ([`audit`]).
+//! Lives in forms that other programs read: CSV for spreadsheets and warehouses, OpenLineage for catalogues. Events as Parquet
+//! ([`events`]). The audit trail as files that prove themselves ([`audit`]).
 //!
 //! In: the JSON of a connection and of its stages, as answers carry them. Out: bytes of a file, one piece a stage, so that
 //! an export of any length needs the memory of one sync. Never refused: a member that is missing or of another kind is an
@@ -7,7 +7,9 @@
 
 pub mod audit;
 pub mod csv;
+pub mod events;
 pub mod openlineage;
+pub mod parquet;
 
 use serde_json::Value;
 

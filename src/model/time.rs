@@ -52,6 +52,12 @@ impl Timestamp {
         }
     }
 
+    /// A moment of our own clock, written with milliseconds, as answers have it.
+    #[must_use]
+    pub fn of_clock(micros: Micros) -> Self {
+        Self { digits: 3, ..Self::from_micros(micros) }
+    }
+
     /// Microseconds since 1970, rounded down.
     #[must_use]
     pub const fn micros(self) -> Micros {

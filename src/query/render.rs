@@ -184,9 +184,7 @@ pub fn event_json(stored: &StoredEvent, with_raw: bool) -> Value {
 /// A moment of our clock in RFC 3339 with milliseconds.
 #[must_use]
 pub fn millis(at: Micros) -> String {
-    let whole = at.div_euclid(1_000_000);
-    let nanos = at.rem_euclid(1_000_000) as u32 * 1000;
-    Timestamp::new(whole, nanos, 3).unwrap_or_else(|_| Timestamp::from_micros(at)).to_string()
+    Timestamp::of_clock(at).to_string()
 }
 
 /// An item in quarantine.

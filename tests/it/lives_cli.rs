@@ -5,6 +5,11 @@ use crate::{
     app::App,
     samples::{self, simulated},
 };
+use lifeline::model::Timestamp;
+use parquet::{
+    file::reader::{FileReader as _, SerializedFileReader},
+    record::Field,
+};
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -218,6 +223,66 @@ fn events_are_exported_line_by_line_as_queries_return_them() {
     // What was exported can be brought back.
     let judged = json_of(&app, &["check", "--json", file.to_str().expect("a path in UTF-8")]);
     assert_eq!(judged["unreadable"], 0, "{judged}");
+}
+
+#[test]
+fn events_are_exported_as_typed_rows() {
+    let mut app = App::spawn();
+    let lines: Vec<String> = simulated(13, 2_500).iter().map(samples::line).collect();
+    app.post_native(lines.join("\n")).expect(200);
+    app.post_native(&lines[0]).expect(200);
+    let path = |name: &str| app.home().join(name).to_str().expect("a path in UTF-8").to_owned();
+    let (file, again, some) = (path("events.parquet"), path("again.parquet"), path("some.parquet"));
+    good(&app, &["export", "events", "--format", "parquet", "-o", &file]);
+    let expected = app.all_events("order=asc");
+    let rows = typed_rows(&file);
+    assert_eq!(rows.len(), expected.len());
+    for (row, event) in rows.iter().zip(&expected) {
+        for (name, field) in row {
+            let same = match (name.as_str(), field) {
+                ("created_text", Field::Str(text)) => event["created"] == **text,
+                ("created", Field::TimestampMicros(at)) => Some(*at) == micros_of(&event["created"]),
+                ("received", Field::TimestampMicros(at)) => Some(*at / 1_000 * 1_000) == micros_of(&event["received"]),
+                ("deliveries", Field::Int(count)) => event["deliveries"] == *count,
+                ("validation", Field::Str(text)) => event["validation"]["status"] == **text,
+                ("protocol" | "token", Field::Str(text)) => event["delivery"][name] == **text,
+                ("data", Field::Str(text)) => serde_json::from_str::<Value>(text).expect("JSON") == event["data"],
+                ("raw", Field::Str(text)) => {
+                    serde_json::from_str::<Value>(text).expect("JSON")["event"] == event["event"]
+                }
+                (_, Field::Str(text)) => event[name] == **text,
+                (_, Field::Null) => event[name].is_null(),
+                _ => false,
+            };
+            assert!(same, "{name}: {field} in {event}");
+        }
+    }
+    assert!(rows.iter().any(|row| row["deliveries"] == Field::Int(2)));
+    let filters = ["--event", "sync_end", "--order", "desc", "--to", "2999-01-01"];
+    good(&app, &[&["export", "events", "--format", "parquet", "-o", &some], &filters[..]].concat());
+    let lines = good(&app, &[&["export", "events"], &filters[..]].concat());
+    let ids = lines.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON")["id"].clone());
+    let found = typed_rows(&some).into_iter().map(|row| match &row["id"] {
+        Field::Str(id) => json!(id),
+        other => panic!("an id is {other}"),
+    });
+    assert_eq!(found.collect::<Vec<_>>(), ids.collect::<Vec<_>>());
+    app.stop();
+    good(&app, &["export", "events", "--format", "parquet", "-o", &again]);
+    assert_eq!(fs::read(&again).expect("the file"), fs::read(&file).expect("the file"), "the same without a server");
+    let wrong = app.run(&["export", "events", "--format", "parquet", "--level", "LOUD"]);
+    assert_eq!(wrong.status.code(), Some(2));
+}
+
+/// The rows of a Parquet file, by name.
+fn typed_rows(path: &str) -> Vec<BTreeMap<String, Field>> {
+    let reader = SerializedFileReader::new(fs::File::open(path).expect("the file")).expect("a Parquet file");
+    let rows = reader.get_row_iter(None).expect("rows");
+    rows.map(|row| row.expect("a row").into_columns().into_iter().collect()).collect()
+}
+
+fn micros_of(time: &Value) -> Option<i64> {
+    Some(Timestamp::parse(time.as_str()?).ok()?.micros())
 }
 
 #[test]

@@ -38,6 +38,7 @@ mod roads;
 mod routes;
 mod secrets;
 mod slow;
+mod sql;
 mod stream;
 mod tidy;
 mod tls;

@@ -1,8 +1,15 @@
-//! `lifeline export events`: every event that fits, one a line, a page at a time.
+//! `lifeline export events`: every event that fits, a page at a time: a line each, or as rows of a Parquet file.
+//!
+//! Lines are those of the server's answers. Answers hold no raw texts and round what Parquet keeps, so its rows are read from the
+//! database itself, beside a running server or without one.
 
 use super::{Common, output::Output};
 use crate::{
-    cli::{CliError, DataFlags, Outcome, access::Access, control::segment, error, progress::Progress, runtime},
+    cli::{
+        CliError, DataFlags, Outcome, access::Access, control::segment, error, progress::Progress, runtime, wiring,
+        wiring::EventReader,
+    },
+    export::events::Parquet,
     model::Timestamp,
     query::{self, EventsRequest, LIMIT_MAX, render::EventView},
 };
@@ -17,6 +24,8 @@ use serde_json::value::RawValue;
 enum EventFormat {
     /// One JSON object a line.
     Ndjson,
+    /// Typed columns, for warehouses and data frames.
+    Parquet,
 }
 
 /// Direction.
@@ -103,9 +112,8 @@ fn filters(args: &EventsArgs) -> String {
 }
 
 pub fn run(args: &EventsArgs) -> Outcome {
-    let EventFormat::Ndjson = args.format;
     let filters = filters(args);
-    EventsRequest::parse(&filters).map_err(|error| {
+    let request = EventsRequest::parse(&filters).map_err(|error| {
         let allowed =
             if error.allowed.is_empty() { String::new() } else { format!(": one of {}", error.allowed.join(", ")) };
         CliError::Usage(format!("--{}: {}{allowed}", error.name.replace('_', "-"), error.detail))
@@ -114,12 +122,17 @@ pub fn run(args: &EventsArgs) -> Outcome {
     let mut output = Output::open(&args.common.output)?;
     let quiet = output.is_stdout();
     let mut progress = Progress::counting("export", 0, "bytes", "events", quiet);
-    let written = runtime()?.block_on(async {
-        let access = Access::open(&config).await?;
-        let written = pages(&access, &filters, &mut output, &mut progress).await;
-        access.close().await?;
-        written
-    });
+    let written = match args.format {
+        EventFormat::Ndjson => runtime()?.block_on(async {
+            let access = Access::open(&config).await?;
+            let written = pages(&access, &filters, &mut output, &mut progress).await;
+            access.close().await?;
+            written
+        }),
+        EventFormat::Parquet => {
+            wiring::events(&config).and_then(|reader| rows(&reader, request, &mut output, &mut progress))
+        }
+    };
     progress.finish();
     let written = written?;
     output.finish()?;
@@ -170,4 +183,31 @@ async fn pages(access: &Access, filters: &str, output: &mut Output, progress: &m
             return Ok(written);
         }
     }
+}
+
+fn rows(
+    reader: &EventReader,
+    EventsRequest(mut query): EventsRequest,
+    output: &mut Output,
+    progress: &mut Progress,
+) -> Result<u64, CliError> {
+    let failed = |error| CliError::Other(format!("the Parquet file cannot be written: {error}"));
+    let (mut parquet, mut bytes, mut written) = (Parquet::new().map_err(failed)?, Vec::new(), 0);
+    loop {
+        let page = reader.page(&query)?;
+        for event in &page.events {
+            parquet.event(event, &mut bytes).map_err(failed)?;
+            output.write(&bytes)?;
+            bytes.clear();
+            written += 1;
+        }
+        progress.set(0, written);
+        match page.next {
+            Some(next) => query.after = Some(next),
+            None => break,
+        }
+    }
+    parquet.end(&mut bytes).map_err(failed)?;
+    output.write(&bytes)?;
+    Ok(written)
 }

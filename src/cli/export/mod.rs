@@ -23,8 +23,11 @@ pub enum ExportCommand {
         lifeline export audit --format csv --actor ana@example.com -o ana.csv\n\n\
         Every export is itself a record in the log access.")]
     Audit(audit::AuditArgs),
-    /// Events, one JSON object a line, as GET /v1/events has them.
-    #[command(after_help = "Example: lifeline export events --connection-id brave_otter --from 7d -o events.ndjson")]
+    /// Events, one JSON object a line, as GET /v1/events has them; or as a Parquet file.
+    #[command(
+        after_help = "Examples:\n  lifeline export events --connection-id brave_otter --from 7d -o events.ndjson\n  \
+        lifeline export events --format parquet --from 2026-07-01 -o events.parquet"
+    )]
     Events(events::EventsArgs),
 }
 

@@ -4,10 +4,13 @@
 //! `records.ndjson`, `records.csv`, last the manifest that binds them, and as the archive's comment a seal over all of its bytes. The times in it are those of the checkpoint, so that the same
 //! export has the same bytes.
 
-use super::{Ends, Plan, Writer, csv::Csv, lines::Lines, parquet::Sink};
-use crate::store::{
-    StoreError,
-    trail::{Hash, Record},
+use super::{Ends, Plan, Writer, csv::Csv, lines::Lines};
+use crate::{
+    export::parquet::Sink,
+    store::{
+        StoreError,
+        trail::{Hash, Record},
+    },
 };
 use sha2::{Digest, Sha256};
 use std::io::Write as _;

@@ -1,12 +1,15 @@
 //! Looking at a store, and copying it, without holding it: beside the process that does.
 //!
-//! In: a data directory. Out: facts for `doctor`, or a copy. Only ever reads.
+//! In: a data directory. Out: facts for `doctor`, a copy, or its events page by page. Only ever reads.
 
 use super::{
+    names::Names,
     open::{self, DATABASE, Role},
+    reader::ReadError,
+    scan, schema,
     writer::Counters,
 };
-use crate::store::StoreError;
+use crate::store::{EventPage, EventQuery, StoreError};
 use rusqlite::Connection;
 use std::path::Path;
 
@@ -58,6 +61,46 @@ pub fn backup(dir: &Path, to: &Path, progress: &mut dyn FnMut(u64, u64)) -> Resu
         return Err(StoreError::Engine(format!("there is no database in {}", dir.display())));
     }
     super::backup::copy(&reader(dir)?, to, progress)
+}
+
+/// The events of a store that somebody else may hold.
+pub struct EventReader {
+    db: Connection,
+    names: Names,
+}
+
+impl EventReader {
+    /// Opens the store of a directory.
+    ///
+    /// # Errors
+    /// There is none, or it cannot be read.
+    pub fn open(dir: &Path) -> Result<Self, StoreError> {
+        let wrong = |error: open::OpenError| StoreError::Engine(error.to_string());
+        let missing = || StoreError::Engine(format!("there is no database in {}", dir.display()));
+        if !dir.join(DATABASE).exists() {
+            return Err(missing());
+        }
+        let db = open::connect(dir, Role::Guest).map_err(wrong)?;
+        open::read_only(&db).map_err(wrong)?;
+        if schema::version(&db).map_err(wrong)? == 0 {
+            return Err(missing());
+        }
+        Ok(Self { db, names: Names::new() })
+    }
+
+    /// A page, from one snapshot, which is given back before the page is.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn page(&self, query: &EventQuery) -> Result<EventPage, StoreError> {
+        let read = || {
+            let snapshot = self.db.unchecked_transaction()?;
+            let page = scan::page(&self.db, &self.names, query)?;
+            snapshot.commit()?;
+            Ok(page)
+        };
+        read().map_err(ReadError::explain)
+    }
 }
 
 fn reader(dir: &Path) -> Result<Connection, StoreError> {

@@ -9,6 +9,7 @@
 //! something newer; settings that would lose acknowledged events.
 
 mod acks;
+mod ask;
 mod backup;
 mod ballast;
 mod body;
@@ -26,6 +27,7 @@ mod open;
 mod quarantine;
 mod queue;
 mod reader;
+mod relation;
 mod retention;
 mod row;
 mod scan;
@@ -42,7 +44,8 @@ mod views;
 mod wal;
 mod writer;
 
-pub use facts::{StoreFacts, backup, facts};
+pub use ask::{AskError, Asked, Cell, Rows, Stop};
+pub use facts::{EventReader, StoreFacts, backup, facts};
 pub use open::{DATABASE, OpenError};
 
 use super::{

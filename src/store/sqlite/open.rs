@@ -223,6 +223,9 @@ pub enum Role {
     Writer,
     /// One that only reads.
     Reader,
+    /// One of another process that only reads, with questions of any size: the file is opened for reading, and what a
+    /// question cannot hold in memory goes to files without names. Temporary views can be made until [`read_only`].
+    Guest,
 }
 
 /// Opens a connection and makes sure that its settings are the safe ones.
@@ -230,8 +233,11 @@ pub fn connect(dir: &Path, role: Role) -> Result<Connection, OpenError> {
     if rusqlite::version_number() < SQLITE_MIN {
         return Err(OpenError::SqliteTooOld(rusqlite::version()));
     }
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let db = Connection::open_with_flags(dir.join(DATABASE), flags)?;
+    let access = match role {
+        Role::Writer | Role::Reader => OpenFlags::SQLITE_OPEN_READ_WRITE,
+        Role::Guest => OpenFlags::SQLITE_OPEN_READ_ONLY,
+    };
+    let db = Connection::open_with_flags(dir.join(DATABASE), access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     db.busy_timeout(BUSY)?;
     db.set_prepared_statement_cache_capacity(128);
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
@@ -247,16 +253,21 @@ pub fn connect(dir: &Path, role: Role) -> Result<Connection, OpenError> {
     setting(&db, "foreign_keys", 1)?;
     setting(&db, "trusted_schema", 0)?;
     setting(&db, "cell_size_check", 1)?;
-    setting(&db, "temp_store", 2)?;
+    setting(&db, "temp_store", if role == Role::Guest { 1 } else { 2 })?;
     setting(&db, "mmap_size", 0)?;
     match role {
         Role::Writer => setting(&db, "cache_size", -WRITER_CACHE_KIB)?,
-        Role::Reader => {
-            setting(&db, "cache_size", -READER_CACHE_KIB)?;
-            setting(&db, "query_only", 1)?;
-        }
+        Role::Reader | Role::Guest => setting(&db, "cache_size", -READER_CACHE_KIB)?,
+    }
+    if role == Role::Reader {
+        read_only(&db)?;
     }
     Ok(db)
+}
+
+/// Takes from a connection the right to write anything, temporary views included.
+pub fn read_only(db: &Connection) -> Result<(), OpenError> {
+    setting(db, "query_only", 1)
 }
 
 /// Sets a number and reads it back.

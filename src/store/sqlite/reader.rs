@@ -44,7 +44,8 @@ impl From<StoreError> for ReadError {
 }
 
 impl ReadError {
-    fn explain(self) -> StoreError {
+    /// For the caller of the store.
+    pub fn explain(self) -> StoreError {
         match self {
             Self::Store(error) => error,
             Self::Sql(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => too_slow(),

@@ -29,10 +29,68 @@ pub fn key(row: &Row<'_>) -> rusqlite::Result<EventKey> {
     Ok(EventKey { created_us: row.get(0)?, hash: row.get(1)? })
 }
 
+/// The columns that an event needs, wherever they come from.
+#[derive(Clone, Copy)]
+pub struct Packed<'r> {
+    /// The key.
+    pub key: EventKey,
+    /// Number of the connection.
+    pub conn: i64,
+    /// Number of the label.
+    pub label: i64,
+    /// Number of the kind.
+    pub kind: i64,
+    /// Number of the shape.
+    pub shape: i64,
+    /// Microseconds from `created` to the receipt.
+    pub received: i64,
+    /// The sync id's cell.
+    pub sync: ValueRef<'r>,
+    /// What was not interned.
+    pub spill: ValueRef<'r>,
+    /// The packed body.
+    pub body: ValueRef<'r>,
+}
+
+impl<'r> Packed<'r> {
+    fn of(row: &'r Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            key: key(row)?,
+            conn: row.get(2)?,
+            label: row.get(3)?,
+            kind: row.get(4)?,
+            shape: row.get(5)?,
+            received: row.get(6)?,
+            sync: row.get_ref(7)?,
+            spill: row.get_ref(8)?,
+            body: row.get_ref(9)?,
+        })
+    }
+
+    fn damaged(&self) -> ReadError {
+        StoreError::Damaged(format!("event {}", EventId(self.key))).into()
+    }
+
+    fn spill(&self) -> Result<Spill, ReadError> {
+        match self.spill {
+            ValueRef::Null => Ok(Spill::default()),
+            ValueRef::Blob(bytes) => serde_json::from_slice(bytes).map_err(|_| self.damaged()),
+            _ => Err(self.damaged()),
+        }
+    }
+
+    /// The kind, without looking at anything else.
+    pub fn kind(&self, db: &Connection, names: &Names) -> Result<Arc<Kind<'static>>, ReadError> {
+        match self.kind {
+            0 => self.spill()?.kind.map(Arc::new).ok_or_else(|| self.damaged()),
+            id => names.kind(db, id),
+        }
+    }
+}
+
 /// A row whose repeated parts are looked up, but whose body is still packed.
 pub struct Opened<'r> {
-    row: &'r Row<'r>,
-    key: EventKey,
+    packed: Packed<'r>,
     spill: Spill,
     /// Name, level and so on.
     pub kind: Arc<Kind<'static>>,
@@ -43,25 +101,7 @@ pub struct Opened<'r> {
 
 /// The kind of a row, without looking at anything else.
 pub fn kind(db: &Connection, names: &Names, row: &Row<'_>) -> Result<Arc<Kind<'static>>, ReadError> {
-    match row.get(4)? {
-        0 => spill(row)?.kind.map(Arc::new).ok_or_else(|| damaged(row)),
-        id => names.kind(db, id),
-    }
-}
-
-fn spill(row: &Row<'_>) -> Result<Spill, ReadError> {
-    match row.get_ref(8)? {
-        ValueRef::Null => Ok(Spill::default()),
-        ValueRef::Blob(bytes) => serde_json::from_slice(bytes).map_err(|_| damaged(row)),
-        _ => Err(damaged(row)),
-    }
-}
-
-fn damaged(row: &Row<'_>) -> ReadError {
-    match key(row) {
-        Ok(key) => StoreError::Damaged(format!("event {}", EventId(key))).into(),
-        Err(error) => error.into(),
-    }
+    Packed::of(row)?.kind(db, names)
 }
 
 fn own(text: &Option<Cow<'static, str>>) -> Option<String> {
@@ -71,20 +111,25 @@ fn own(text: &Option<Cow<'static, str>>) -> Option<String> {
 impl<'r> Opened<'r> {
     /// Looks the repeated parts up.
     pub fn of(db: &Connection, names: &Names, row: &'r Row<'r>) -> Result<Self, ReadError> {
-        let spill = spill(row)?;
-        let kind = match (row.get(4)?, &spill.kind) {
+        Self::of_packed(db, names, Packed::of(row)?)
+    }
+
+    /// The same for columns that come from elsewhere.
+    pub fn of_packed(db: &Connection, names: &Names, packed: Packed<'r>) -> Result<Self, ReadError> {
+        let spill = packed.spill()?;
+        let kind = match (packed.kind, &spill.kind) {
             (0, Some(kind)) => Arc::new(kind.clone()),
             (id, _) => names.kind(db, id)?,
         };
-        let envelope = match (row.get(3)?, &spill.label) {
+        let envelope = match (packed.label, &spill.label) {
             (0, Some(label)) => Arc::new(label.clone()),
             (id, _) => names.label(db, id)?,
         };
-        let connection_id = match row.get(2)? {
+        let connection_id = match packed.conn {
             0 => None,
             id => Some(names.connection(db, id)?),
         };
-        Ok(Self { row, key: key(row)?, spill, kind, envelope, connection_id })
+        Ok(Self { packed, spill, kind, envelope, connection_id })
     }
 
     /// What all deliveries together know of the connection's name and type.
@@ -92,21 +137,37 @@ impl<'r> Opened<'r> {
         self.spill.merged.as_ref().unwrap_or(&self.envelope)
     }
 
+    /// The exception id.
+    pub fn exception_id(&self) -> Option<&str> {
+        self.spill.exception_id.as_deref()
+    }
+
     /// Unpacks the body and puts everything together.
     pub fn event(&self, db: &Connection, names: &Names) -> Result<StoredEvent, ReadError> {
-        let broken = |_| damaged(self.row);
-        let shape = match (self.row.get(5)?, &self.spill.shape) {
+        let key = self.packed.key;
+        let again: Option<i64> = db
+            .prepare_cached("SELECT n FROM redelivery WHERE created = ?1 AND hash = ?2")?
+            .query_row([key.created_us, key.hash], |row| row.get(0))
+            .optional()?;
+        self.event_delivered(db, names, again.unwrap_or(0) as u64 + 1)
+    }
+
+    /// The same for an event of which it is known how often it came.
+    pub fn event_delivered(&self, db: &Connection, names: &Names, deliveries: u64) -> Result<StoredEvent, ReadError> {
+        let packed = &self.packed;
+        let broken = |_| packed.damaged();
+        let shape = match (packed.shape, &self.spill.shape) {
             (0, Some(shape)) => Some(Arc::from(shape.as_str())),
             (0, None) => None,
             (id, _) => Some(names.shape(db, id)?),
         };
-        let plain = body::decompress(self.row.get_ref(9)?.as_blob().map_err(rusqlite::Error::from)?).map_err(broken)?;
+        let plain = body::decompress(packed.body.as_blob().map_err(rusqlite::Error::from)?).map_err(broken)?;
         let (derived, sections, mut input) = body::open(&plain).map_err(broken)?;
         let pieces = shape.as_deref().map_or(1, template::pieces);
         let pieces: Vec<&str> = (0..pieces).map(|_| input.text()).collect::<Result<_, _>>().map_err(broken)?;
         let rest = body::read_rest(input, derived, sections).map_err(broken)?;
-        let created = body::created(self.key, self.kind.digits, rest.created).map_err(broken)?;
-        let sync_id = SyncCell::text(self.row.get_ref(7)?);
+        let created = body::created(packed.key, self.kind.digits, rest.created).map_err(broken)?;
+        let sync_id = SyncCell::text(packed.sync);
 
         let mut raw = String::new();
         let mut data_text = None;
@@ -125,24 +186,20 @@ impl<'r> Opened<'r> {
                 };
                 let mut pieces = pieces.iter().copied();
                 data_text =
-                    template::render(&shape, &known, || pieces.next(), &mut raw).ok_or_else(|| damaged(self.row))?;
+                    template::render(&shape, &known, || pieces.next(), &mut raw).ok_or_else(|| packed.damaged())?;
             }
         }
         let data = match (rest.data, data_text) {
             (Some(data), _) => data,
             (None, None) => None,
-            (None, Some(text)) => match serde_json::from_str(text).map_err(|_| damaged(self.row))? {
+            (None, Some(text)) => match serde_json::from_str(text).map_err(|_| packed.damaged())? {
                 Value::Null => None,
                 value => Some(value),
             },
         };
-        let again: Option<i64> = db
-            .prepare_cached("SELECT n FROM redelivery WHERE created = ?1 AND hash = ?2")?
-            .query_row([self.key.created_us, self.key.hash], |row| row.get(0))
-            .optional()?;
         let (kind, label) = (&*self.kind, self.label());
         Ok(StoredEvent {
-            id: EventId(self.key),
+            id: EventId(packed.key),
             event: Event {
                 source: kind.source,
                 name: kind.name.clone().into_owned(),
@@ -165,10 +222,10 @@ impl<'r> Opened<'r> {
             },
             verdict: Verdict { status: kind.status, schema: own(&kind.schema), errors: rest.errors },
             raw,
-            received_us: self.row.get::<_, i64>(6)?.wrapping_add(self.key.created_us),
+            received_us: packed.received.wrapping_add(packed.key.created_us),
             protocol: kind.protocol.to_string(),
             token: kind.token.to_string(),
-            deliveries: again.unwrap_or(0) as u64 + 1,
+            deliveries,
         })
     }
 }

@@ -20,6 +20,19 @@ pub const VERSION: i64 = MIGRATIONS.len() as i64;
 
 /// Brings a database up to [`VERSION`].
 pub fn migrate(db: &mut Connection, now_us: i64) -> Result<(), OpenError> {
+    for version in version(db)? + 1..=VERSION {
+        let step = MIGRATIONS[version as usize - 1];
+        let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        apply(&tx, version, step, now_us)?;
+        tx.commit()?;
+        tracing::info!(version, "database schema is now at version {version}");
+    }
+    check(db)?;
+    Ok(super::views::ensure(db)?)
+}
+
+/// The version of a database, 0 for an empty one. Refused: what is not ours, or newer.
+pub fn version(db: &Connection) -> Result<i64, OpenError> {
     let found: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let application: i64 = db.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let tables: i64 = db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
@@ -29,15 +42,7 @@ pub fn migrate(db: &mut Connection, now_us: i64) -> Result<(), OpenError> {
     if found > VERSION {
         return Err(OpenError::Newer { found, known: VERSION });
     }
-    for version in found + 1..=VERSION {
-        let step = MIGRATIONS[version as usize - 1];
-        let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        apply(&tx, version, step, now_us)?;
-        tx.commit()?;
-        tracing::info!(version, "database schema is now at version {version}");
-    }
-    check(db)?;
-    Ok(super::views::ensure(db)?)
+    Ok(found)
 }
 
 fn apply(tx: &Transaction<'_>, version: i64, step: &str, now_us: i64) -> Result<(), OpenError> {

@@ -10,7 +10,7 @@ const SOURCE: &str = include_str!("views.sql");
 /// Where the digest of the views that the file holds is kept.
 const META: &str = "views_sha256";
 /// The views' own names, without and with what the dbt package puts in front.
-const NAMES: [&str; 5] =
+pub(super) const NAMES: [&str; 5] =
     ["connection_status", "audit_table", "schema_changelog", "connection_daily_events", "audit_user_activity"];
 const PREFIX: &str = "fivetran_platform__";
 
