@@ -332,6 +332,11 @@ impl Sync {
         span.1 = span.1.max(at);
     }
 
+    /// How many table names are kept of it.
+    pub fn table_names(&self) -> usize {
+        self.tables.names()
+    }
+
     /// Whether it runs, as far as was seen.
     pub fn is_running(&self) -> bool {
         self.ended.is_none() && self.superseded.is_none()

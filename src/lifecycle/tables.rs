@@ -249,6 +249,11 @@ impl Tables {
         group.read = Some(group.read.unwrap_or(0).saturating_add(count));
     }
 
+    /// How many names are kept.
+    pub fn names(&self) -> usize {
+        self.groups.len()
+    }
+
     /// Rows of all tables by operation.
     pub fn rows(&self) -> &Rows {
         &self.rows

@@ -271,3 +271,45 @@ fn a_state_stays_small_whatever_comes() {
     let size = serde_json::to_vec(&state).expect("plain data").len();
     assert!(size < 64 << 10, "{size} bytes");
 }
+
+/// A life of starts, one a minute, none of which ends.
+fn unended(ids: impl Iterator<Item = String>) -> Vec<Fact> {
+    ids.enumerate().map(|(at, id)| fact(at as i64 * 60_000, 1, Some(&id), Signal::SyncStart)).collect()
+}
+
+#[test]
+fn an_end_finds_its_sync_among_many_that_never_ended() {
+    for newer in [4, 8, 31] {
+        let mut facts = unended((0..=newer).map(|n| format!("s{n}")));
+        facts.push(fact(90_000_000, 1, Some("s0"), end("FAILURE")));
+        let (state, _) = fold(&facts);
+        let syncs = syncs(&facts);
+        assert_eq!(syncs.len(), newer + 1);
+        assert_eq!((&syncs[0]["sync_id"], &syncs[0]["status"]), (&"s0".into(), &"FAILURE".into()), "{newer} newer");
+        assert_eq!(state.status(), Status::Broken, "{newer} newer");
+        assert!(state.summary().is_some_and(|it| it.unused.is_empty() && it.syncs.failed == 1));
+    }
+    let mut facts = unended((0..20).map(|n| format!("s{n}")));
+    for (at, status) in ["FAILURE", "FAILURE", "SUCCESSFUL"].into_iter().enumerate() {
+        facts.push(fact(90_000_000 + at as i64, 1, Some(&format!("s{at}")), end(status)));
+    }
+    let (state, _) = fold(&facts);
+    assert_eq!(state.status(), Status::Syncing, "the last one runs, and the last end was well");
+    let known = state.summary().expect("a summary").syncs;
+    assert_eq!((known.total, known.successful, known.failed), (20, 1, 2));
+}
+
+#[test]
+fn an_end_past_the_bound_still_says_how_the_connection_stands() {
+    let mut facts = unended((0..40).map(|n| format!("s{n}")));
+    facts.push(fact(90_000_000, 1, Some("s0"), end("FAILURE")));
+    facts.push(fact(91_000_000, 1, Some("s0"), rows("a", "t", 1)));
+    let (state, _) = fold(&facts);
+    assert_eq!(state.status(), Status::Broken);
+    let summary = state.summary().expect("a summary");
+    assert_eq!((summary.syncs.total, summary.syncs.failed), (40, 1), "one sync is counted once");
+    facts.truncate(40);
+    facts.push(fact(91_000_000, 1, Some("s0"), rows("a", "t", 1)));
+    let summary = fold(&facts).0.summary().expect("a summary");
+    assert_eq!(summary.unused["records_modified"], 1);
+}
