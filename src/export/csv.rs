@@ -3,7 +3,7 @@
 //! A cell that a spreadsheet would run as a formula gets an apostrophe in front. Source: OWASP, "CSV Injection", read
 //! 2026-11: `=`, `+`, `-`, `@`, tab, carriage return, line feed and the full-width forms of the first four.
 
-use super::{rows, tables, text};
+use super::{rows, tables, tables_written, text};
 use csv::{Terminator, WriterBuilder};
 use serde_json::Value;
 use std::borrow::Cow;
@@ -115,8 +115,7 @@ fn sync_row<'v>(connection: &'v Value, sync: &'v Value) -> Row<'v> {
         add(&sync["phases"][phase]["at"]);
         add(&sync["phases"][phase]["until"]);
     }
-    let tables = tables(sync);
-    row.push(number((tables.len() as u64).saturating_add(sync["tables_omitted"].as_u64().unwrap_or(0))));
+    row.push(number(tables_written(sync)));
     row.push(cell(&sync["records_read"]));
     // Of all tables, also of those past the number that a sync names.
     row.extend(rows(sync).map(number));
