@@ -102,6 +102,7 @@ impl Pure {
             match row.public() {
                 Output::Sync(it) => panic!("a sync that cannot be read: {it:?}"),
                 Output::Stage(it) => drop(stages.insert(stage_order(it.anchor, it.kind), it)),
+                Output::Gone(anchor, kind) => drop(stages.remove(&stage_order(anchor, kind))),
                 Output::Incident(it) => drop(incidents.insert(it.anchor, it)),
                 Output::Run(it) => drop(runs.insert(it.anchor, it)),
                 Output::Day(it) => drop(pure.days.insert(it.day, it)),
