@@ -38,7 +38,10 @@ fn json_of(app: &App, args: &[&str]) -> Value {
 fn undated(text: &str) -> String {
     let mut parts = text.split("\"as_of\":\"");
     let mut kept = parts.next().unwrap_or_default().to_owned();
-    kept.extend(parts.map(|part| part.split_once('"').map_or(part, |(_, rest)| rest)));
+    for part in parts {
+        kept.push_str("\"as_of\":\"");
+        kept.push_str(part.find('"').map_or(part, |at| &part[at..]));
+    }
     kept
 }
 

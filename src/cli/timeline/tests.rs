@@ -20,7 +20,7 @@ fn sync(start: &str, seconds: i64, status: &str, rows: u64) -> Value {
     json!({"stage": "sync", "sync_id": "0f3a", "kind": "incremental", "trigger": {"type": "schedule", "actor": null, "event_ids": []},
         "at": time_text(begin), "until": if running { Value::Null } else { json!(end) }, "duration_ms": if running { Value::Null } else { json!(seconds * 1000) },
         "status": status, "reason": null, "task_type": null, "rescheduled_at": null, "missing": [], "first_event_at": time_text(begin), "last_event_at": end,
-        "tables": if rows > 0 { json!([{"table": "orders"}, {"table": "items"}]) } else { json!([]) }, "rows": {"REPLACED_OR_INSERTED": rows},
+        "tables": if rows > 0 { json!([{"table": "orders", "rows": {"UPDATED": 1}}, {"table": "items", "write_started_at": time_text(begin)}]) } else { json!([]) }, "rows": {"REPLACED_OR_INSERTED": rows},
         "warnings": 0, "errors": 0})
 }
 
