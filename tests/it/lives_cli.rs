@@ -150,10 +150,8 @@ fn the_list_and_a_timeline_say_what_is_wrong_with_and_without_a_server() {
 fn json_on_the_command_line_is_the_answer_of_the_interface() {
     let mut app = App::spawn();
     app.post_native(two_lives()).expect(200);
-    app.post_native(
-        r#"{"event":"an_odd_one","created":"2026-07-06T09:00:01Z","connection_id":"brave_otter"}"#.to_owned(),
-    )
-    .expect(200);
+    app.post_native(r#"{"event":"an_odd_one","created":"2026-07-06T09:00:01Z","connection_id":"brave_otter"}"#)
+        .expect(200);
     let at = "2026-07-07T18:00:00Z";
     let part = app.get(&format!("/v1/connections/brave_otter/timeline?as_of={at}&limit=2")).expect(200).json();
     assert!(part["next_cursor"].is_string() && part["unused"][0]["event"] == "an_odd_one", "{part}");
