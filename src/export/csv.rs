@@ -290,4 +290,11 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn tables_that_were_only_read_are_not_counted_as_written() {
+        let tables = json!([{"table": "a", "rows": {"UPDATED": 1}}, {"table": "b", "rows": {}, "write_ended_at": "x"},
+            {"table": "A", "rows": {}, "records_read": 9, "write_started_at": null}]);
+        assert_eq!(tables_written(&json!({"tables": tables, "tables_omitted": 7})), 2);
+    }
 }

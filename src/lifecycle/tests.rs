@@ -480,3 +480,19 @@ fn a_transformation_without_a_name_is_told_as_one() {
     assert_eq!(body["job_id"], Value::Null);
     assert_eq!(body["summary"], "a transformation without a name is running");
 }
+
+#[test]
+fn a_forced_re_sync_is_a_schema_change_with_its_name_and_data() {
+    let resync = Resync {
+        event: "forced_resync_table".into(),
+        action: *action(Channel::Connector),
+        table: Some(*table(Some("s"), "t")),
+        cause: Some("MIGRATION".into()),
+        data: Some(r#"{"cause":"MIGRATION"}"#.into()),
+    };
+    let facts = [fact(0, 1, None, Signal::Resync(Box::new(resync)))];
+    let stage = &stages(&facts)[0];
+    assert_eq!((&stage["event"], &stage["data"]["cause"]), (&"forced_resync_table".into(), &"MIGRATION".into()));
+    let summary = fold(&facts).0.summary().expect("a summary");
+    assert_eq!((summary.schema_changes_last_30_days(0), summary.day.schema_changes), (1, 1));
+}
