@@ -10,12 +10,14 @@ use super::{
 };
 use crate::{
     config::Config,
-    lifecycle::StageKind,
     model::{Micros, Timestamp},
-    query::lives::explain,
+    query::{
+        BadParameter,
+        lives::{self as query, StagesRequest, TimelineRequest, explain},
+    },
     store::{
         Order,
-        lives::{LifeFilter, LifeQuery, LifeSort, StageCursor, TimelineQuery},
+        lives::{LifeFilter, LifeQuery, LifeSort},
     },
 };
 use hyper::Method;
@@ -41,22 +43,19 @@ pub struct Wanted {
     pub syncs: bool,
 }
 
-/// A place in a timeline.
-#[derive(Debug, Clone)]
-enum Place {
-    Server(String),
-    Store(StageCursor),
-}
-
 /// A page of a timeline.
 #[derive(Debug, Clone, Default)]
 pub struct Page {
     /// How the connection stands; null when only syncs were wanted.
     pub connection: Value,
+    /// The moment at which it stands so; null when only syncs were wanted.
+    pub as_of: Value,
     /// Stages, newest first.
     pub stages: Vec<Value>,
     /// Incidents of the window, newest first.
     pub incidents: Vec<Value>,
+    /// Events that belong to no stage; null when only syncs were wanted.
+    pub unused: Value,
 }
 
 /// A timeline, page by page.
@@ -64,7 +63,7 @@ pub struct Pages<'a> {
     access: &'a Access,
     wanted: Wanted,
     limit: usize,
-    place: Option<Place>,
+    cursor: Option<String>,
     done: bool,
 }
 
@@ -150,7 +149,13 @@ impl<'a> Pages<'a> {
     /// From the newest stage on.
     #[must_use]
     pub fn new(access: &'a Access, wanted: Wanted) -> Self {
-        Self { access, wanted, limit: STAGES, place: None, done: false }
+        Self { access, wanted, limit: STAGES, cursor: None, done: false }
+    }
+
+    /// Where older stages begin.
+    #[must_use]
+    pub fn cursor(&self) -> Option<&str> {
+        self.cursor.as_deref()
     }
 
     /// Whether older stages are left.
@@ -165,7 +170,7 @@ impl<'a> Pages<'a> {
     /// Neither way answers.
     pub async fn next(&mut self, at_most: usize) -> Result<Option<Page>, CliError> {
         let limit = self.limit.min(at_most.max(1));
-        let (page, next) = match self.access {
+        let answer = match self.access {
             Access::Server(control) => loop {
                 match self.of_server(control, limit.min(self.limit)).await {
                     Err(CliError::AnswerTooLarge { .. }) if self.limit > 1 => self.limit = (self.limit / 10).max(1),
@@ -179,12 +184,14 @@ impl<'a> Pages<'a> {
                 None => return Ok(None),
             },
         };
+        let (page, next) = self.page(answer);
         self.done = next.is_none();
-        self.place = next;
+        self.cursor = next;
         Ok(Some(page))
     }
 
-    async fn of_server(&self, control: &Control, limit: usize) -> Result<(Page, Option<Place>), CliError> {
+    /// The question for a page, as the interface takes it.
+    fn question(&self, limit: usize) -> Vec<(&'static str, String)> {
         let wanted = &self.wanted;
         let mut query = vec![("limit", limit.to_string())];
         let mut time = |name, at: Option<Micros>| {
@@ -195,63 +202,51 @@ impl<'a> Pages<'a> {
         if !wanted.syncs {
             time("as_of", wanted.as_of);
         }
-        if let Some(Place::Server(cursor)) = &self.place {
-            query.push(("cursor", cursor.clone()));
-        }
-        let what = if wanted.syncs { "syncs" } else { "timeline" };
-        let path = format!("/v1/connections/{}/{what}", segment(&wanted.connection_id));
-        let mut answer = ask(control, &path, &query).await?;
-        let next = answer["next_cursor"].as_str().map(|next| Place::Server(next.to_owned()));
-        let page = if wanted.syncs {
-            Page { stages: list(&mut answer, "data"), ..Page::default() }
-        } else {
-            // They stand in order of time there.
-            let (mut stages, mut incidents) = (list(&mut answer, "stages"), list(&mut answer, "incidents"));
-            stages.reverse();
-            incidents.reverse();
-            Page { connection: answer["connection"].take(), stages, incidents }
-        };
-        Ok((page, next))
+        query.extend(self.cursor.clone().map(|cursor| ("cursor", cursor)));
+        query
     }
 
-    async fn of_store(&self, opened: &wiring::Opened, limit: usize) -> Result<Option<(Page, Option<Place>)>, CliError> {
-        let wanted = &self.wanted;
-        settle(opened, Some(&wanted.connection_id)).await?;
-        let before = match &self.place {
-            Some(Place::Store(before)) => Some(*before),
-            _ => None,
+    fn page(&self, mut answer: Value) -> (Page, Option<String>) {
+        let next = answer["next_cursor"].as_str().map(str::to_owned);
+        if self.wanted.syncs {
+            return (Page { stages: list(&mut answer, "data"), ..Page::default() }, next);
+        }
+        // They stand in order of time there.
+        let (mut stages, mut incidents) = (list(&mut answer, "stages"), list(&mut answer, "incidents"));
+        stages.reverse();
+        incidents.reverse();
+        let [connection, as_of, unused] = ["connection", "as_of", "unused"].map(|member| answer[member].take());
+        (Page { connection, as_of, stages, incidents, unused }, next)
+    }
+
+    async fn of_server(&self, control: &Control, limit: usize) -> Result<Value, CliError> {
+        let what = if self.wanted.syncs { "syncs" } else { "timeline" };
+        let path = format!("/v1/connections/{}/{what}", segment(&self.wanted.connection_id));
+        ask(control, &path, &self.question(limit)).await
+    }
+
+    async fn of_store(&self, opened: &wiring::Opened, limit: usize) -> Result<Option<Value>, CliError> {
+        let id = &self.wanted.connection_id;
+        settle(opened, Some(id)).await?;
+        let query = query_string(&self.question(limit));
+        let refused = |error: BadParameter| CliError::Other(error.to_string());
+        let (lives, diagnoser) = (opened.store.lives(), &opened.diagnoser);
+        let answer = if self.wanted.syncs {
+            query::syncs(lives, diagnoser, StagesRequest::syncs(id, &query).map_err(refused)?)?
+        } else {
+            query::timeline(lives, diagnoser, TimelineRequest::parse(id, &query).map_err(refused)?, now_us())?
         };
-        let query = TimelineQuery {
-            connection_id: wanted.connection_id.clone(),
-            from: wanted.from,
-            to: wanted.to,
-            as_of: wanted.as_of,
-            kind: wanted.syncs.then_some(StageKind::Sync),
-            before,
-            limit,
-            ..TimelineQuery::default()
+        let read = |body: Vec<u8>| {
+            serde_json::from_slice(&body)
+                .map_err(|error| CliError::Other(format!("a stage of the store cannot be read: {error}")))
         };
-        let Some(mut found) = opened.store.lives().timeline(&query)? else {
-            return Ok(None);
-        };
-        let diagnoser = &opened.diagnoser;
-        explain(diagnoser, &mut found.summary);
-        let source = found.summary.source;
-        let page = Page {
-            connection: found.summary.json(wanted.as_of.unwrap_or_else(now_us)),
-            stages: found.stages.iter().map(|stage| body(&diagnoser.stage(source, stage))).collect::<Result<_, _>>()?,
-            incidents: found
-                .incidents
-                .iter()
-                .map(|incident| body(&diagnoser.incident(Some(source), &incident.body)))
-                .collect::<Result<_, _>>()?,
-        };
-        Ok(Some((page, found.next.map(Place::Store))))
+        answer.ok().map(read).transpose()
     }
 }
 
-fn body(text: &str) -> Result<Value, CliError> {
-    serde_json::from_str(text).map_err(|error| CliError::Other(format!("a stage of the store cannot be read: {error}")))
+fn query_string(query: &[(&str, String)]) -> String {
+    let query: Vec<String> = query.iter().map(|(name, value)| format!("{name}={}", segment(value))).collect();
+    query.join("&")
 }
 
 /// The server's answer to a question.
@@ -259,8 +254,7 @@ fn body(text: &str) -> Result<Value, CliError> {
 /// # Errors
 /// It does not answer, or says no.
 pub async fn ask(control: &Control, path: &str, query: &[(&str, String)]) -> Result<Value, CliError> {
-    let query: Vec<String> = query.iter().map(|(name, value)| format!("{name}={}", segment(value))).collect();
-    control.json(Method::GET, &format!("{path}?{}", query.join("&")), &Value::Null).await
+    control.json(Method::GET, &format!("{path}?{}", query_string(query)), &Value::Null).await
 }
 
 /// Takes a list out of an answer.

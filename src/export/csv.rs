@@ -3,7 +3,7 @@
 //! A cell that a spreadsheet would run as a formula gets an apostrophe in front. Source: OWASP, "CSV Injection", read
 //! 2026-11: `=`, `+`, `-`, `@`, tab, carriage return, line feed and the full-width forms of the first four.
 
-use super::{rows, tables, text};
+use super::{rows, tables, tables_written, text};
 use csv::{Terminator, WriterBuilder};
 use serde_json::Value;
 use std::borrow::Cow;
@@ -115,8 +115,7 @@ fn sync_row<'v>(connection: &'v Value, sync: &'v Value) -> Row<'v> {
         add(&sync["phases"][phase]["at"]);
         add(&sync["phases"][phase]["until"]);
     }
-    let tables = tables(sync);
-    row.push(number((tables.len() as u64).saturating_add(sync["tables_omitted"].as_u64().unwrap_or(0))));
+    row.push(number(tables_written(sync)));
     row.push(cell(&sync["records_read"]));
     // Of all tables, also of those past the number that a sync names.
     row.extend(rows(sync).map(number));
@@ -290,5 +289,12 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn tables_that_were_only_read_are_not_counted_as_written() {
+        let tables = json!([{"table": "a", "rows": {"UPDATED": 1}}, {"table": "b", "rows": {}, "write_ended_at": "x"},
+            {"table": "A", "rows": {}, "records_read": 9, "write_started_at": null}]);
+        assert_eq!(tables_written(&json!({"tables": tables, "tables_omitted": 7})), 2);
     }
 }

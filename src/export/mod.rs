@@ -23,6 +23,16 @@ fn tables(sync: &Value) -> &[Value] {
     sync.get("tables").and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
+/// How many tables of a sync were written to; of others it has only read.
+#[must_use]
+pub fn tables_written(sync: &Value) -> u64 {
+    let is_written = |table: &&Value| {
+        ["write_started_at", "write_ended_at"].iter().any(|member| text(table, member).is_some())
+            || table.get("rows").and_then(Value::as_object).is_some_and(|rows| !rows.is_empty())
+    };
+    tables(sync).iter().filter(is_written).count() as u64
+}
+
 /// Rows of a table or a sync by what was done with them: replaced or inserted, updated, deleted, anything else.
 fn rows(of: &Value) -> [u64; 4] {
     let mut sums = [0_u64; 4];

@@ -161,7 +161,9 @@ impl Deed {
             table: Some(name.table.clone()),
             columns: Vec::new(),
         });
+        deed.event = Some(resync.event.clone());
         deed.cause.clone_from(&resync.cause);
+        deed.data.clone_from(&resync.data);
         deed
     }
 

@@ -54,7 +54,12 @@ impl State {
             return false;
         };
         let is_first = sync.started.is_none();
+        let anchor = sync.anchor;
         sync.absorb(fact);
+        let moved = sync.given && sync.anchor != anchor;
+        if moved {
+            out.push(Output::Gone(anchor, StageKind::Sync));
+        }
         if is_first {
             sync.kind = kind;
             sync.trigger = trigger;
@@ -62,7 +67,7 @@ impl State {
             self.cause = trigger;
         }
         let ended = sync.ended.is_some();
-        if ended {
+        if ended || moved {
             sync.given = true;
             out.push(Output::Sync(sync.row()));
         }
@@ -193,17 +198,23 @@ impl State {
         self.broken(case, Some(sync), sync.reason(), task, out);
     }
 
-    /// Opens an incident.
+    /// Opens an incident. None is opened on a deleted connection, and one on a paused connection waits for its resumption.
     pub(super) fn broken(
         &mut self,
-        case: Case,
+        mut case: Case,
         sync: Option<&Sync>,
         reason: Option<&str>,
         task: Option<&str>,
         out: &mut Vec<Output>,
     ) {
-        out.push(Output::Incident(case.row()));
+        if self.deleted_us.is_some() {
+            return;
+        }
         let key = case.anchor();
+        if self.paused {
+            case.resolve(key, Resolution::Paused);
+        }
+        out.push(Output::Incident(case.row()));
         let summary = match reason {
             Some(reason) => format!("connection broken: {}", words::cut(reason, 200)),
             None if sync.is_none() => "connection broken".to_owned(),

@@ -211,12 +211,16 @@ pub struct TestResult {
 /// A re-sync, asked for or forced.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resync {
+    /// The event's name, `forced_resync_table`.
+    pub event: Box<str>,
     /// Who asked.
     pub action: Action,
     /// Which table; `None` for the whole connection.
     pub table: Option<TableName>,
     /// `STRATEGY`, `MIGRATION` and so on, of forced ones.
     pub cause: Option<Box<str>>,
+    /// The event's data as JSON text when not larger than 16 KiB, for the views over the database.
+    pub data: Option<Box<str>>,
 }
 
 /// A changed schema.

@@ -189,7 +189,7 @@ impl Case {
     pub fn row(&self) -> Incident {
         let resolved_us = self.resolved.map(|(key, _)| key.created_us);
         let mut ids: Vec<String> = self.ids.iter().map(|key| EventId(*key).to_string()).collect();
-        ids.extend(self.resolved.map(|(key, _)| EventId(key).to_string()));
+        ids.extend(self.resolved.filter(|(key, _)| !self.ids.contains(key)).map(|(key, _)| EventId(key).to_string()));
         let body = Body {
             id: EventId(self.anchor).to_string(),
             opened_at: time_text(self.anchor.created_us),

@@ -31,7 +31,7 @@ pub struct Runs(Vec<Open>);
 #[derive(Serialize)]
 struct Body<'r> {
     id: String,
-    job_id: &'r str,
+    job_id: Option<&'r str>,
     name: Option<&'r str>,
     #[serde(rename = "type")]
     kind: Option<&'r str>,
@@ -77,10 +77,11 @@ impl Open {
             missing.push("end");
         }
         let took = duration.map(|us| format!(" after {}", words::duration(us))).unwrap_or_default();
-        let title = words::cut(name.unwrap_or(&self.job), 100);
+        let job_id = Some(&*self.job).filter(|job| !job.is_empty());
+        let title = words::cut(name.or(job_id).unwrap_or("a transformation without a name"), 100);
         let body = Body {
             id: EventId(self.anchor).to_string(),
-            job_id: &self.job,
+            job_id,
             name,
             kind: self.kind.as_deref().or(event.and_then(|it| it.kind.as_deref())),
             status,

@@ -1,7 +1,8 @@
 //! What a fold gives out: rows of the timeline, in the public form.
 //!
 //! In: nothing. Out: types whose `body` is the JSON that answers carry, so that a timeline is read without being rendered again.
-//! A row is known by its anchor, the first event that it speaks of; giving it out again replaces it.
+//! A row is known by its anchor, the first event that it speaks of (of a sync its start, where that was seen); giving it out again
+//! replaces it.
 
 use super::SyncRow;
 use crate::model::{EventKey, Micros, Timestamp};
@@ -94,7 +95,7 @@ pub fn stage_order(anchor: EventKey, kind: StageKind) -> (Micros, StageKind, i64
 /// One stage.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Stage {
-    /// Its first event; with `kind` its identity and its place in time.
+    /// Its first event, or the start of a sync; with `kind` its identity and its place in time.
     pub anchor: EventKey,
     /// What it is.
     pub kind: StageKind,
@@ -197,6 +198,8 @@ pub enum Output {
     Stage(Stage),
     /// The same of a sync.
     Sync(SyncRow),
+    /// A stage that was given out and is no more, or stands at another place.
+    Gone(EventKey, StageKind),
     /// An incident that was opened, grew or was resolved.
     Incident(Incident),
     /// A day that is over: a later one has begun.

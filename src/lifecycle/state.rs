@@ -10,6 +10,7 @@ use super::{
     objects::Objects,
     runs::Runs,
     setup::SetupTests,
+    step::{TESTS_PASSED, created},
     sync::{Outcome, Trigger},
     syncs::Syncs,
 };
@@ -55,6 +56,8 @@ pub struct State {
     pub(super) set_up: bool,
     pub(super) syncs: Syncs,
     pub(super) counts: SyncCounts,
+    /// Syncs that were seen before it was deleted and created again.
+    pub(super) total_before: u64,
     /// What the last end came to that settles anything.
     pub(super) settled: Option<Settled>,
     pub(super) rescheduled_us: Option<Micros>,
@@ -64,6 +67,8 @@ pub struct State {
     /// What may start the next sync.
     pub(super) cause: Option<Trigger>,
     pub(super) tests: Option<SetupTests>,
+    /// The stage "created", while a failure of the same run of tests would take it back.
+    pub(super) passed: Option<EventKey>,
     pub(super) runs: Runs,
     pub(super) last_started_us: Option<Micros>,
     pub(super) last_completed_us: Option<Micros>,
@@ -72,7 +77,7 @@ pub struct State {
     pub(super) errors: u64,
     pub(super) warnings: u64,
     pub(super) schema_change_days: Vec<(i64, u64)>,
-    /// The longest time from a sync's first event to its end, of those that were given out.
+    /// The longest time from a sync's anchor to its end, of those that were given out.
     pub(super) longest_us: Micros,
     pub(super) day: Option<Day>,
     pub(super) unused: BTreeMap<String, u64>,
@@ -135,7 +140,7 @@ impl State {
         }
     }
 
-    /// No sync that was given out took longer, from its first event to its end, microseconds.
+    /// No sync that was given out took longer, from its anchor to its end, microseconds.
     #[must_use]
     pub fn longest_us(&self) -> Micros {
         self.longest_us
@@ -153,6 +158,27 @@ impl State {
         self.labels.as_ref()
     }
 
+    /// It was deleted and is created again: the timeline and its counts go on, how it stands is that of a new connection.
+    pub(super) fn begin_anew(&mut self) {
+        let old = std::mem::take(self);
+        *self = Self {
+            last_us: old.last_us,
+            first_us: old.first_us,
+            labels: old.labels,
+            events: old.events,
+            syncs: old.syncs,
+            counts: old.counts,
+            total_before: old.counts.total,
+            waiting: old.waiting,
+            runs: old.runs,
+            schema_change_days: old.schema_change_days,
+            longest_us: old.longest_us,
+            day: old.day,
+            unused: old.unused,
+            ..Self::default()
+        };
+    }
+
     /// What holds for every fact, before its own meaning.
     pub(super) fn arrive(&mut self, fact: &Fact, out: &mut Vec<Output>) {
         let at = fact.key.created_us;
@@ -160,7 +186,9 @@ impl State {
         self.first_us.get_or_insert(at);
         self.events += 1;
         self.waiting.expire(at);
-        self.tests.take_if(|run| run.is_over(at));
+        if self.tests.take_if(|run| run.is_over(at)).is_some() {
+            self.passed = None;
+        }
         // What is over for good stands in its row.
         self.case.take_if(|case| case.is_over());
         match &mut self.labels {
@@ -240,7 +268,7 @@ impl State {
 
     /// Whether nothing is known of how it works.
     fn has_not_run(&self) -> bool {
-        self.counts.total == 0 && self.settled.is_none()
+        self.counts.total == self.total_before && self.settled.is_none()
     }
 
     /// Where the connection stands.
@@ -340,6 +368,7 @@ impl State {
             .map(|sync| Live { row: Output::Sync(sync.row()), given: sync.given })
             .chain(self.waiting.stages().map(|stage| given(Output::Stage(stage))))
             .chain(self.tests.iter().map(|tests| given(Output::Stage(tests.stage()))))
+            .chain(self.passed.map(|key| given(created(key, TESTS_PASSED))))
             .chain(self.case.iter().map(|case| given(Output::Incident(case.row()))))
             .chain(self.runs.rows().map(|run| given(Output::Run(run))))
             .collect()

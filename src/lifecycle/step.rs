@@ -48,6 +48,28 @@ pub fn turn(key: EventKey, kind: StageKind, body: &Turn<'_>) -> Output {
     })
 }
 
+/// What the stage "created" says where setup tests are the reason.
+pub const TESTS_PASSED: &str = "setup tests passed, connection created";
+
+/// The stage "created".
+pub fn created(key: EventKey, summary: &str) -> Output {
+    turn(
+        key,
+        StageKind::Created,
+        &Turn {
+            stage: StageKind::Created.as_str(),
+            at: time_text(key.created_us),
+            summary: summary.to_owned(),
+            incident_id: None,
+            sync_id: None,
+            reason: None,
+            task_type: None,
+            duration_ms: None,
+            event_ids: vec![EventId(key).to_string()],
+        },
+    )
+}
+
 impl State {
     /// One fact.
     pub(super) fn step(&mut self, fact: &Fact, out: &mut Vec<Output>) {
@@ -106,14 +128,16 @@ impl State {
                 true
             }
             Signal::Created(edit) => {
+                if self.deed(fact, out) && self.deleted_us.is_some() {
+                    self.begin_anew();
+                }
                 self.created_us.get_or_insert(at);
-                self.deleted_us = None;
                 self.take_edit(edit);
-                self.deed(fact, out);
                 true
             }
             Signal::TestsStarted(action, tests) => {
                 let run = SetupTests::announced(fact, action, *tests);
+                self.passed = None;
                 out.push(Output::Stage(run.stage()));
                 self.tests = Some(run);
                 true
@@ -125,15 +149,24 @@ impl State {
                 self.tests = Some(run);
                 if all_pass {
                     self.setup_status = Some("connected".into());
-                    self.set_up(fact.key, "setup tests passed, connection created", out);
+                    if self.set_up(fact.key, TESTS_PASSED, out) {
+                        self.passed = Some(fact.key);
+                    }
                 } else {
-                    let ran = self.counts.total > 0;
+                    if let Some(too_early) = self.passed.take() {
+                        self.set_up = false;
+                        out.push(Output::Gone(too_early, StageKind::Created));
+                    }
+                    let ran = self.counts.total > self.total_before;
                     self.setup_status = Some(if ran { "broken" } else { "incomplete" }.into());
                 }
                 true
             }
             Signal::Resync(resync) => {
-                self.deed(fact, out);
+                // Fivetran forces one when the schema has changed.
+                if self.deed(fact, out) && resync.action.channel == super::Channel::Connector {
+                    self.count_schema_change(at);
+                }
                 self.cause(fact, TriggerKind::Resync, &resync.action);
                 true
             }
@@ -165,10 +198,12 @@ impl State {
                 true
             }
             Signal::Deleted(_) => {
-                self.deleted_us.get_or_insert(at);
-                self.resolve(fact.key, Resolution::Deleted, out);
-                self.syncs.break_off(at, out);
-                self.deed(fact, out);
+                // The twin of a deletion says nothing of a connection that was created again since.
+                if self.deed(fact, out) {
+                    self.deleted_us.get_or_insert(at);
+                    self.resolve(fact.key, Resolution::Deleted, out);
+                    self.syncs.break_off(at, out);
+                }
                 true
             }
             Signal::Support(_) => {
@@ -220,27 +255,14 @@ impl State {
         }
     }
 
-    /// The stage "created", once, where the creation itself was seen.
-    fn set_up(&mut self, key: EventKey, summary: &str, out: &mut Vec<Output>) {
+    /// The stage "created", once, where the creation itself was seen. Whether it is so now for the first time.
+    fn set_up(&mut self, key: EventKey, summary: &str, out: &mut Vec<Output>) -> bool {
         if self.set_up || self.created_us.is_none() {
-            return;
+            return false;
         }
         self.set_up = true;
-        out.push(turn(
-            key,
-            StageKind::Created,
-            &Turn {
-                stage: StageKind::Created.as_str(),
-                at: time_text(key.created_us),
-                summary: summary.to_owned(),
-                incident_id: None,
-                sync_id: None,
-                reason: None,
-                task_type: None,
-                duration_ms: None,
-                event_ids: vec![EventId(key).to_string()],
-            },
-        ));
+        out.push(created(key, summary));
+        true
     }
 
     fn pause(&mut self, key: EventKey, paused: bool, out: &mut Vec<Output>) {
@@ -248,6 +270,7 @@ impl State {
         if paused {
             self.resolve(key, Resolution::Paused, out);
         } else if self.settled == Some(Settled::Failure)
+            && self.deleted_us.is_none()
             && let Some(case) = &mut self.case
             && case.reopen()
         {

@@ -138,7 +138,7 @@ pub struct End {
 /// One sync.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Sync {
-    /// Its first event.
+    /// Its start; until that is seen, its first event.
     pub anchor: EventKey,
     /// Its id.
     pub id: Option<SyncId>,
@@ -169,6 +169,7 @@ pub struct Sync {
     errors: u32,
     messages: Vec<(EventKey, bool, Message)>,
     exceptions: Vec<Box<str>>,
+    /// The first event, and those that say more than that it runs.
     ids: Vec<EventKey>,
 }
 
@@ -220,6 +221,9 @@ impl Sync {
         self.events += 1;
         self.last_us = self.last_us.max(at);
         self.superseded = None;
+        if self.ids.is_empty() {
+            self.name(fact.key);
+        }
         if let Some(exception) = &fact.exception
             && self.exceptions.len() < MESSAGES_MAX
             && !self.exceptions.contains(exception)
@@ -230,6 +234,8 @@ impl Sync {
             Signal::SyncStart => {
                 if self.started.is_none() {
                     self.started = Some(fact.key);
+                    // A stage stands where it began.
+                    self.anchor = fact.key;
                 }
                 self.name(fact.key);
                 return;
@@ -315,7 +321,7 @@ impl Sync {
     }
 
     fn name(&mut self, key: EventKey) {
-        if self.ids.len() < IDS_MAX {
+        if self.ids.len() < IDS_MAX && self.ids.last() != Some(&key) {
             self.ids.push(key);
         }
     }
@@ -330,6 +336,11 @@ impl Sync {
         let span = self.phases[phase as usize].get_or_insert(Span(at, at));
         span.0 = span.0.min(at);
         span.1 = span.1.max(at);
+    }
+
+    /// How many table names are kept of it.
+    pub fn table_names(&self) -> usize {
+        self.tables.names()
     }
 
     /// Whether it runs, as far as was seen.

@@ -2,7 +2,8 @@
 //!
 //! In: facts. Out: the sync that each belongs to: by its id; without one, by time within the connection. Syncs with ids may overlap.
 //! A sync that has not ended when a later one starts counts as broken off from then on, unless it is heard of again. Bounded:
-//! [`OPEN_MAX`] open syncs, [`RECENT_MAX`] ended ones that late lines may still join, [`CLOSED_MAX`] ids of older ones.
+//! [`OPEN_MAX`] open syncs, [`SILENT_MAX`] that were overtaken long ago, [`RECENT_MAX`] ended ones that late lines may still join,
+//! [`CLOSED_MAX`] ids of older ones and [`LOST_MAX`] of those that were given up without an end.
 
 use super::{
     Channel, Fact, Happening, Output, Signal, SyncId, Work,
@@ -12,26 +13,35 @@ use crate::model::{EventKey, Micros};
 use serde::{Deserialize, Serialize};
 use std::{collections::VecDeque, sync::Arc};
 
-/// Most syncs without an end.
+/// Most syncs without an end that run or were overtaken just now.
 const OPEN_MAX: usize = 32;
-/// Most of them that were overtaken by a later one.
+/// Most of them that were overtaken by a later one; older ones are put aside.
 const OVERTAKEN_MAX: usize = 4;
+/// Most syncs that were overtaken and put aside. Their ends may still come.
+const SILENT_MAX: usize = 28;
+/// Most tables of all that were put aside.
+const SILENT_TABLES_MAX: usize = 4_096;
 /// Ended syncs that late lines may still join, at most; all but the last only for [`RECENT_US`].
 const RECENT_MAX: usize = 4;
 /// How long an ended sync is kept beside later ones.
 const RECENT_US: Micros = 600_000_000;
 /// Ids of ended syncs that are remembered, so that a line long after the end does not look like a new sync.
 const CLOSED_MAX: usize = 16;
+/// Ids of syncs that were given up without an end, of which nothing but an end is told any more.
+const LOST_MAX: usize = 16;
 /// How long after its end a line without an id still belongs to a sync.
 const AFTER_US: Micros = 60_000_000;
 
 /// The syncs of a connection that may still change.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Syncs {
     open: Vec<Sync>,
-    /// Shared, since copies of a state are kept beside each other.
+    /// Overtaken, and not heard of since; the oldest first. Shared, since copies of a state are kept beside each other.
+    silent: VecDeque<Arc<Sync>>,
     recent: VecDeque<Arc<Sync>>,
     closed: VecDeque<SyncId>,
+    lost: VecDeque<SyncId>,
 }
 
 /// What a fact without a known sync means.
@@ -144,14 +154,15 @@ impl Syncs {
     }
 
     /// The sync that a fact belongs to, made where the fact proves that there is one; `None` where it belongs to none. Also says
-    /// whether it was made.
+    /// whether it is one that was not counted before.
     pub fn join(&mut self, fact: &Fact, kind: SyncKind) -> Option<(&mut Sync, bool)> {
         let claim = claim(fact);
         if claim == Claim::Never {
             return None;
         }
         // The borrow checker does not follow a reference out of a branch that returns; so find a place first.
-        match self.place(fact, claim) {
+        let place = self.place(fact, claim);
+        match place {
             Place::Open(at) => {
                 let sync = self.open.get_mut(at)?;
                 if sync.id.is_none() {
@@ -159,10 +170,17 @@ impl Syncs {
                 }
                 Some((sync, false))
             }
+            Place::Silent(at) => {
+                // Older than all that are open.
+                let sync = self.silent.remove(at).map(Arc::unwrap_or_clone)?;
+                self.open.insert(0, sync);
+                self.open.first_mut().map(|sync| (sync, false))
+            }
             Place::Recent(at) => self.recent.get_mut(at).map(|sync| (Arc::make_mut(sync), false)),
-            Place::New => {
+            Place::New | Place::Again => {
+                let is_new = place == Place::New;
                 self.open.push(Sync::new(fact, kind));
-                self.open.last_mut().map(|sync| (sync, true))
+                self.open.last_mut().map(|sync| (sync, is_new))
             }
             Place::Nowhere => None,
         }
@@ -179,8 +197,16 @@ impl Syncs {
             if let Some(at) = self.recent.iter().rposition(|sync| fits(sync)) {
                 return Place::Recent(at);
             }
+            if let Some(at) = self.silent.iter().rposition(|sync| fits(sync)) {
+                return Place::Silent(at);
+            }
             if self.closed.contains(id) {
                 return Place::Nowhere;
+            }
+            if self.lost.contains(id) {
+                // What it did is written down and cannot be changed any more; how it ended still counts.
+                let is_end = matches!(fact.signal, Signal::SyncEnd(_) | Signal::SyncStatus(_));
+                return if is_end { Place::Again } else { Place::Nowhere };
             }
             // A start without an id, and then lines with one: it is the same sync.
             let nameless = |sync: &Sync| sync.id.is_none() && sync.is_running();
@@ -266,23 +292,32 @@ impl Syncs {
         let overtaken = |sync: &Sync| sync.superseded.is_some();
         while self.open.iter().filter(|sync| overtaken(sync)).count() > OVERTAKEN_MAX {
             let Some(at) = self.open.iter().position(overtaken) else { break };
-            self.give_up(at, out);
+            self.put_aside(at, out);
         }
         while self.open.len() > OPEN_MAX {
             let oldest = self.open.iter().enumerate().min_by_key(|(_, sync)| sync.last_us).map_or(0, |(at, _)| at);
             if let Some(sync) = self.open.get_mut(oldest) {
                 sync.superseded.get_or_insert(sync.last_us);
             }
-            self.give_up(oldest, out);
+            self.put_aside(oldest, out);
         }
     }
 
-    fn give_up(&mut self, at: usize, out: &mut Vec<Output>) {
+    /// Puts a sync aside that was overtaken. One without an id cannot be heard of again.
+    fn put_aside(&mut self, at: usize, out: &mut Vec<Output>) {
         let mut sync = self.open.remove(at);
         sync.given = true;
         out.push(Output::Sync(sync.row()));
-        if let Some(id) = sync.id {
-            self.close(id);
+        if sync.id.is_some() {
+            self.silent.push_back(Arc::new(sync));
+        }
+        let tables = |silent: &VecDeque<Arc<Sync>>| silent.iter().map(|sync| sync.table_names()).sum::<usize>();
+        while self.silent.len() > SILENT_MAX || tables(&self.silent) > SILENT_TABLES_MAX {
+            let lost = self.silent.pop_front().and_then(|sync| sync.id.clone());
+            if self.lost.len() >= LOST_MAX {
+                self.lost.pop_front();
+            }
+            self.lost.extend(lost);
         }
     }
 
@@ -305,14 +340,18 @@ impl Syncs {
 
     /// All that may still change.
     pub fn all(&self) -> impl Iterator<Item = &Sync> {
-        self.recent.iter().map(|sync| &**sync).chain(&self.open)
+        self.recent.iter().chain(&self.silent).map(|sync| &**sync).chain(&self.open)
     }
 }
 
 /// Where a fact belongs.
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
     Open(usize),
+    Silent(usize),
     Recent(usize),
     New,
+    /// To a sync that was given up: it is told of once more.
+    Again,
     Nowhere,
 }

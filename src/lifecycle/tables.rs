@@ -146,6 +146,18 @@ impl Group {
         }
     }
 
+    /// The window that no table has claimed.
+    fn unclaimed(&self) -> Option<&Window> {
+        self.window.as_ref().filter(|window| window.owner.is_none())
+    }
+
+    /// How many tables it stands for that were written to; what names no schema belongs to the only one that is named.
+    fn written(&self) -> usize {
+        let named = self.entries.iter().filter(|entry| entry.schema.is_some()).count();
+        let loose = named < self.entries.len() || self.unclaimed().is_some();
+        if named == 1 { 1 } else { named + usize::from(loose) }
+    }
+
     fn own_window(&mut self, at: usize) {
         if let Some(window) = &mut self.window
             && *window.owner.get_or_insert(at) == at
@@ -249,6 +261,11 @@ impl Tables {
         group.read = Some(group.read.unwrap_or(0).saturating_add(count));
     }
 
+    /// How many names are kept.
+    pub fn names(&self) -> usize {
+        self.groups.len()
+    }
+
     /// Rows of all tables by operation.
     pub fn rows(&self) -> &Rows {
         &self.rows
@@ -261,7 +278,7 @@ impl Tables {
 
     /// How many tables rows were written to, or writes were seen of.
     pub fn written(&self) -> usize {
-        self.groups.values().map(|group| group.entries.len().max(usize::from(group.window.is_some()))).sum()
+        self.groups.values().map(|group| group.written()).sum()
     }
 
     /// Every table as it is shown, by name and schema.
@@ -275,22 +292,24 @@ impl Tables {
 }
 
 fn group_views<'t>(name: &'t str, group: &'t Group, views: &mut Vec<TableView<'t>>) {
-    let view = |schema: Option<&'t str>, table: &'t str, started, ended, read, rows| TableView {
-        schema: schema.map(Cow::Borrowed),
-        table: Cow::Borrowed(table),
-        started,
-        ended,
-        read,
-        rows,
+    let view = |schema: Option<&'t str>, table: &'t str, started: Option<Micros>, ended: Option<Micros>, read, rows| {
+        TableView {
+            schema: schema.map(Cow::Borrowed),
+            table: Cow::Borrowed(table),
+            started,
+            // The end of an earlier write, whose start was not seen.
+            ended: ended.filter(|ended| started.is_none_or(|started| *ended >= started)),
+            read,
+            rows,
+        }
     };
-    let unclaimed = group.window.as_ref().filter(|window| window.owner.is_none());
     let mut entries: Vec<&Entry> = group.entries.iter().filter(|entry| entry.schema.is_some()).collect();
     entries.sort_by(|one, other| (&one.schema, &one.table).cmp(&(&other.schema, &other.table)));
     let nameless: Vec<&Entry> = group.entries.iter().filter(|entry| entry.schema.is_none()).collect();
     let loose = nameless
         .iter()
         .map(|entry| (entry.started, entry.ended))
-        .chain(unclaimed.map(|window| (window.started, window.ended)))
+        .chain(group.unclaimed().map(|window| (window.started, window.ended)))
         .reduce(|one, other| (min(one.0, other.0), one.1.max(other.1)));
     if let [only] = entries.as_slice() {
         // One schema: what does not name it belongs to it all the same.

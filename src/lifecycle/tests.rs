@@ -44,14 +44,23 @@ fn rows(schema: &str, name: &str, count: u64) -> Signal {
     }))
 }
 
+/// Sorts as a timeline does.
+fn place(anchor: EventKey, kind: StageKind) -> String {
+    format!("stage {:020} {:02} {:020}", anchor.created_us, kind as u8, anchor.hash)
+}
+
 /// Everything that readers would see: rows by identity, the last one winning, and what is live.
 fn seen(state: &State, out: &[Output]) -> BTreeMap<String, String> {
     let mut seen = BTreeMap::new();
     let live = state.live();
     for row in out.iter().chain(live.iter().map(|live| &live.row)) {
         let (key, text) = match row.clone().public() {
+            Output::Gone(anchor, kind) => {
+                seen.remove(&place(anchor, kind));
+                continue;
+            }
             Output::Sync(it) => panic!("a sync that cannot be read: {it:?}"),
-            Output::Stage(it) => (format!("stage {:?} {:?}", it.anchor, it.kind), it.body.clone()),
+            Output::Stage(it) => (place(it.anchor, it.kind), it.body.clone()),
             Output::Incident(it) => (format!("incident {:?}", it.anchor), it.body.clone()),
             Output::Day(it) => (format!("day {}", it.day), format!("{it:?}")),
             Output::Run(it) => (format!("run {:?}", it.anchor), it.body.clone()),
@@ -270,4 +279,220 @@ fn a_state_stays_small_whatever_comes() {
     let (state, _) = fold(&facts);
     let size = serde_json::to_vec(&state).expect("plain data").len();
     assert!(size < 64 << 10, "{size} bytes");
+}
+
+/// A life of starts, one a minute, none of which ends.
+fn unended(ids: impl Iterator<Item = String>) -> Vec<Fact> {
+    ids.enumerate().map(|(at, id)| fact(at as i64 * 60_000, 1, Some(&id), Signal::SyncStart)).collect()
+}
+
+#[test]
+fn an_end_finds_its_sync_among_many_that_never_ended() {
+    for newer in [4, 8, 31] {
+        let mut facts = unended((0..=newer).map(|n| format!("s{n}")));
+        facts.push(fact(90_000_000, 1, Some("s0"), end("FAILURE")));
+        let (state, _) = fold(&facts);
+        let syncs = syncs(&facts);
+        assert_eq!(syncs.len(), newer + 1);
+        assert_eq!((&syncs[0]["sync_id"], &syncs[0]["status"]), (&"s0".into(), &"FAILURE".into()), "{newer} newer");
+        assert_eq!(state.status(), Status::Broken, "{newer} newer");
+        assert!(state.summary().is_some_and(|it| it.unused.is_empty() && it.syncs.failed == 1));
+    }
+    let mut facts = unended((0..20).map(|n| format!("s{n}")));
+    for (at, status) in ["FAILURE", "FAILURE", "SUCCESSFUL"].into_iter().enumerate() {
+        facts.push(fact(90_000_000 + at as i64, 1, Some(&format!("s{at}")), end(status)));
+    }
+    let (state, _) = fold(&facts);
+    assert_eq!(state.status(), Status::Syncing, "the last one runs, and the last end was well");
+    let known = state.summary().expect("a summary").syncs;
+    assert_eq!((known.total, known.successful, known.failed), (20, 1, 2));
+}
+
+#[test]
+fn an_end_past_the_bound_still_says_how_the_connection_stands() {
+    let mut facts = unended((0..40).map(|n| format!("s{n}")));
+    facts.push(fact(90_000_000, 1, Some("s0"), end("FAILURE")));
+    facts.push(fact(91_000_000, 1, Some("s0"), rows("a", "t", 1)));
+    let (state, _) = fold(&facts);
+    assert_eq!(state.status(), Status::Broken);
+    let summary = state.summary().expect("a summary");
+    assert_eq!((summary.syncs.total, summary.syncs.failed), (40, 1), "one sync is counted once");
+    facts.truncate(40);
+    facts.push(fact(91_000_000, 1, Some("s0"), rows("a", "t", 1)));
+    let summary = fold(&facts).0.summary().expect("a summary");
+    assert_eq!(summary.unused["records_modified"], 1);
+}
+
+fn deleted() -> Signal {
+    Signal::Deleted(action(Channel::Dashboard))
+}
+
+fn created() -> Signal {
+    Signal::Created(Box::new(Edit {
+        action: *action(Channel::Dashboard),
+        edit_type: None,
+        changes: Vec::new(),
+        paused: None,
+        sync_frequency_minutes: None,
+        schedule_type: None,
+        setup_status: None,
+        schema_status: None,
+    }))
+}
+
+fn kinds(facts: &[Fact]) -> Vec<Value> {
+    stages(facts).into_iter().map(|stage| stage["stage"].clone()).collect()
+}
+
+#[test]
+fn nothing_is_open_on_a_deleted_or_paused_connection() {
+    let life = |between: Signal, last: &[Fact]| {
+        let mut facts = vec![
+            fact(0, 1, Some("a"), Signal::SyncStart),
+            fact(60_000, 1, Some("a"), end("SUCCESSFUL")),
+            fact(120_000, 1, Some("b"), Signal::SyncStart),
+            fact(150_000, 1, None, between),
+            fact(151_000, 1, Some("b"), end("FAILURE")),
+        ];
+        facts.extend_from_slice(last);
+        facts
+    };
+    let facts = life(deleted(), &[]);
+    let summary = fold(&facts).0.summary().expect("a summary");
+    assert_eq!((summary.status, summary.open_incident, summary.syncs.failed), (Status::Deleted, None, 1));
+    assert!(!kinds(&facts).contains(&"broken".into()), "{:?}", kinds(&facts));
+    let again = [fact(160_000, 1, None, Signal::Resumed(action(Channel::Dashboard)))];
+    assert_eq!(fold(&life(deleted(), &again)).0.summary().expect("a summary").open_incident, None);
+
+    let pause = || Signal::Paused(action(Channel::Dashboard));
+    let (state, out) = fold(&life(pause(), &[]));
+    let summary = state.summary().expect("a summary");
+    assert_eq!((summary.status, summary.open_incident), (Status::Paused, None));
+    let incidents: Vec<_> = seen(&state, &out).into_iter().filter(|(key, _)| key.starts_with("incident")).collect();
+    assert!(incidents.len() == 1 && incidents[0].1.contains(r#""resolution":"paused""#), "{incidents:?}");
+    let summary = fold(&life(pause(), &again)).0.summary().expect("a summary");
+    assert_eq!(summary.status, Status::Broken);
+    assert_eq!(summary.open_incident.map(|it| it["failures"].clone()), Some(1.into()));
+}
+
+#[test]
+fn a_sync_stands_where_it_started_whatever_was_seen_before() {
+    let facts = [
+        fact(0, 1, Some("a"), Signal::ReadStart),
+        fact(300_000, 1, None, Signal::Paused(action(Channel::Dashboard))),
+        fact(360_000, 1, None, Signal::Resumed(action(Channel::Dashboard))),
+        fact(600_000, 1, Some("a"), Signal::SyncStart),
+    ];
+    assert_eq!(kinds(&facts), ["paused", "resumed", "sync"]);
+    assert_eq!(fold(&facts).0.status(), Status::InitialSync);
+    let running = &syncs(&facts)[0];
+    assert_eq!((&running["status"], &running["at"]), (&"RUNNING".into(), &"1970-01-01T00:10:00.000Z".into()));
+    assert_eq!(running["first_event_at"], "1970-01-01T00:00:00.000Z");
+    assert_eq!(running["event_ids"].as_array().map(Vec::len), Some(2), "its first event and its start");
+    // One that was given out before moves.
+    let late = [
+        fact(0, 1, Some("a"), end("SUCCESSFUL")),
+        fact(1, 1, None, Signal::Paused(action(Channel::Dashboard))),
+        fact(2, 1, Some("a"), Signal::SyncStart),
+    ];
+    assert_eq!(kinds(&late), ["paused", "sync"]);
+    assert_eq!(syncs(&late)[0]["status"], "SUCCESSFUL");
+}
+
+#[test]
+fn a_sync_that_only_worked_names_an_event() {
+    let facts = [fact(0, 1, Some("a"), rows("s", "t", 1)), fact(1, 1, Some("a"), rows("s", "t", 1))];
+    assert_eq!(syncs(&facts)[0]["event_ids"].as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn created_waits_until_no_test_of_its_run_fails() {
+    let test = |ms, name: &str, passed| {
+        let result = TestResult { action: *action(Channel::Dashboard), name: Some(name.into()), message: None, passed };
+        fact(ms, 1, None, Signal::Tested(Box::new(result)))
+    };
+    let mut facts = vec![fact(0, 1, None, created()), test(60_000, "one", true), test(65_000, "two", false)];
+    assert_eq!(kinds(&facts), ["initialized", "setup_tests"]);
+    assert_eq!(kinds(&facts[..2]), ["initialized", "setup_tests", "created"], "as it stood then");
+    facts.push(test(70_000, "two", true));
+    let stages = stages(&facts);
+    let created: Vec<_> = stages.iter().filter(|stage| stage["stage"] == "created").collect();
+    assert_eq!(created.len(), 1);
+    assert_eq!(created[0]["at"], "1970-01-01T00:01:10.000Z");
+    // A later run takes nothing back.
+    facts.push(test(7_000_000, "one", false));
+    assert!(kinds(&facts).contains(&"created".into()));
+}
+
+#[test]
+fn a_write_does_not_end_before_it_starts_and_is_one_table() {
+    let id = Some("a");
+    let facts = [
+        fact(1, 1, id, Signal::WriteEnd(table(None, "t"))),
+        fact(5, 1, id, Signal::WriteStart(table(None, "t"))),
+        fact(6, 1, id, rows("s", "t", 5)),
+    ];
+    let sync = &syncs(&facts)[0];
+    assert_eq!(sync["tables"].as_array().map(Vec::len), Some(1));
+    assert_eq!(sync["tables"][0]["write_started_at"], "1970-01-01T00:00:00.005Z");
+    assert_eq!(sync["tables"][0]["write_ended_at"], Value::Null);
+    assert!(sync["summary"].as_str().is_some_and(|text| text.ends_with("5 rows in 1 table")), "{sync}");
+}
+
+#[test]
+fn created_again_under_its_id_a_connection_is_new() {
+    let mut facts = vec![
+        fact(0, 1, None, created()),
+        fact(1_000, 1, Some("a"), Signal::SyncStart),
+        fact(2_000, 1, Some("a"), end("SUCCESSFUL")),
+        fact(3_000, 1, None, Signal::Paused(action(Channel::Dashboard))),
+        fact(7_200_000, 1, None, deleted()),
+        fact(7_205_000, 1, None, Signal::Deleted(action(Channel::Audit))),
+        fact(10_800_000, 1, None, created()),
+    ];
+    let summary = fold(&facts).0.summary().expect("a summary");
+    assert_eq!((summary.status, summary.health, summary.paused), (Status::New, Health::Incomplete, false));
+    assert_eq!((summary.created_us, summary.deleted_us), (Some(10_800_000_000), None));
+    assert_eq!((summary.last_success_us, summary.syncs.total), (None, 1), "the counts go on");
+    assert_eq!(kinds(&facts), ["initialized", "sync", "paused", "deleted", "initialized"]);
+    facts.push(fact(10_900_000, 1, Some("b"), Signal::SyncStart));
+    assert_eq!(fold(&facts).0.status(), Status::InitialSync);
+    assert_eq!(syncs(&facts)[1]["kind"], "initial");
+}
+
+#[test]
+fn a_transformation_without_a_name_is_told_as_one() {
+    let event = RunEvent {
+        job: "".into(),
+        name: None,
+        kind: None,
+        phase: RunPhase::Started,
+        start_us: None,
+        end_us: None,
+        schedule: None,
+        steps: Vec::new(),
+        description: None,
+        error: None,
+    };
+    let (_, out) = fold(&[fact(0, 1, None, Signal::Run(Box::new(event)))]);
+    let [Output::Run(run)] = out.as_slice() else { panic!("one run: {out:?}") };
+    let body: Value = serde_json::from_str(&run.body).expect("bodies are JSON");
+    assert_eq!(body["job_id"], Value::Null);
+    assert_eq!(body["summary"], "a transformation without a name is running");
+}
+
+#[test]
+fn a_forced_re_sync_is_a_schema_change_with_its_name_and_data() {
+    let resync = Resync {
+        event: "forced_resync_table".into(),
+        action: *action(Channel::Connector),
+        table: Some(*table(Some("s"), "t")),
+        cause: Some("MIGRATION".into()),
+        data: Some(r#"{"cause":"MIGRATION"}"#.into()),
+    };
+    let facts = [fact(0, 1, None, Signal::Resync(Box::new(resync)))];
+    let stage = &stages(&facts)[0];
+    assert_eq!((&stage["event"], &stage["data"]["cause"]), (&"forced_resync_table".into(), &"MIGRATION".into()));
+    let summary = fold(&facts).0.summary().expect("a summary");
+    assert_eq!((summary.schema_changes_last_30_days(0), summary.day.schema_changes), (1, 1));
 }

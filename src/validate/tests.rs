@@ -137,3 +137,24 @@ fn schemas_that_reach_outside_are_refused() {
         assert!(error.contains("event/x/v1.json"), "{error}");
     }
 }
+
+#[test]
+fn counts_that_no_sum_can_take_are_invalid() {
+    let schemas = Schemas::builtin();
+    for (count, status) in [
+        ("0", Status::Valid),
+        ("9007199254740991", Status::Valid),
+        ("-4", Status::Invalid),
+        ("9007199254740992", Status::Invalid),
+        ("18446744073709551615", Status::Invalid),
+    ] {
+        for (event, data) in [
+            ("records_modified", format!(r#"{{"schema":"s","table":"t","operationType":"UPDATED","count":{count}}}"#)),
+            ("processed_records", format!(r#"{{"table":"t","recordsCount":{count}}}"#)),
+        ] {
+            let created = r#""created":"2026-11-20T01:00:00Z","connection_id":"c""#;
+            let text = format!(r#"{{"event":"{event}",{created},"data":{data}}}"#);
+            assert_eq!(verdict(&schemas, &text).1.status, status, "{event} {count}");
+        }
+    }
+}

@@ -39,6 +39,17 @@ fn json_of(app: &App, args: &[&str]) -> Value {
     serde_json::from_str(&text).unwrap_or_else(|error| panic!("{args:?}: {error}: {text}"))
 }
 
+/// Without the moment of asking.
+fn undated(text: &str) -> String {
+    let mut parts = text.split("\"as_of\":\"");
+    let mut kept = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        kept.push_str("\"as_of\":\"");
+        kept.push_str(part.find('"').map_or(part, |at| &part[at..]));
+    }
+    kept
+}
+
 /// A small life: created, synced, broken, looked after, still broken. And a healthy neighbour.
 fn two_lives() -> String {
     let event = |event: &str, created: &str, sync: Option<&str>, data: Value| {
@@ -140,6 +151,28 @@ fn the_list_and_a_timeline_say_what_is_wrong_with_and_without_a_server() {
     }
 }
 
+#[test]
+fn json_on_the_command_line_is_the_answer_of_the_interface() {
+    let mut app = App::spawn();
+    app.post_native(two_lives()).expect(200);
+    app.post_native(r#"{"event":"an_odd_one","created":"2026-07-06T09:00:01Z","connection_id":"brave_otter"}"#)
+        .expect(200);
+    let at = "2026-07-07T18:00:00Z";
+    let part = app.get(&format!("/v1/connections/brave_otter/timeline?as_of={at}&limit=2")).expect(200).json();
+    assert!(part["next_cursor"].is_string() && part["unused"][0]["event"] == "an_odd_one", "{part}");
+    let mut whole = app.get("/v1/connections/brave_otter/timeline").expect(200).json();
+    whole["as_of"].take();
+    let asked = |app: &App| {
+        let shown = json_of(app, &["timeline", "brave_otter", "--as-of", at, "--limit", "2", "--json"]);
+        let mut exported = json_of(app, &["export", "timeline", "brave_otter", "--format", "json"]);
+        assert!(exported[0]["as_of"].take().is_string());
+        assert_eq!((&shown, &exported[0]), (&part, &whole));
+    };
+    asked(&app);
+    app.stop();
+    asked(&app);
+}
+
 /// Records of a CSV file by the names of its columns.
 fn records(text: &str) -> Vec<BTreeMap<String, String>> {
     let mut reader = csv::Reader::from_reader(text.as_bytes());
@@ -159,7 +192,7 @@ fn timelines_are_exported_in_every_form() {
         &["--all", "--format", "csv", "--from", "2026-07-07T04:00:00Z", "--to", "2026-07-07T16:30:00.000001Z"],
     ];
     let export = |app: &App| -> Vec<String> {
-        forms.iter().map(|form| good(app, &[&["export", "timeline"], *form].concat())).collect()
+        forms.iter().map(|form| undated(&good(app, &[&["export", "timeline"], *form].concat()))).collect()
     };
     let beside = export(&app);
     let file = app.home().join("syncs.csv");
@@ -290,7 +323,8 @@ fn a_rebuild_changes_no_answer() {
     let mut app = App::spawn();
     let lines: Vec<String> = simulated(12, 3_000).iter().map(samples::line).collect();
     app.post_native(lines.join("\n")).expect(200);
-    let before = good(&app, &["export", "timeline", "--all", "--format", "json"]);
+    let export = |app: &App| undated(&good(app, &["export", "timeline", "--all", "--format", "json"]));
+    let before = export(&app);
     let refused = app.send("POST", "/v1/rebuild", &[], b"");
     assert_eq!(refused.status, 401);
     assert_eq!(app.with_token(crate::app::READ, "POST", "/v1/rebuild", b"").status, 403);
@@ -299,11 +333,11 @@ fn a_rebuild_changes_no_answer() {
     let beside = json_of(&app, &["rebuild", "--json"]);
     assert_eq!(beside["connections"], started["connections"]);
     assert_eq!(app.with_token(crate::app::ADMIN, "GET", "/v1/rebuild", b"").expect(200).json()["status"], "done");
-    assert!(good(&app, &["export", "timeline", "--all", "--format", "json"]) == before, "beside the server");
+    assert!(export(&app) == before, "beside the server");
     app.stop();
     let words = good(&app, &["rebuild"]);
     assert!(words.starts_with("rebuilt ") && words.contains(" connections in "), "{words}");
-    assert!(good(&app, &["export", "timeline", "--all", "--format", "json"]) == before, "without a server");
+    assert!(export(&app) == before, "without a server");
 }
 
 #[test]

@@ -196,7 +196,9 @@ impl Writer<'_> {
     fn whole(&mut self, mut page: lives::Page) -> Result<(), CliError> {
         page.stages.reverse();
         page.incidents.reverse();
-        let timeline = json!({"connection": page.connection, "stages": page.stages, "incidents": page.incidents});
+        let lives::Page { connection, as_of, stages, incidents, unused } = page;
+        let timeline = json!({"connection": connection, "as_of": as_of, "stages": stages, "incidents": incidents,
+            "unused": unused, "next_cursor": null});
         let gap = if self.first { "" } else { ",\n" };
         self.output.write(format!("{gap}{timeline}").as_bytes())
     }

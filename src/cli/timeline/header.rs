@@ -148,7 +148,7 @@ fn since_when(timeline: &Timeline, status: &str) -> Option<Micros> {
 /// Whether every stage since a moment is at hand.
 fn is_shown_since(timeline: &Timeline, since: Micros) -> bool {
     let (from, to) = timeline.window;
-    let begin = if timeline.more { timeline.stages.first().and_then(began) } else { from };
+    let begin = if timeline.next.is_some() { timeline.stages.first().and_then(began) } else { from };
     begin.is_none_or(|begin| begin <= since) && to.is_none_or(|to| to > timeline.now)
 }
 

@@ -15,7 +15,7 @@ use super::{
     moment, now_us, print, runtime,
     terminal::{Screen, When, inert},
 };
-use crate::{lifecycle::time_text, model::Micros, store::lives::LifeFilter};
+use crate::{model::Micros, store::lives::LifeFilter};
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -53,12 +53,16 @@ pub struct TimelineArgs {
 struct Timeline {
     /// How the connection stands, or stood.
     connection: Value,
+    /// The moment at which it does.
+    as_of: Value,
     /// In order of time.
     stages: Vec<Value>,
     /// Oldest first.
     incidents: Vec<Value>,
-    /// Whether older stages are left out.
-    more: bool,
+    /// Events that belong to no stage.
+    unused: Value,
+    /// Where the older stages begin that are left out.
+    next: Option<String>,
     /// The window that was asked for.
     window: (Option<Micros>, Option<Micros>),
     /// The moment of asking, or the one that was asked for.
@@ -83,10 +87,11 @@ pub(super) fn run(args: &TimelineArgs) -> Outcome {
     print(&if args.json {
         pretty(&json!({
             "connection": found.connection,
-            "as_of": time_text(found.now),
+            "as_of": found.as_of,
             "stages": found.stages,
             "incidents": found.incidents,
-            "more": found.more,
+            "unused": found.unused,
+            "next_cursor": found.next,
         }))
     } else {
         render::timeline(&found, &Screen::of_stdout(args.color), args.all)
@@ -127,9 +132,11 @@ async fn read(access: &Access, args: &TimelineArgs, id: &str) -> Result<Option<T
     let now = args.as_of.unwrap_or_else(now_us);
     let mut found = Timeline {
         connection: Value::Null,
+        as_of: Value::Null,
         stages: Vec::new(),
         incidents: Vec::new(),
-        more: false,
+        unused: Value::Null,
+        next: None,
         window: (args.from, args.to),
         now,
         past: args.as_of.is_some(),
@@ -142,11 +149,13 @@ async fn read(access: &Access, args: &TimelineArgs, id: &str) -> Result<Option<T
         if found.connection.is_null() {
             // Every page has all incidents of the window.
             found.connection = page.connection;
+            found.as_of = page.as_of;
+            found.unused = page.unused;
             found.incidents = page.incidents;
         }
         found.stages.extend(page.stages);
     }
-    found.more = pages.has_more();
+    found.next = pages.cursor().map(str::to_owned);
     found.stages.reverse();
     found.incidents.reverse();
     Ok(Some(found))

@@ -46,7 +46,7 @@ enum Item<'t> {
 pub fn timeline(timeline: &Timeline, screen: &Screen, all: bool) -> String {
     let mut lines = header::lines(timeline, screen);
     lines.push(String::new());
-    if timeline.more {
+    if timeline.next.is_some() {
         let words = format!(
             "  older stages are left out: the newest {} are shown (--limit, --to)",
             count(timeline.stages.len() as u64)

@@ -20,7 +20,7 @@ fn sync(start: &str, seconds: i64, status: &str, rows: u64) -> Value {
     json!({"stage": "sync", "sync_id": "0f3a", "kind": "incremental", "trigger": {"type": "schedule", "actor": null, "event_ids": []},
         "at": time_text(begin), "until": if running { Value::Null } else { json!(end) }, "duration_ms": if running { Value::Null } else { json!(seconds * 1000) },
         "status": status, "reason": null, "task_type": null, "rescheduled_at": null, "missing": [], "first_event_at": time_text(begin), "last_event_at": end,
-        "tables": if rows > 0 { json!([{"table": "orders"}, {"table": "items"}]) } else { json!([]) }, "rows": {"REPLACED_OR_INSERTED": rows},
+        "tables": if rows > 0 { json!([{"table": "orders", "rows": {"UPDATED": 1}}, {"table": "items", "write_started_at": time_text(begin)}]) } else { json!([]) }, "rows": {"REPLACED_OR_INSERTED": rows},
         "warnings": 0, "errors": 0})
 }
 
@@ -93,7 +93,9 @@ fn broken() -> Timeline {
         connection: connection("broken", open.clone()),
         stages,
         incidents: vec![earlier, open],
-        more: true,
+        as_of: Value::Null,
+        unused: Value::Null,
+        next: Some("older".to_owned()),
         window: (None, None),
         now: at("2026-07-07T18:45:14Z"),
         past: false,
@@ -118,7 +120,9 @@ fn running() -> Timeline {
             with(sync("2026-07-07T18:30:00Z", 0, "RUNNING", 7), json!({"import": {"percent": 40}})),
         ],
         incidents: Vec::new(),
-        more: false,
+        as_of: Value::Null,
+        unused: Value::Null,
+        next: None,
         window: (None, None),
         now: at("2026-07-07T18:45:14Z"),
         past: true,
@@ -178,7 +182,7 @@ fn nothing_is_claimed_about_what_is_not_shown() {
     timeline.stages.retain(|stage| stage["stage"] != "modified");
     assert!(shown(&timeline, 100, false).contains("done     nothing by anyone since then"));
     timeline.window.0 = Some(at("2026-07-07T17:00:00Z"));
-    timeline.more = false;
+    timeline.next = None;
     assert!(shown(&timeline, 100, false).contains("done     nothing by anyone in what is shown below"));
     timeline.window = (None, Some(at("2026-07-07T18:00:00Z")));
     assert!(shown(&timeline, 100, false).contains("done     nothing by anyone in what is shown below"));
@@ -258,7 +262,7 @@ proptest! {
             stage["stage"] = Value::from(if sync { "sync" } else { "odd\u{1b}stage" });
             stage
         });
-        let timeline = Timeline { connection, stages: stages.collect(), incidents, more: false, window: (None, None), now, past: true };
+        let timeline = Timeline { connection, stages: stages.collect(), incidents, as_of: Value::Null, unused: Value::Null, next: None, window: (None, None), now, past: true };
         let text = shown(&timeline, columns, false);
         for line in text.lines() {
             prop_assert!(!line.chars().any(char::is_control), "{:?}", line);

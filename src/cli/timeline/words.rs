@@ -5,6 +5,7 @@
 
 use crate::{
     cli::terminal::{Tone, count, counted, inert, micros, moment},
+    export::tables_written,
     model::Micros,
 };
 use serde_json::Value;
@@ -157,7 +158,7 @@ fn of_sync(sync: &Value, told: Option<&str>) -> String {
         let percent = sync["import"]["percent"].as_u64().map(|percent| format!(", {percent} % of the tables"));
         parts.push(format!("running{}", percent.unwrap_or_default()));
     }
-    let tables = sync["tables"].as_array().map_or(0, Vec::len) as u64 + number(sync, "tables_omitted");
+    let tables = tables_written(sync);
     if tables > 0 {
         parts.push(format!("{} in {}", counted(rows(sync), "row", "rows"), counted(tables, "table", "tables")));
     }

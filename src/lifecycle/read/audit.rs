@@ -6,7 +6,7 @@
 //! sync_connection. `paused` beside `is_paused`: rows of the AUDIT_TRAIL table.
 
 use super::{
-    super::{Change, Edit, Resync, Signal},
+    super::{Change, Edit, Signal},
     connector, deed, schema,
     values::{self, Members, TEXT_CHARS_MAX, cut},
 };
@@ -89,7 +89,7 @@ pub(super) fn sync_connection(event: &Event, data: Members<'_>) -> Signal {
     let new = Values::of(data).new;
     if new.flag(&["trigger_resync", "triggerResync"]) == Some(true) {
         let table = Some(connector::table(new)).filter(|table| !table.table.is_empty());
-        Signal::Resync(Box::new(Resync { action, table, cause: None }))
+        Signal::Resync(Box::new(schema::resync(event, action, table, None)))
     } else {
         Signal::ManualSync(Box::new(action))
     }

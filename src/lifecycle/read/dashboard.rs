@@ -4,8 +4,8 @@
 //! Source: Fivetran log documentation, dashboard activity and the sections of forced re-syncs and diagnostic access.
 
 use super::{
-    super::{Resync, Signal, Support, TestResult},
-    connector, deed,
+    super::{Signal, Support, TestResult},
+    connector, deed, schema,
     values::{Members, TEXT_CHARS_MAX, count},
 };
 use crate::model::Event;
@@ -28,7 +28,7 @@ pub(super) fn resync(event: &Event, data: Members<'_>) -> Signal {
     let forced = event.name.starts_with("forced_");
     let action = if forced { deed::by_fivetran(event, data) } else { deed::action(event, data) };
     let table = event.name.ends_with("_table").then(|| connector::table(data)).filter(|table| !table.table.is_empty());
-    Signal::Resync(Box::new(Resync { action, table, cause: data.text(&["cause"]) }))
+    Signal::Resync(Box::new(schema::resync(event, action, table, data.text(&["cause"]))))
 }
 
 pub(super) fn support(what: &'static str, data: Members<'_>) -> Signal {

@@ -7,7 +7,7 @@
 //! reads.
 
 use super::{
-    super::{SchemaChange, Signal, TableName},
+    super::{Action, Resync, SchemaChange, Signal, TableName},
     audit::Values,
     connector, deed,
     values::{self, Members, TEXT_CHARS_MAX, cut, own, word},
@@ -79,6 +79,17 @@ pub(super) fn edited(event: &Event, data: Members<'_>, values: Values<'_>) -> Si
         changes.setting(&format!("schema_changes.{}", cut(member, TEXT_CHARS_MAX)), value);
     }
     changed(event, data, changes)
+}
+
+/// A re-sync of a table, or of everything.
+pub(super) fn resync(event: &Event, action: Action, table: Option<TableName>, cause: Option<Box<str>>) -> Resync {
+    Resync {
+        event: cut(&event.name, TEXT_CHARS_MAX).into(),
+        action,
+        table,
+        cause,
+        data: event.data.as_ref().and_then(values::json),
+    }
 }
 
 fn changed(event: &Event, data: Members<'_>, changes: Changes) -> Signal {

@@ -1,7 +1,7 @@
 //! A sync as it is kept: a third of what answers say, and the same once it is written out.
 //!
 //! In: a sync. Out: a row whose body is JSON without names of tables' members, without what is empty or usual, and with moments told
-//! from the first event on; and from such a row the stage in the public form. Syncs are most of what a life gives out, so their size
+//! from its anchor on; and from such a row the stage in the public form. Syncs are most of what a life gives out, so their size
 //! is what folding costs the disk; plain JSON, so that the views over the database can read it.
 
 use super::{INTERRUPTED, Message, Outcome, Span, Sync, SyncKind, Trigger, TriggerKind, view};
@@ -19,7 +19,7 @@ use std::borrow::Cow;
 /// A stage of kind [`StageKind::Sync`], as it is kept.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SyncRow {
-    /// Its first event.
+    /// Its start, or its first event where no start was seen.
     pub anchor: EventKey,
     /// When it ended, microseconds.
     pub until_us: Option<Micros>,
@@ -50,7 +50,7 @@ impl SyncRow {
     }
 }
 
-/// A moment, in microseconds since the first event.
+/// A moment, in microseconds since the anchor.
 type Since = Micros;
 /// Schema, name, start and end of its write, records read, rows. The view `audit_table` reads it.
 type Table<'s> = (Option<Cow<'s, str>>, Cow<'s, str>, Option<Since>, Option<Since>, Option<u64>, Cow<'s, Rows>);
@@ -195,7 +195,7 @@ impl Kept<'_> {
         self.kind.unwrap_or(SyncKind::Incremental)
     }
 
-    /// How long it took, where both ends were seen in this order. `ended`: since the first event.
+    /// How long it took, where both ends were seen in this order. `ended`: since the anchor.
     pub fn duration_us(&self, ended: Option<Since>) -> Option<Micros> {
         ended?.checked_sub(self.started?).filter(|us| *us >= 0)
     }

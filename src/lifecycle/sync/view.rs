@@ -107,9 +107,9 @@ fn is_zero(n: &u64) -> bool {
 impl<'s> Body<'s> {
     /// Of a sync.
     pub fn of(row: &'s SyncRow, sync: &'s Kept<'s>) -> Self {
-        let first = row.anchor.created_us;
-        // Moments are kept as told from the first event on.
-        let us = |since: Micros| first.wrapping_add(since);
+        let anchor = row.anchor.created_us;
+        // Moments are kept as told from the anchor on.
+        let us = |since: Micros| anchor.wrapping_add(since);
         let time = |since: Micros| time_text(us(since));
         let id = |since: Micros, hash: i64| EventId(EventKey { created_us: us(since), hash }).to_string();
         let span = |phase: Phase| {
@@ -123,7 +123,7 @@ impl<'s> Body<'s> {
         if Kept::is_broken_off(row) {
             missing.push("end");
         }
-        let duration_us = sync.duration_us(row.until_us.map(|until| until.wrapping_sub(first)));
+        let duration_us = sync.duration_us(row.until_us.map(|until| until.wrapping_sub(anchor)));
         let trigger = sync.trigger.as_ref();
         Self {
             stage: StageKind::Sync.as_str(),
@@ -148,7 +148,7 @@ impl<'s> Body<'s> {
             task_type: sync.task_type.as_deref().filter(|text| !text.is_empty()),
             rescheduled_at: sync.rescheduled_us.map(time_text),
             missing,
-            first_event_at: time_text(first),
+            first_event_at: time(sync.ids.first().map_or(0, |(since, _)| *since)),
             last_event_at: time(sync.last),
             phases: PhasesView {
                 extract: span(Phase::Extract),

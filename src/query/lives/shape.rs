@@ -161,7 +161,7 @@ pub struct Stage {
     pub method: Option<String>,
     /// Why.
     pub reason: Option<String>,
-    /// `schema_changed`: the event's name.
+    /// `schema_changed`, `resync_triggered`: the event's name.
     #[schema(nullable = false)]
     pub event: Option<String>,
     /// `modified`: what kind of edit.
@@ -188,7 +188,7 @@ pub struct Stage {
     /// `support_access`: the ticket.
     #[schema(nullable = false)]
     pub ticket: Option<String>,
-    /// `schema_changed`: the event's own data.
+    /// `schema_changed`, `resync_triggered`: the event's own data.
     #[schema(nullable = false, value_type = Option<Value>)]
     pub data: Option<Value>,
     /// `broken`, `recovered`: the incident that it opened or ended.
@@ -496,7 +496,7 @@ pub struct Run {
     /// Its first event.
     pub id: String,
     /// The job.
-    pub job_id: String,
+    pub job_id: Option<String>,
     /// The job's name.
     #[schema(required = true)]
     pub name: Option<String>,

@@ -32,7 +32,7 @@ SELECT
     NULL AS destination_name,
     {us: stage.at + json_extract(tables.value, '$[2]')} AS write_to_table_start,
     {us: stage.at + json_extract(tables.value, '$[3]')} AS write_to_table_end,
-    {us: stage.at + json_extract(stage.body, '$.b')} AS sync_start,
+    {us: stage.at + began.value} AS sync_start,
     {us: stage.until} AS sync_end,
     coalesce(json_extract(tables.value, '$[5].REPLACED_OR_INSERTED'), 0) AS sum_rows_replaced_or_inserted,
     coalesce(json_extract(tables.value, '$[5].UPDATED'), 0) AS sum_rows_updated,
@@ -42,6 +42,8 @@ SELECT
     substr({us: stage.at + json_extract(tables.value, '$[2]')}, 1, 10) AS write_to_table_start_day
 FROM stage
 JOIN life ON life.conn = stage.conn
+-- Read once a sync: its body is large where its tables are many.
+LEFT JOIN json_each(stage.body, '$.b') AS began
 JOIN json_each(stage.body, '$.t') AS tables
 WHERE stage.kind = 10 AND stage.conn <> 0 AND json_extract(tables.value, '$[5]') <> '{}';
 

@@ -308,6 +308,7 @@ fn is_warning(row: &Row) -> bool {
 fn is_schema_change(row: &Row) -> bool {
     FOUR.contains(&row.event.as_str())
         || matches!(row.event.as_str(), "drop_table" | "change_schema_config_via_api" | "change_schema_config_via_sync")
+        || row.event.starts_with("forced_resync_")
 }
 
 #[derive(Deserialize)]

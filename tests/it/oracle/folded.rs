@@ -86,6 +86,7 @@ impl Life {
         match row.public() {
             Output::Sync(row) => panic!("a sync that cannot be read: {row:?}"),
             Output::Stage(row) => drop(self.stages.insert(stage_order(row.anchor, row.kind), row)),
+            Output::Gone(anchor, kind) => drop(self.stages.remove(&stage_order(anchor, kind))),
             Output::Incident(row) => drop(self.incidents.insert(row.anchor, row)),
             Output::Day(row) => drop(self.days.insert(row.day, row)),
             Output::Run(row) => drop(self.runs.insert(row.anchor, row)),

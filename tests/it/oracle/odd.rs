@@ -9,7 +9,7 @@ use super::{
 };
 use crate::samples;
 use lifeline::{
-    lifecycle::{Fact, Output, StageKind, State},
+    lifecycle::{Fact, Output, StageKind, State, time_text},
     model::{EventKey, Micros, Timestamp},
 };
 use proptest::prelude::*;
@@ -183,6 +183,7 @@ fn line(odd: &Odd, clock: Micros) -> String {
 fn identity(row: &Output) -> String {
     match row {
         Output::Stage(row) => format!("stage {:?} {}", row.anchor, row.kind.as_str()),
+        Output::Gone(anchor, kind) => format!("stage {anchor:?} {}", kind.as_str()),
         Output::Sync(row) => panic!("not in the public form: {row:?}"),
         Output::Incident(row) => format!("incident {:?}", row.anchor),
         Output::Day(row) => format!("day {}", row.day),
@@ -215,6 +216,7 @@ fn as_of_holds(facts: &[Fact]) -> Result<(), TestCaseError> {
         let expected = Life::of(&facts[..before]);
         let mut rows: BTreeMap<String, Output> =
             kept.iter().filter(|(_, (last, _))| last <= at).map(|(id, (_, row))| (id.clone(), row.clone())).collect();
+        rows.retain(|_, row| !matches!(row, Output::Gone(..)));
         rows.extend(state.live().into_iter().map(|live| live.row.public()).map(|row| (identity(&row), row)));
         rows.extend(state.day().map(|day| (identity(&Output::Day(day)), Output::Day(day))));
         let all = expected.stages.values().cloned().map(Output::Stage);
@@ -299,7 +301,14 @@ fn evidence(life: &Life) -> Result<Evidence, TestCaseError> {
         prop_assert!(!stage.body.chars().any(char::is_control), "{}", stage.body);
         prop_assert_eq!(&body["stage"], stage.kind.as_str());
         prop_assert!(body["summary"].as_str().is_some_and(|text| !text.is_empty()), "{}", body);
-        prop_assert!(body["event_ids"].as_array().is_some_and(|ids| !ids.is_empty()) || stage.kind == StageKind::Sync);
+        prop_assert!(body["event_ids"].as_array().is_some_and(|ids| !ids.is_empty()), "{}", body);
+        let at = if body["at"].is_null() { &body["first_event_at"] } else { &body["at"] };
+        prop_assert_eq!(
+            at,
+            &Value::from(time_text(stage.anchor.created_us)),
+            "a stage stands where it began: {}",
+            body
+        );
         prop_assert!(body["duration_ms"].is_null() || body["duration_ms"].as_i64() >= Some(0), "{}", body);
         if stage.kind == StageKind::Sync {
             found.in_syncs += body["events"].as_u64().expect("a sync counts its events");

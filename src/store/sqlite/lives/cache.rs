@@ -80,7 +80,7 @@ fn row_bytes(row: &Output) -> usize {
         Output::Incident(it) => it.body.len(),
         Output::Run(it) => it.body.len(),
         Output::Activity(it) => it.data.as_ref().map_or(0, String::len),
-        Output::Day(_) => 0,
+        Output::Day(_) | Output::Gone(..) => 0,
     };
     ROW_BYTES + texts
 }

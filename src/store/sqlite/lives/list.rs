@@ -1,7 +1,8 @@
 //! Lists over all connections: how they stand, their incidents, transformation runs, totals.
 //!
 //! In: a snapshot and a query. Out: pages. What connections are filtered and sorted by stands in columns; only the page's own
-//! summaries are parsed. A connection with late events is told as it stood before them.
+//! summaries are parsed. A connection with late events is told as it stood before them, one with events that lie ahead of now as its
+//! own answers tell it.
 
 use super::{
     read::{self, Reading},
@@ -54,20 +55,22 @@ fn connections_sql(sort: LifeSort, order: Order, after: bool) -> String {
     let value = column(sort);
     // The first column twice would keep the index from being used.
     let (place, bound, sorted) = match sort {
-        LifeSort::Id => ("(connection_id, source)".to_owned(), "(?7, ?8)", String::new()),
-        _ => (format!("({value}, connection_id, source)"), "(?6, ?7, ?8)", format!("{value} {direction}, ")),
+        LifeSort::Id => ("(connection_id, source)".to_owned(), "(?8, ?9)", String::new()),
+        _ => (format!("({value}, connection_id, source)"), "(?7, ?8, ?9)", format!("{value} {direction}, ")),
     };
     let after = if after { format!(" AND {place} {sign} {bound}") } else { String::new() };
     format!(
-        "SELECT conn, connection_id, source, {value}, name FROM life WHERE conn <> 0 AND status IS NOT NULL
-         AND (?1 IS NULL OR status = ?1) AND (?2 IS NULL OR health = ?2) AND (?3 IS NULL OR source = ?3)
+        "SELECT conn, connection_id, source, {value}, name, last_event > ?6
+         FROM life WHERE conn <> 0 AND status IS NOT NULL AND (?1 IS NULL OR status = ?1 OR last_event > ?6)
+         AND (?2 IS NULL OR health = ?2 OR last_event > ?6) AND (?3 IS NULL OR source = ?3)
          AND (?4 IS NULL OR type = ?4) AND (?5 IS NULL OR destination = ?5){after}
          ORDER BY {sorted}connection_id {direction}, source {direction}"
     )
 }
 
 /// A page of connections.
-pub fn connections(db: &Connection, query: &LifeQuery) -> Result<LifePage, ReadError> {
+pub fn connections(db: &Connection, names: &Names, query: &LifeQuery) -> Result<LifePage, ReadError> {
+    let horizon = read::horizon();
     let filter = &query.filter;
     let sql = connections_sql(query.sort, query.order, query.after.is_some());
     let mut statement = db.prepare_cached(&sql)?;
@@ -77,6 +80,7 @@ pub fn connections(db: &Connection, query: &LifeQuery) -> Result<LifePage, ReadE
         Box::new(filter.source.map(Source::as_str)),
         Box::new(&filter.connector_type),
         Box::new(&filter.destination),
+        Box::new(horizon),
     ];
     if let Some(after) = &query.after {
         values.push(Box::new(&after.value));
@@ -85,7 +89,7 @@ pub fn connections(db: &Connection, query: &LifeQuery) -> Result<LifePage, ReadE
     }
     let wanted = filter.q.as_deref().filter(|q| !q.is_empty()).map(str::to_lowercase);
     let mut rows = statement.query(rusqlite::params_from_iter(values))?;
-    let mut found: Vec<(i64, LifeCursor)> = Vec::new();
+    let mut found: Vec<(i64, LifeCursor, Option<Summary>)> = Vec::new();
     let mut more = false;
     while let Some(row) = rows.next()? {
         if let Some(wanted) = &wanted
@@ -94,19 +98,36 @@ pub fn connections(db: &Connection, query: &LifeQuery) -> Result<LifePage, ReadE
         {
             continue;
         }
+        let (conn, place) = (row.get(0)?, cursor(row, query.sort)?);
+        let mut present = None;
+        if row.get(5)? {
+            let summary = Reading::now(db, names, conn, horizon)?.and_then(|it| it.summary(&place.connection_id));
+            let fits = |it: &Summary| {
+                filter.status.is_none_or(|wanted| it.status == wanted)
+                    && filter.health.is_none_or(|wanted| it.health == wanted)
+            };
+            if !summary.as_ref().is_some_and(fits) {
+                continue;
+            }
+            present = summary;
+        }
         if found.len() == query.limit {
             more = true;
             break;
         }
-        found.push((row.get(0)?, cursor(row, query.sort)?));
+        found.push((conn, place, present));
     }
     let mut connections = Vec::with_capacity(found.len());
-    for (conn, place) in &found {
+    for (conn, place, present) in &mut found {
+        if let Some(summary) = present.take() {
+            connections.push(summary);
+            continue;
+        }
         let json: Option<String> =
-            db.prepare_cached("SELECT summary FROM life WHERE conn = ?1")?.query_row([conn], |row| row.get(0))?;
+            db.prepare_cached("SELECT summary FROM life WHERE conn = ?1")?.query_row([&*conn], |row| row.get(0))?;
         connections.push(parse(&json.unwrap_or_default(), &place.connection_id)?);
     }
-    let next = found.pop().filter(|_| more).map(|(_, place)| place);
+    let next = found.pop().filter(|_| more).map(|(_, place, _)| place);
     Ok(LifePage { connections, next })
 }
 
@@ -131,11 +152,15 @@ fn cursor(row: &Row<'_>, sort: LifeSort) -> Result<LifeCursor, ReadError> {
 
 const OPEN: &str = "SELECT at, hash, resolved, failures, body, connection_id, name
     FROM incident INDEXED BY incident_open JOIN life USING (conn)
-    WHERE resolved IS NULL AND (at, hash) < (?1, ?2) ORDER BY at DESC, hash DESC LIMIT ?3";
+    WHERE resolved IS NULL AND (at, hash) < (?1, ?2) AND ifnull(last_event, 0) <= ?4
+    ORDER BY at DESC, hash DESC LIMIT ?3";
 const ANY: &str = "SELECT at, hash, resolved, failures, body, connection_id, name
     FROM incident INDEXED BY incident_time JOIN life USING (conn)
-    WHERE (at, hash) < (?1, ?2) AND (resolved IS NULL OR resolved >= ?4) AND (?5 = 0 OR resolved IS NOT NULL)
+    WHERE (at, hash) < (?1, ?2) AND ifnull(last_event, 0) <= ?4
+    AND (resolved IS NULL OR resolved >= ?5) AND (?6 = 0 OR resolved IS NOT NULL)
     ORDER BY at DESC, hash DESC LIMIT ?3";
+/// Connections with events that lie ahead; few or none.
+const AHEAD: &str = "SELECT conn, connection_id FROM life WHERE conn <> 0 AND last_event > ?1";
 
 /// Incidents of one connection or of all, newest first.
 pub fn incidents(db: &Connection, names: &Names, query: &IncidentQuery) -> Result<Vec<IncidentRow>, ReadError> {
@@ -153,17 +178,31 @@ pub fn incidents(db: &Connection, names: &Names, query: &IncidentQuery) -> Resul
         return Ok(found.into_iter().map(row).collect());
     }
     let limit = i64::try_from(query.limit).unwrap_or(i64::MAX);
+    let horizon = read::horizon();
     let mut statement = db.prepare_cached(if query.open == Some(true) { OPEN } else { ANY })?;
     let mut rows = if query.open == Some(true) {
-        statement.query(params![before.created_us, before.hash, limit])?
+        statement.query(params![before.created_us, before.hash, limit, horizon])?
     } else {
-        statement.query(params![before.created_us, before.hash, limit, from, query.open.is_some()])?
+        statement.query(params![before.created_us, before.hash, limit, horizon, from, query.open.is_some()])?
     };
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         let incident = rows::incident(row)?;
         found.push(IncidentRow { connection_id: row.get(5)?, connection_name: row.get(6)?, incident });
     }
+    let mut statement = db.prepare_cached(AHEAD)?;
+    let mut rows = statement.query([horizon])?;
+    while let Some(row) = rows.next()? {
+        let connection_id: String = row.get(1)?;
+        let Some(reading) = Reading::now(db, names, row.get(0)?, horizon)? else { continue };
+        let connection_name = reading.summary(&connection_id).and_then(|it| it.connection_name);
+        for incident in reading.incidents(db, from, before, query.open, query.limit)? {
+            let (connection_id, connection_name) = (connection_id.clone(), connection_name.clone());
+            found.push(IncidentRow { connection_id, connection_name, incident });
+        }
+    }
+    found.sort_by_key(|row| std::cmp::Reverse(row.incident.anchor));
+    found.truncate(query.limit);
     Ok(found)
 }
 
@@ -220,7 +259,8 @@ const OPEN_WITHIN: &str = "SELECT at, resolved FROM incident
     WHERE conn = ?1 AND at < ?3 AND (resolved IS NULL OR resolved >= ?2) ORDER BY at, hash";
 
 /// Every connection over a window.
-pub fn totals(db: &Connection, from: Micros, to: Micros) -> Result<Vec<Totals>, ReadError> {
+pub fn totals(db: &Connection, names: &Names, from: Micros, to: Micros) -> Result<Vec<Totals>, ReadError> {
+    let horizon = read::horizon();
     // Days that the window touches.
     let (first, end) = (from.div_euclid(DAY_US), to.saturating_sub(1).div_euclid(DAY_US).saturating_add(1));
     let mut statement = db.prepare_cached(
@@ -231,7 +271,12 @@ pub fn totals(db: &Connection, from: Micros, to: Micros) -> Result<Vec<Totals>, 
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         let (conn, connection_id): (i64, String) = (row.get(0)?, row.get(1)?);
-        let summary = parse(row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?, &connection_id)?;
+        let mut summary = parse(row.get_ref(2)?.as_str().map_err(rusqlite::Error::from)?, &connection_id)?;
+        let mut present = None;
+        if summary.last_event_us > Some(horizon) {
+            present = Reading::now(db, names, conn, horizon)?;
+            summary = present.as_ref().and_then(|it| it.summary(&connection_id)).unwrap_or(summary);
+        }
         let newest = summary.day;
         let mut days = Day { day: first, ..Day::default() };
         let mut statement = db.prepare_cached(DAYS)?;
@@ -242,10 +287,17 @@ pub fn totals(db: &Connection, from: Micros, to: Micros) -> Result<Vec<Totals>, 
         if (first..end).contains(&newest.day) {
             add(&mut days, &newest);
         }
-        let incidents = db
-            .prepare_cached(OPEN_WITHIN)?
-            .query_map([conn, from, to], |row| Ok((row.get(0)?, row.get(1)?)))?
-            .collect::<Result<_, _>>()?;
+        let incidents = match present {
+            Some(reading) => {
+                let before = EventKey { created_us: to, hash: i64::MIN };
+                let found = reading.incidents(db, from, before, None, usize::MAX)?;
+                found.into_iter().rev().map(|it| (it.anchor.created_us, it.resolved_us)).collect()
+            }
+            None => db
+                .prepare_cached(OPEN_WITHIN)?
+                .query_map([conn, from, to], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect::<Result<_, _>>()?,
+        };
         found.push(Totals { summary, days, incidents });
     }
     Ok(found)

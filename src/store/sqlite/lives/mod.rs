@@ -33,7 +33,7 @@ use crate::{
 
 impl Lives for SqliteStore {
     fn connections(&self, query: &LifeQuery) -> Result<LifePage, StoreError> {
-        self.shared.readers.ask(|db| list::connections(db, query))
+        self.shared.readers.ask(|db| list::connections(db, &self.shared.names, query))
     }
 
     fn connection(&self, connection_id: &str, as_of: Option<Micros>) -> Result<Option<Summary>, StoreError> {
@@ -67,7 +67,7 @@ impl Lives for SqliteStore {
     }
 
     fn totals(&self, from: Micros, to: Micros) -> Result<Vec<Totals>, StoreError> {
-        self.shared.readers.ask(|db| list::totals(db, from, to))
+        self.shared.readers.ask(|db| list::totals(db, &self.shared.names, from, to))
     }
 
     fn settle(&self, connection_id: Option<String>) -> StoreFuture<u64> {

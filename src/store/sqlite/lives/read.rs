@@ -14,12 +14,21 @@ use crate::{
     lifecycle::{Day, Incident, Output, Run, Stage, StageKind, State, Summary, SyncRow, stage_order},
     model::{EventKey, Micros, Source},
     store::{
+        StoreError,
         lives::{DayRow, StageCursor, TimelinePage, TimelineQuery},
-        sqlite::{encode::SyncCell, names::Names, reader::ReadError, scan::sync_lookup},
+        sqlite::{encode::SyncCell, names::Names, reader::ReadError, scan::sync_lookup, writer::now_us},
     },
 };
 use rusqlite::{Connection, OptionalExtension as _, params};
 use std::{collections::BTreeMap, sync::LazyLock};
+
+/// How far a sender's clock may be ahead of ours, microseconds: so far, what it says counts at once.
+const AHEAD_US: Micros = 600_000_000;
+
+/// What lies after this has not happened yet.
+pub fn horizon() -> Micros {
+    now_us().saturating_add(AHEAD_US)
+}
 
 /// Most incidents beside a timeline.
 const INCIDENTS_MAX: usize = 1_000;
@@ -94,6 +103,20 @@ impl Reading {
         })?;
         state.live().into_iter().for_each(|live| keep(live.row));
         Ok(Some(Self { conn, state, at, day, fresh }))
+    }
+
+    /// Takes a connection's life up as it stands now. Events later than `horizon` wait for their time, unless all of them are later:
+    /// then it is not the one event that is wrong.
+    pub fn now(db: &Connection, names: &Names, conn: i64, horizon: Micros) -> Result<Option<Self>, ReadError> {
+        let Some(whole) = Self::of(db, names, conn, None)? else { return Ok(None) };
+        if whole.state.last_us().is_none_or(|last| last <= horizon) {
+            return Ok(Some(whole));
+        }
+        match Self::of(db, names, conn, Some(horizon)) {
+            Ok(Some(present)) if present.state.last_us().is_some() => Ok(Some(present)),
+            Ok(_) | Err(ReadError::Store(StoreError::Removed { .. })) => Ok(Some(whole)),
+            Err(error) => Err(error),
+        }
     }
 
     /// How it stood.
@@ -339,7 +362,11 @@ pub fn of_id(
     as_of: Option<Micros>,
 ) -> Result<Option<(Reading, Summary)>, ReadError> {
     for (_, conn) in numbers(db, connection_id)? {
-        if let Some(reading) = Reading::of(db, names, conn, as_of)?
+        let reading = match as_of {
+            Some(_) => Reading::of(db, names, conn, as_of)?,
+            None => Reading::now(db, names, conn, horizon())?,
+        };
+        if let Some(reading) = reading
             && let Some(summary) = reading.summary(connection_id)
         {
             return Ok(Some((reading, summary)));

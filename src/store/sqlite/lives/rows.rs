@@ -28,6 +28,7 @@ impl Ident {
         match output {
             Output::Stage(stage) => Self::Stage(stage.anchor, stage.kind),
             Output::Sync(sync) => Self::Stage(sync.anchor, StageKind::Sync),
+            Output::Gone(anchor, kind) => Self::Stage(*anchor, *kind),
             Output::Incident(incident) => Self::Incident(incident.anchor),
             Output::Day(day) => Self::Day(day.day),
             Output::Run(run) => Self::Run(run.anchor),
@@ -58,6 +59,8 @@ const ACTIVITY: &str = "INSERT OR REPLACE INTO activity (conn, at, hash, event, 
 /// Writes a row in the form that it took at `settled`.
 pub fn put(db: &Connection, conn: i64, settled: Micros, output: &Output) -> rusqlite::Result<()> {
     match output {
+        // Whatever could still become so was live at every checkpoint since it was given out, so that the past misses nothing.
+        Output::Gone(..) => return remove(db, conn, Ident::of(output)),
         Output::Stage(it) => db.prepare_cached(STAGE)?.execute(params![
             conn,
             it.anchor.created_us,

@@ -102,6 +102,7 @@ impl Pure {
             match row.public() {
                 Output::Sync(it) => panic!("a sync that cannot be read: {it:?}"),
                 Output::Stage(it) => drop(stages.insert(stage_order(it.anchor, it.kind), it)),
+                Output::Gone(anchor, kind) => drop(stages.remove(&stage_order(anchor, kind))),
                 Output::Incident(it) => drop(incidents.insert(it.anchor, it)),
                 Output::Run(it) => drop(runs.insert(it.anchor, it)),
                 Output::Day(it) => drop(pure.days.insert(it.day, it)),
@@ -687,4 +688,53 @@ fn what_the_fold_costs() {
             }
         }
     }
+}
+
+#[test]
+fn an_event_far_ahead_waits_for_its_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let schemas = Schemas::builtin();
+    let send = |id: &str, lines: &[(&str, &str, &str, &str)]| {
+        let event = |(event, sync, at, data): &(&str, &str, &str, &str)| {
+            let data = if data.is_empty() { String::new() } else { format!(r#","data":{{"status":"{data}"}}"#) };
+            let ids = format!(r#""connection_id":"{id}","sync_id":"{sync}""#);
+            understood(&format!(r#"{{"event":"{event}","created":"{at}",{ids}{data}}}"#), &schemas)
+        };
+        append(&store, lines.iter().map(event).collect()).unwrap();
+    };
+    let life = [
+        ("sync_start", "b", "2026-01-20T02:00:00Z", ""),
+        ("sync_start", "c", "2026-01-20T03:00:00Z", ""),
+        ("sync_end", "c", "2026-01-20T03:05:00Z", "FAILURE"),
+    ];
+    send("one", &life);
+    send("one", &[("sync_end", "b", "2100-01-01T00:00:00Z", "SUCCESSFUL")]);
+    send("whole", &[("sync_start", "d", "2100-01-01T00:00:00Z", "")]);
+    settle(&store);
+    let status = |as_of| store.connection("one", as_of).unwrap().map(|it| it.status.as_str());
+    assert_eq!(status(None), Some("broken"));
+    assert_eq!(status(Some(i64::MAX)), Some("connected"), "what is asked for is told");
+    let page = timeline(&store, "one", None, 100).unwrap();
+    assert!(page.incidents.iter().all(|incident| incident.resolved_us.is_none()));
+    assert!(page.stages.iter().all(|stage| stage.kind != StageKind::Recovered));
+    assert_eq!(store.sync("one", "b").unwrap().and_then(|it| it.until_us), None);
+    let listed = |filter| list(&store, LifeSort::LastEvent, Order::Desc, filter, 10);
+    let ids = |found: Vec<Summary>| found.into_iter().map(|it| it.connection_id).collect::<Vec<_>>();
+    let broken = crate::lifecycle::Status::Broken;
+    assert_eq!(ids(listed(LifeFilter { status: Some(broken), ..LifeFilter::default() })), ["one"]);
+    let connected = crate::lifecycle::Status::Connected;
+    assert_eq!(ids(listed(LifeFilter { status: Some(connected), ..LifeFilter::default() })), [""; 0]);
+    assert_eq!(listed(LifeFilter::default()).len(), 2, "a life that lies ahead altogether is told");
+    for (connection_id, open, count) in
+        [(None, true, 1), (Some("one"), true, 1), (None, false, 0), (Some("one"), false, 0)]
+    {
+        let connection_id = connection_id.map(str::to_owned);
+        let query = IncidentQuery { open: Some(open), connection_id, limit: 10, ..IncidentQuery::default() };
+        assert_eq!(store.incidents(&query).unwrap().len(), count);
+    }
+    let totals = store.totals(0, i64::MAX).unwrap();
+    let one = totals.iter().find(|it| it.summary.connection_id == "one").unwrap();
+    assert_eq!((one.summary.status.as_str(), one.incidents.len(), one.incidents[0].1), ("broken", 1, None));
+    assert_eq!(one.days.syncs.failed, 1);
 }
