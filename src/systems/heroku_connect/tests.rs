@@ -321,6 +321,27 @@ fn a_damaged_line_says_what_is_wrong_and_strangers_are_left_alone() {
 }
 
 proptest::proptest! {
+    /// However lines are mixed, taking them apart loses none of them and adds nothing.
+    #[test]
+    fn lines_taken_apart_are_the_text(parts in proptest::collection::vec(proptest::sample::select(vec![
+        "event=\"a\" addon_id=x", "event=\"two\nlines\" addon_id=x", "event=\"half addon_id=x", "hello", "{\"a\":\n1}", "{",
+        "<190>1 2022-02-28T20:41:10+00:00 host app herokuconnect - event=\"b\" addon_id=x", "\"", "", "a=b\"",
+        "user that authorized this data connection has been frozen",
+    ]), 0..12)) {
+        let text = parts.join("\n");
+        let dense = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        if let Some(lines) = super::super::lines(&self::text(&text)) {
+            let joined: Vec<String> = lines.iter().map(|line| line.payload.text().to_owned()).collect();
+            proptest::prop_assert_eq!(dense(&joined.join(" ")), dense(&text));
+            for line in &lines {
+                // One line is one event at most.
+                if let Reading::Events(events) = read(line) {
+                    proptest::prop_assert_eq!(events.len(), 1);
+                }
+            }
+        }
+    }
+
     #[test]
     fn no_text_is_too_strange(line in "(event=\"?)?[ -~↷↓↑\\n\"\\\\]{0,200}( addon_id=[a-z\"]{0,5})?") {
         let _ = read(&text(&line));
