@@ -33,6 +33,15 @@ pub struct Understanding {
     redactor: Arc<Redactor>,
 }
 
+/// A part of a record that is no event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unread<'r> {
+    /// Why, in words that never quote the content.
+    pub reason: String,
+    /// The part as it came.
+    pub text: &'r str,
+}
+
 /// Everything that a record passes on its way into the store.
 #[derive(Clone)]
 pub struct Pipeline {
@@ -96,7 +105,7 @@ impl Understanding {
         record: &Record<'_>,
         destination: Option<&str>,
         received_us: Micros,
-        use_it: &mut dyn FnMut(Result<NewEvent, (String, &str)>),
+        use_it: &mut dyn FnMut(Result<NewEvent, Unread<'_>>),
     ) {
         let mut reason = match self.understand(record, destination, received_us) {
             Ok(event) => return use_it(Ok(event)),
@@ -131,8 +140,11 @@ impl Understanding {
             rest = tail.trim();
         }
         match values {
-            0 => use_it(Err((reason, text))),
-            VALUES_MAX => use_it(Err((format!("more than {VALUES_MAX} values in one text"), rest))),
+            0 => use_it(Err(Unread { reason, text })),
+            VALUES_MAX => {
+                let reason = format!("more than {VALUES_MAX} values in one text");
+                use_it(Err(Unread { reason, text: rest }));
+            }
             _ => part(rest),
         }
     }
@@ -262,7 +274,7 @@ impl Pipeline {
                 work.notes.push(Note::of(index, &event));
                 work.events.push(event);
             }
-            Err((reason, text)) => {
+            Err(Unread { reason, text }) => {
                 work.quarantine.push(self.quarantined(index, reason, text.as_bytes(), received_us));
             }
         });

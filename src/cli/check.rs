@@ -127,9 +127,9 @@ fn judge(
 ) {
     understanding.events(&record(text, level), None, now_us(), &mut |read| match read {
         Ok(event) => found.count(&event, path, place),
-        Err((reason, _)) => {
+        Err(unread) => {
             found.unreadable += 1;
-            found.note(path, place, None, "", &reason);
+            found.note(path, place, None, "", &unread.reason);
         }
     });
 }
