@@ -20,6 +20,9 @@ use std::{borrow::Cow, sync::Arc};
 /// Most items that a receipt lists.
 pub const RECEIPT_ITEMS_MAX: usize = 1_000;
 
+/// Most values of one text that are looked at one by one.
+const VALUES_MAX: usize = 1_000;
+
 /// Most event names that a receipt counts apart.
 const NAMES_MAX: usize = 256;
 
@@ -28,6 +31,15 @@ const NAMES_MAX: usize = 256;
 pub struct Understanding {
     schemas: Arc<Schemas>,
     redactor: Arc<Redactor>,
+}
+
+/// A part of a record that is no event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unread<'r> {
+    /// Why, in words that never quote the content.
+    pub reason: String,
+    /// The part as it came.
+    pub text: &'r str,
 }
 
 /// Everything that a record passes on its way into the store.
@@ -84,6 +96,57 @@ impl Understanding {
         received_us: Micros,
     ) -> Result<NewEvent, String> {
         envelope::unwrap(record, &mut |found| self.understand_envelope(&found, destination, received_us))?
+    }
+
+    /// Makes every event of a record and hands it on, or the text in which there is none with the reason: an envelope, a line or a report
+    /// of a neighbour, several lines or values in one text. Nothing of the record is left out. Pure.
+    pub fn events(
+        &self,
+        record: &Record<'_>,
+        destination: Option<&str>,
+        received_us: Micros,
+        use_it: &mut dyn FnMut(Result<NewEvent, Unread<'_>>),
+    ) {
+        let mut reason = match self.understand(record, destination, received_us) {
+            Ok(event) => return use_it(Ok(event)),
+            Err(reason) => reason,
+        };
+        if let Some(lines) = systems::lines(record) {
+            for line in &lines {
+                self.events(line, destination, received_us, use_it);
+            }
+            return;
+        }
+        match self.neighbours(record, destination, received_us) {
+            Some(Ok(events)) => return events.into_iter().for_each(|event| use_it(Ok(event))),
+            Some(Err(damage)) => reason = damage,
+            None => {}
+        }
+        let text = record.payload.text();
+        let mut part = |text: &str| {
+            let part = Record { payload: Payload::Json(text.to_owned().into()), hints: record.hints.clone() };
+            self.events(&part, destination, received_us, use_it);
+        };
+        let mut rest = text;
+        let mut values = 0;
+        while matches!(record.payload, Payload::Json(_))
+            && values < VALUES_MAX
+            && !systems::is_line(rest)
+            && let Ok((first, tail)) = json::first_value(rest)
+            && !tail.trim().is_empty()
+        {
+            part(first);
+            values += 1;
+            rest = tail.trim();
+        }
+        match values {
+            0 => use_it(Err(Unread { reason, text })),
+            VALUES_MAX => {
+                let reason = format!("more than {VALUES_MAX} values in one text");
+                use_it(Err(Unread { reason, text: rest }));
+            }
+            _ => part(rest),
+        }
     }
 
     /// Makes events of a record in which there is no envelope, but a line or a report of a neighbour; `None` when there is none.
@@ -204,35 +267,17 @@ impl Pipeline {
         appended.quarantine_ids.first().copied().ok_or(IngestError::Internal)
     }
 
-    /// Understands one record, or files it for quarantine. A text that holds several JSON values in a row is taken apart.
+    /// Understands one record; what cannot be read of it is filed for quarantine.
     fn take(&self, record: &Record<'_>, index: usize, destination: Option<&str>, received_us: Micros, work: &mut Work) {
-        let reason = match self.understanding.understand(record, destination, received_us) {
+        self.understanding.events(record, destination, received_us, &mut |found| match found {
             Ok(event) => {
                 work.notes.push(Note::of(index, &event));
                 work.events.push(event);
-                return;
             }
-            Err(reason) => match self.understanding.neighbours(record, destination, received_us) {
-                Some(Ok(events)) => {
-                    work.notes.extend(events.iter().map(|event| Note::of(index, event)));
-                    work.events.extend(events);
-                    return;
-                }
-                Some(Err(damage)) => damage,
-                None => reason,
-            },
-        };
-        if let Payload::Json(text) = &record.payload
-            && let Ok((first, rest)) = json::first_value(text)
-            && !rest.trim().is_empty()
-        {
-            for part in [first, rest.trim()] {
-                let part = Record { payload: Payload::Json(part.into()), hints: record.hints.clone() };
-                self.take(&part, index, destination, received_us, work);
+            Err(Unread { reason, text }) => {
+                work.quarantine.push(self.quarantined(index, reason, text.as_bytes(), received_us));
             }
-            return;
-        }
-        work.quarantine.push(self.quarantined(index, reason, record.payload.text().as_bytes(), received_us));
+        });
     }
 
     fn quarantined(&self, index: usize, reason: String, bytes: &[u8], received_us: Micros) -> NewQuarantine {

@@ -16,7 +16,7 @@ use super::{
     progress::Progress,
     wiring::{self, Understanding},
 };
-use crate::model::Status;
+use crate::model::{NewEvent, Status};
 use clap::Args;
 use serde_json::{Value, json};
 use std::{
@@ -65,6 +65,23 @@ impl Found {
         }
     }
 
+    /// Counts an event and notes what is wrong with it.
+    fn count(&mut self, event: &NewEvent, path: &Path, place: u64) {
+        let name = event.event.name.as_str();
+        let known = self.names.contains_key(name) || self.names.len() < NAMES_MAX;
+        let counts = self.names.entry(if known { name.to_owned() } else { "(others)".to_owned() }).or_default();
+        match event.verdict.status {
+            Status::Valid => counts.valid += 1,
+            Status::UnknownEvent => counts.unknown += 1,
+            Status::Invalid => {
+                counts.invalid += 1;
+                for violation in &event.verdict.errors {
+                    self.note(path, place, Some(name), &violation.path, &violation.message);
+                }
+            }
+        }
+    }
+
     fn total(&self, count: fn(&Counts) -> u64) -> u64 {
         self.names.values().map(count).sum()
     }
@@ -108,27 +125,13 @@ fn judge(
     text: String,
     level: Option<String>,
 ) {
-    let event = match understanding.understand(&record(text, level), None, now_us()) {
-        Ok(event) => event,
-        Err(reason) => {
+    understanding.events(&record(text, level), None, now_us(), &mut |read| match read {
+        Ok(event) => found.count(&event, path, place),
+        Err(unread) => {
             found.unreadable += 1;
-            found.note(path, place, None, "", &reason);
-            return;
+            found.note(path, place, None, "", &unread.reason);
         }
-    };
-    let name = event.event.name.as_str();
-    let known = found.names.contains_key(name) || found.names.len() < NAMES_MAX;
-    let counts = found.names.entry(if known { name.to_owned() } else { "(others)".to_owned() }).or_default();
-    match event.verdict.status {
-        Status::Valid => counts.valid += 1,
-        Status::UnknownEvent => counts.unknown += 1,
-        Status::Invalid => {
-            counts.invalid += 1;
-            for violation in &event.verdict.errors {
-                found.note(path, place, Some(name), &violation.path, &violation.message);
-            }
-        }
-    }
+    });
 }
 
 fn report(args: &CheckArgs, found: &Found) -> Result<u8, CliError> {

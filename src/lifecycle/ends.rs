@@ -138,6 +138,7 @@ impl State {
         let failed_before = before.is_some_and(|(before, _)| before == Outcome::Failure);
         if let Some(settled) = Settled::of(outcome)
             && !(settled == Settled::Unknown && self.settled.is_some())
+            && !(settled == Settled::Success && self.objects.is_troubled())
         {
             self.settled = Some(settled);
         }
@@ -146,7 +147,10 @@ impl State {
                 self.last_success_us = Some(key.created_us);
                 self.errors = 0;
                 self.warnings = 0;
-                self.recover(key, Some(sync), out);
+                // A load of one object ends no trouble of another.
+                if !self.objects.is_troubled() {
+                    self.recover(key, Some(sync), out);
+                }
             }
             Outcome::Priority => self.recover(key, Some(sync), out),
             // A second word about the same failure.
@@ -243,14 +247,14 @@ impl State {
         case.resolve(key, Resolution::Recovered);
         out.push(Output::Incident(case.row()));
         let broken_us = key.created_us.saturating_sub(case.opened_us());
-        let failures = words::count(case.failures().into(), if sync.is_some() { "failed sync" } else { "error" });
+        let failures = case.failures_in_words();
         out.push(turn(
             key,
             StageKind::Recovered,
             &Turn {
                 stage: StageKind::Recovered.as_str(),
                 at: time_text(key.created_us),
-                summary: format!("recovered after {} and {failures}", words::duration(broken_us)),
+                summary: format!("recovered after {}{failures}", words::duration(broken_us)),
                 incident_id: Some(case.id()),
                 sync_id: sync.and_then(|sync| sync.id.as_ref()).map(ToString::to_string),
                 reason: None,

@@ -76,8 +76,19 @@ pub struct Fact {
     pub labels: Arc<Labels>,
     /// A person's deed, where the event names one.
     pub deed: Option<Box<Deed>>,
+    /// What it says of a backup job.
+    pub job: Option<Box<Job>>,
     /// What it says.
     pub signal: Signal,
+}
+
+/// What an event of a backup job says beside its signal.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Job {
+    /// `BACKUP`, `RESTORE`, or what was written.
+    pub kind: Option<Box<str>>,
+    /// An object and its status, where it tells of one.
+    pub object: Option<(Box<str>, Box<str>)>,
 }
 
 /// What a person did, as a log line: of every event with an actor or a user id, whatever else it means.
@@ -334,6 +345,8 @@ pub struct News {
     pub name: Option<Box<str>>,
     /// Where it stands, as it was written.
     pub state: Option<Box<str>>,
+    /// Whether that is where the connection as a whole stands.
+    pub whole: bool,
     /// What happened.
     pub what: Happening,
 }

@@ -3,7 +3,7 @@
 //! In: failed ends, starts, and what ends it. Out: the incident as it stands. Bounded: [`LIST_MAX`] ids and reasons are named, all are
 //! counted.
 
-use super::{Incident, SyncId, sync::Sync, time_text};
+use super::{Incident, SyncId, sync::Sync, time_text, words};
 use crate::model::{EventId, EventKey, Micros};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -29,6 +29,9 @@ pub struct Case {
     anchor: EventKey,
     resolved: Option<(EventKey, Resolution)>,
     failures: u32,
+    /// Those of the failures that are no failed syncs.
+    #[serde(default)]
+    troubles: u32,
     /// Syncs that started since it was opened.
     attempts: u32,
     reason: Option<Box<str>>,
@@ -87,6 +90,7 @@ impl Case {
             anchor,
             resolved: None,
             failures: 0,
+            troubles: 0,
             attempts: 0,
             reason: None,
             reasons: Vec::new(),
@@ -101,6 +105,7 @@ impl Case {
     /// Something else is wrong, or still.
     pub fn troubled(&mut self, key: EventKey, text: Option<&str>) {
         self.failures = self.failures.saturating_add(1);
+        self.troubles = self.troubles.saturating_add(1);
         self.reason = text.map(Into::into).or(self.reason.take());
         if let Some(reason) = &self.reason {
             add(&mut self.reasons, reason.clone());
@@ -180,9 +185,16 @@ impl Case {
         self.anchor.created_us
     }
 
-    /// How many syncs failed in it.
-    pub fn failures(&self) -> u32 {
-        self.failures
+    /// What failed in it, behind how long it lasted: ` and 2 failed syncs`, `, 1 failed sync and 3 errors`.
+    pub fn failures_in_words(&self) -> String {
+        let syncs = self.failures.saturating_sub(self.troubles);
+        let counts = [(syncs, "failed sync"), (self.troubles, "error")];
+        let said = counts.iter().filter(|(n, _)| *n > 0).map(|(n, what)| words::count(u64::from(*n), what));
+        match &said.collect::<Vec<_>>()[..] {
+            [one] => format!(" and {one}"),
+            [syncs, errors] => format!(", {syncs} and {errors}"),
+            _ => String::new(),
+        }
     }
 
     /// As it stands.

@@ -26,8 +26,8 @@ mod tables;
 mod words;
 
 pub use fact::{
-    Action, Change, Channel, Deed, Edit, Ending, Extract, Fact, Happening, Import, Labels, Message, Modified, Moved,
-    News, Resync, RunEvent, RunPhase, SchemaChange, Signal, Support, SyncId, TableName, TestResult, Work,
+    Action, Change, Channel, Deed, Edit, Ending, Extract, Fact, Happening, Import, Job, Labels, Message, Modified,
+    Moved, News, Resync, RunEvent, RunPhase, SchemaChange, Signal, Support, SyncId, TableName, TestResult, Work,
 };
 #[cfg(test)]
 use read::signal_of as read_signal;

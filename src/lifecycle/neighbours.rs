@@ -2,7 +2,7 @@
 //!
 //! In: news. Out: loads of an object as syncs (kind re-sync, the object being their table), incidents for what is wrong, how the connection
 //! stands. A trouble has a topic and lasts until the same topic is over; an error of an object lasts until rows of that object
-//! move again; the incident ends with the last trouble.
+//! move again or it was loaded anew; the incident ends with the last trouble.
 
 use super::{
     Action, Channel, Ending, Fact, Happening, Modified, Moved, News, Output, Signal, SyncId, TableName,
@@ -15,6 +15,9 @@ use crate::model::Micros;
 
 /// The state that means that nothing goes on. Source: Heroku Connect's error page.
 const SYSTEM_ERROR: &str = "SYSTEM_ERROR";
+
+/// What people are told of when a load failed.
+const BULK_LOAD_ERROR: &str = "salesforce_bulk_load_error";
 
 impl State {
     /// Takes news in. Always tells something.
@@ -36,6 +39,9 @@ impl State {
             Happening::LoadEnded => self.load_ended(fact, name.unwrap_or_default(), out),
             Happening::Moved(moved) => self.moved(fact, moved, out),
             Happening::BackOff(us) => self.back_off(at.saturating_add(*us), name),
+            Happening::Trouble { topic, over: false, text } if &**topic == BULK_LOAD_ERROR => {
+                self.load_failed(fact, name, topic, text.as_deref(), out);
+            }
             Happening::Trouble { topic, over: false, text } => self.trouble(fact, topic, text.as_deref(), out),
             Happening::Trouble { topic, over: true, .. } => self.trouble_over(fact, topic, out),
             Happening::Failed(text) => {
@@ -43,24 +49,26 @@ impl State {
                     object.errors += 1;
                     object.last_error.clone_from(text);
                 }
-                self.trouble(fact, &error_topic(name), text.as_deref(), out);
+                let topic = if is_system_error(news) { state_topic(news) } else { error_topic(name) };
+                self.trouble(fact, &topic, text.as_deref(), out);
             }
             Happening::Noted => self.works(),
         }
         true
     }
 
-    /// A state that means trouble, or its end.
+    /// A state that means trouble, or its end. An error that comes with such a state opens the trouble itself, with its text.
     fn state_told(&mut self, fact: &Fact, news: &News, out: &mut Vec<Output>) {
-        let Some(state) = news.state.as_deref() else { return };
-        let topic = format!("state {}", news.name.as_deref().unwrap_or_default());
-        if !state.eq_ignore_ascii_case(SYSTEM_ERROR) {
-            self.trouble_over(fact, &topic, out);
+        if news.state.is_none() {
+            return;
+        }
+        if !is_system_error(news) {
+            self.trouble_over(fact, &state_topic(news), out);
+            if news.name.is_some() {
+                self.trouble_over(fact, &state_topic(&News { whole: false, ..news.clone() }), out);
+            }
         } else if !matches!(news.what, Happening::Failed(_)) {
-            self.trouble(fact, &topic, Some(SYSTEM_ERROR), out);
-        } else {
-            // The error itself opens the incident, with its text.
-            self.objects.trouble(&topic);
+            self.trouble(fact, &state_topic(news), Some(SYSTEM_ERROR), out);
         }
     }
 
@@ -121,13 +129,30 @@ impl State {
     }
 
     fn load_ended(&mut self, fact: &Fact, name: &str, out: &mut Vec<Output>) {
-        let Some(id) = self.objects.get(name).and_then(|object| object.load.take()) else {
-            self.works();
-            return;
+        let load = self.objects.get(name).and_then(|object| object.load.take());
+        // A load that is through shows that its object works, and says nothing of the others.
+        self.trouble_over(fact, &error_topic(Some(name)), out);
+        self.trouble_over(fact, &error_topic(None), out);
+        match load {
+            Some(id) => self.end_load(fact, id, "SUCCESSFUL", None, out),
+            None => self.works(),
+        }
+    }
+
+    /// A load failed, as people are told. Without a name it is the one that runs, where only one does.
+    fn load_failed(&mut self, fact: &Fact, name: Option<&str>, topic: &str, text: Option<&str>, out: &mut Vec<Output>) {
+        let load = match name {
+            Some(name) => self.objects.get(name).and_then(|object| object.load.take()),
+            None => self.objects.take_only_load(),
         };
-        let ending = Ending { status: Some("SUCCESSFUL".into()), reason: None, task_type: None, rescheduled_us: None };
-        // A load that is through shows that everything it needs works.
-        self.objects.all_over();
+        let Some(id) = load else { return self.trouble(fact, topic, text, out) };
+        self.objects.trouble(topic);
+        self.end_load(fact, id, "FAILURE", text, out);
+    }
+
+    fn end_load(&mut self, fact: &Fact, id: SyncId, status: &str, reason: Option<&str>, out: &mut Vec<Output>) {
+        let reason = reason.map(Into::into);
+        let ending = Ending { status: Some(status.into()), reason, task_type: None, rescheduled_us: None };
         self.sync_ended(&part(fact, id, Signal::SyncEnd(Box::new(ending))), out);
     }
 
@@ -167,13 +192,22 @@ impl State {
     }
 }
 
+fn is_system_error(news: &News) -> bool {
+    news.state.as_deref().is_some_and(|state| state.eq_ignore_ascii_case(SYSTEM_ERROR))
+}
+
+/// Whose state it is.
+fn state_topic(news: &News) -> String {
+    format!("state {}", news.name.as_deref().filter(|_| !news.whole).unwrap_or_default())
+}
+
 fn error_topic(name: Option<&str>) -> String {
     format!("error {}", name.unwrap_or_default())
 }
 
 /// The fact as a part of a sync.
 fn part(fact: &Fact, id: SyncId, signal: Signal) -> Fact {
-    Fact { sync: Some(id), deed: None, signal, ..fact.clone() }
+    Fact { sync: Some(id), deed: None, job: None, signal, ..fact.clone() }
 }
 
 #[cfg(test)]

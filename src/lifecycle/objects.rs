@@ -101,9 +101,11 @@ impl Objects {
         self.troubles.remove(topic)
     }
 
-    /// Nothing is wrong.
-    pub fn all_over(&mut self) {
-        self.troubles.clear();
+    /// Takes the load that runs, where only one does.
+    pub fn take_only_load(&mut self) -> Option<SyncId> {
+        let mut loading = self.by_name.values_mut().filter(|object| object.load.is_some());
+        let only = loading.next()?;
+        if loading.next().is_some() { None } else { only.load.take() }
     }
 
     /// Whether anything is wrong.

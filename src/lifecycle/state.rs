@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// Number of the rules. Rows made under other rules are made anew when a store is opened.
-pub const FOLD_VERSION: i64 = 2;
+pub const FOLD_VERSION: i64 = 3;
 
 /// Microseconds of a day.
 pub const DAY_US: Micros = 86_400_000_000;

@@ -171,6 +171,9 @@ pub struct Sync {
     exceptions: Vec<Box<str>>,
     /// The first event, and those that say more than that it runs.
     ids: Vec<EventKey>,
+    /// `BACKUP` or `RESTORE`, of jobs that say so.
+    #[serde(default)]
+    job: Option<Box<str>>,
 }
 
 /// Extract, process and load, as the documentation assigns events to them.
@@ -212,6 +215,7 @@ impl Sync {
             messages: Vec::new(),
             exceptions: Vec::new(),
             ids: Vec::new(),
+            job: None,
         }
     }
 
@@ -229,6 +233,15 @@ impl Sync {
             && !self.exceptions.contains(exception)
         {
             self.exceptions.push(exception.clone());
+        }
+        if let Some(job) = &fact.job {
+            self.job = self.job.take().or_else(|| job.kind.clone());
+            // Reports of one job repeat what became of its objects.
+            if let Some((object, status)) = &job.object
+                && !self.tables.told(object, status)
+            {
+                return;
+            }
         }
         match &fact.signal {
             Signal::SyncStart => {

@@ -119,6 +119,9 @@ struct Group {
     /// The name as it was first written, where it is not in lower case.
     #[serde(rename = "l", default, skip_serializing_if = "Option::is_none")]
     label: Option<Box<str>>,
+    /// What became of it, in systems that say so.
+    #[serde(rename = "x", default, skip_serializing_if = "Option::is_none")]
+    status: Option<Box<str>>,
 }
 
 impl Group {
@@ -197,6 +200,8 @@ pub struct TableView<'t> {
     pub read: Option<u64>,
     /// Rows written to it.
     pub rows: Cow<'t, Rows>,
+    /// What became of it.
+    pub status: Option<&'t str>,
 }
 
 fn lower(text: &str) -> Cow<'_, str> {
@@ -266,6 +271,14 @@ impl Tables {
         self.groups.len()
     }
 
+    /// What became of a table. Whether that is news.
+    pub fn told(&mut self, table: &str, status: &str) -> bool {
+        let Some(group) = self.group(table) else { return true };
+        let is_news = group.status.as_deref() != Some(status);
+        group.status = Some(status.into());
+        is_news
+    }
+
     /// Rows of all tables by operation.
     pub fn rows(&self) -> &Rows {
         &self.rows
@@ -301,6 +314,7 @@ fn group_views<'t>(name: &'t str, group: &'t Group, views: &mut Vec<TableView<'t
             ended: ended.filter(|ended| started.is_none_or(|started| *ended >= started)),
             read,
             rows,
+            status: group.status.as_deref(),
         }
     };
     let mut entries: Vec<&Entry> = group.entries.iter().filter(|entry| entry.schema.is_some()).collect();
@@ -332,7 +346,7 @@ fn group_views<'t>(name: &'t str, group: &'t Group, views: &mut Vec<TableView<'t
             Cow::Borrowed(&entry.rows),
         ));
     }
-    if loose.is_some() || group.read.is_some() {
+    if loose.is_some() || group.read.is_some() || group.status.is_some() {
         let (started, ended) = loose.unwrap_or_default();
         let table = nameless.first().map(|entry| &*entry.table).or(group.label.as_deref()).unwrap_or(name);
         let mut rows = Rows::default();

@@ -19,6 +19,7 @@ fn fact(ms: i64, hash: i64, sync: Option<&str>, signal: Signal) -> Fact {
         exception: None,
         labels: labels(),
         deed: None,
+        job: None,
         signal,
     }
 }

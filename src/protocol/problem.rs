@@ -101,6 +101,9 @@ pub fn detail(error: &IngestError) -> String {
         IngestError::Auth(AuthError::Missing | AuthError::Malformed) => {
             format!("{error}; send Authorization: Bearer TOKEN, Splunk TOKEN, Basic with the token, or ?token=TOKEN")
         }
+        IngestError::Auth(AuthError::Unsigned) => {
+            format!("{error}; make the webhook with the secret that is set here, so that Fivetran signs what it sends")
+        }
         other => other.to_string(),
     }
 }

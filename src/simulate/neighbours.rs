@@ -56,7 +56,13 @@ struct Neighbour {
 
 impl Neighbour {
     fn new(source: Source, options: &SimOptions, number: u64) -> Self {
-        let mut rng = Rng::new(options.seed, 1_000_000 + number);
+        // Of its own in each system: one seed for all of them gives no two connections of one id.
+        let system = match source {
+            Source::HerokuConnect => 1,
+            Source::SalesforceBackup => 2,
+            Source::Code42 | Source::Fivetran => 3,
+        };
+        let mut rng = Rng::new(options.seed, system * 1_000_000 + number);
         let id = uuid_text(u128::from(rng.bits()) << 64 | u128::from(rng.bits())).to_string();
         let now = options.start_us + rng.range(0, HOUR);
         Self { source, rng, id, name: format!("app-{number}"), now, waiting: VecDeque::new() }

@@ -404,24 +404,24 @@ fn lives_follow_their_events(store: &SharedStore) {
     use crate::lifecycle::{Health, StageKind, Status, stage_order};
     let lives = store.lives();
     assert_eq!(lives.connections(&all_lives()).expect("a page").connections, []);
-    assert_eq!(lives.connection("a", None), Ok(None));
+    assert_eq!(lives.connection("a".into(), None), Ok(None));
     assert_eq!(lives.timeline(&whole("a")), Ok(None));
     append(store, sync(0, "a", "SUCCESSFUL"));
     append(store, sync(10_000, "a", "FAILURE"));
     append(store, sync(20_000, "b", "SUCCESSFUL"));
     append(store, vec![step(0, crate::model::TEST_CONNECTION_ID, "sync_start", json!({}))]);
     // What was acknowledged is there: for one connection without waiting, in lists when they are asked to be complete.
-    assert_eq!(lives.connection("a", None).map(|it| it.map(|it| it.status)), Ok(Some(Status::Broken)));
+    assert_eq!(lives.connection("a".into(), None).map(|it| it.map(|it| it.status)), Ok(Some(Status::Broken)));
     settled(store);
     let page = lives.connections(&all_lives()).expect("a page");
     let told: Vec<_> = page.connections.iter().map(|it| (it.connection_id.as_str(), it.status, it.health)).collect();
     assert_eq!(told, [("a", Status::Broken, Health::Broken), ("b", Status::Connected, Health::Connected)]);
     assert_eq!((page.next, page.connections[0].syncs.failed, page.connections[0].events), (None, 1, 6));
-    assert_eq!(lives.connection(crate::model::TEST_CONNECTION_ID, None), Ok(None));
+    assert_eq!(lives.connection(crate::model::TEST_CONNECTION_ID.into(), None), Ok(None));
     let at = |ms: i64| step(ms, "a", "sync_start", json!({})).key.created_us;
-    let then = lives.connection("a", Some(at(4_000))).expect("read").expect("there");
+    let then = lives.connection("a".into(), Some(at(4_000))).expect("read").expect("there");
     assert_eq!((then.status, then.events, then.connection_id.as_str()), (Status::Connected, 3, "a"));
-    assert_eq!(lives.connection("a", Some(at(0) - 1)), Ok(None), "it did not exist then");
+    assert_eq!(lives.connection("a".into(), Some(at(0) - 1)), Ok(None), "it did not exist then");
 
     let timeline = lives.timeline(&whole("a")).expect("read").expect("there");
     assert!(
@@ -453,10 +453,10 @@ fn lives_follow_their_events(store: &SharedStore) {
     }
     assert_eq!(paged, timeline.stages);
     assert_eq!(timeline.incidents.len(), 1);
-    let sync = lives.sync("a", "sync 1").expect("read").expect("there");
+    let sync = lives.sync("a".into(), "sync 1").expect("read").expect("there");
     assert_eq!((sync.status.as_deref(), sync.sync_id.as_deref()), (Some("FAILURE"), Some("sync 1")));
-    assert_eq!(lives.sync("a", "sync 9"), Ok(None));
-    assert_eq!(lives.sync("b", "sync 1"), Ok(None));
+    assert_eq!(lives.sync("a".into(), "sync 9"), Ok(None));
+    assert_eq!(lives.sync("b".into(), "sync 1"), Ok(None));
 
     settled(store);
     let open = lives::IncidentQuery { open: Some(true), limit: 10, ..lives::IncidentQuery::default() };
@@ -471,12 +471,12 @@ fn lives_follow_their_events(store: &SharedStore) {
     let closed = lives::IncidentQuery { open: Some(false), connection_id: Some("a".into()), ..open };
     assert_eq!(lives.incidents(&closed).expect("read").len(), 1);
     let day = at(0).div_euclid(86_400_000_000);
-    let days = lives.days("a", day, day + 1).expect("read").expect("known");
+    let days = lives.days("a".into(), day, day + 1).expect("read").expect("known");
     assert_eq!(
         (days.len(), days[0].day.rows_modified, days[0].day.syncs.total, days[0].syncing_ms),
         (1, 36, 3, 12_000)
     );
-    assert_eq!(lives.days("nobody", day, day + 1), Ok(None));
+    assert_eq!(lives.days("nobody".into(), day, day + 1), Ok(None));
     settled(store);
     let totals = lives.totals(day * 86_400_000_000, (day + 1) * 86_400_000_000).expect("read");
     let told: Vec<_> = totals.iter().map(|it| (it.days.syncs.total, it.incidents.len())).collect();
@@ -505,5 +505,5 @@ fn late_events_find_their_place(store: &SharedStore) {
     assert_eq!(lives.timeline(&whole("a")).expect("read").as_ref(), Some(&before));
     settled(store);
     assert_eq!(lives.timeline(&whole("a")).expect("read").as_ref(), Some(&before));
-    assert_eq!(lives.connection("a", None), Ok(Some(before.summary)));
+    assert_eq!(lives.connection("a".into(), None), Ok(Some(before.summary)));
 }

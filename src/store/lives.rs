@@ -9,6 +9,21 @@ use crate::{
     model::{EventKey, Micros, Source},
 };
 
+/// Which connection is meant. Two systems may give one id; without a source it is Fivetran's, else the one heard of last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Whose<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// The system that logs it.
+    pub source: Option<Source>,
+}
+
+impl<'a> From<&'a str> for Whose<'a> {
+    fn from(id: &'a str) -> Self {
+        Self { id, source: None }
+    }
+}
+
 /// Which connections are wanted. Every field narrows.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LifeFilter {
@@ -94,6 +109,8 @@ pub type StageCursor = (EventKey, StageKind);
 pub struct TimelineQuery {
     /// Whose.
     pub connection_id: String,
+    /// The system that logs it; see [`Whose`].
+    pub source: Option<Source>,
     /// Stages that began at or after this.
     pub from: Option<Micros>,
     /// Stages that began before this.
@@ -110,6 +127,14 @@ pub struct TimelineQuery {
     pub before: Option<StageCursor>,
     /// At most so many.
     pub limit: usize,
+}
+
+impl TimelineQuery {
+    /// Whose timeline it is.
+    #[must_use]
+    pub fn whose(&self) -> Whose<'_> {
+        Whose { id: &self.connection_id, source: self.source }
+    }
 }
 
 /// A part of a timeline, found.
@@ -203,7 +228,7 @@ pub trait Lives {
     ///
     /// # Errors
     /// When the engine fails.
-    fn connection(&self, connection_id: &str, as_of: Option<Micros>) -> Result<Option<Summary>, StoreError>;
+    fn connection(&self, whose: Whose<'_>, as_of: Option<Micros>) -> Result<Option<Summary>, StoreError>;
 
     /// Part of a timeline; `None` for an unknown connection, or one that did not exist then.
     ///
@@ -215,14 +240,14 @@ pub trait Lives {
     ///
     /// # Errors
     /// When the engine fails.
-    fn sync(&self, connection_id: &str, sync_id: &str) -> Result<Option<Stage>, StoreError>;
+    fn sync(&self, whose: Whose<'_>, sync_id: &str) -> Result<Option<Stage>, StoreError>;
 
     /// A connection's days, from day to day (since 1970, the last one excluded), ascending, days without anything left out.
     /// `None` for an unknown connection.
     ///
     /// # Errors
     /// When the engine fails.
-    fn days(&self, connection_id: &str, from: i64, to: i64) -> Result<Option<Vec<DayRow>>, StoreError>;
+    fn days(&self, whose: Whose<'_>, from: i64, to: i64) -> Result<Option<Vec<DayRow>>, StoreError>;
 
     /// Incidents. Those of one connection are up to date, those of all as [`Lives::connections`] is.
     ///

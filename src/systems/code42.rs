@@ -51,10 +51,30 @@ pub(super) fn status(object: &Map<String, Value>, text: &str, hints: &Hints) -> 
     Some(Reading::Events(vec![made.record(text, hints)]))
 }
 
+/// How many bytes of a text are the message that it begins with: all of it up to an object or another such message. `None` when
+/// its first line is no such message.
+pub(super) fn first_line(text: &str) -> Option<usize> {
+    let mut len = 0;
+    for line in text.split_inclusive('\n') {
+        let ours = line.contains(SIGNATURE);
+        if len == 0 && !ours {
+            return None;
+        }
+        if len > 0 && (ours || line.trim_start().starts_with('{')) {
+            break;
+        }
+        len += line.len();
+    }
+    (len > 0).then_some(len)
+}
+
 /// A line with the text of an error.
 pub(super) fn line(text: &str, hints: &Hints) -> Option<Reading> {
     if !text.contains(SIGNATURE) {
         return None;
+    }
+    if first_line(text).is_some_and(|len| len < text.len()) {
+        return Some(Reading::Damaged("several lines in one text".to_owned()));
     }
     let made = event("code42", None, Some(text));
     Some(Reading::Events(vec![made.record(text, hints)]))
@@ -131,6 +151,19 @@ mod tests {
             assert_eq!(level.as_deref(), Some("SEVERE"));
             let (event, _) = found(message).unwrap();
             assert_eq!((&event["connection_id"], &event["data"]["cause"]), (&json!("code42"), &json!(cause)));
+        }
+    }
+
+    #[test]
+    fn a_message_goes_on_until_another_begins() {
+        for (text, messages) in [
+            (format!("{FROZEN}\nSee the console.\n"), 1),
+            (format!("{FROZEN}\n{DEACTIVATED}\nAgain.\n{FROZEN}"), 3),
+            (format!("{FROZEN}\n{{\"event\":\n\"x\"}}\nhello"), 3),
+        ] {
+            let record = Record { payload: Payload::Text(text.as_str().into()), hints: Hints::default() };
+            let found = super::super::lines(&record).map_or(1, |lines| lines.len());
+            assert_eq!(found, messages, "{text}");
         }
     }
 

@@ -34,6 +34,37 @@ pub(super) fn pairs(line: &str) -> Result<Vec<(&str, String)>, &'static str> {
     Ok(pairs)
 }
 
+/// Where the line that a text begins with ends: at the first line feed outside quotes; within a quote, at one behind which
+/// another line `begins`, so that a quote that is never closed costs one line.
+pub(super) fn line_end(text: &str, begins: impl Fn(&str) -> bool) -> usize {
+    let mut place = Place::Key;
+    for (at, byte) in text.bytes().enumerate() {
+        if byte == b'\n' && (!matches!(place, Place::Quoted | Place::Escaped) || begins(&text[at + 1..])) {
+            return at;
+        }
+        place = match (place, byte) {
+            (Place::Quoted, b'\\') => Place::Escaped,
+            (Place::Quoted, b'"') => Place::Key,
+            (Place::Quoted | Place::Escaped, _) | (Place::Value, b'"') => Place::Quoted,
+            (Place::Key, b'=') => Place::Value,
+            (Place::Value | Place::Bare, b) if !b.is_ascii_whitespace() => Place::Bare,
+            _ => Place::Key,
+        };
+    }
+    text.len()
+}
+
+/// Where in a pair a byte stands.
+#[derive(Clone, Copy)]
+enum Place {
+    Key,
+    /// Right behind `=`.
+    Value,
+    Bare,
+    Quoted,
+    Escaped,
+}
+
 /// What stands before the closing quote, and what follows it.
 fn unquote(text: &str) -> Result<(String, &str), &'static str> {
     let mut value = String::new();
@@ -74,6 +105,23 @@ mod tests {
             &[("a", "say \"hi\"\n"), ("b", ""), ("c", ""), ("word", ""), ("d", "x=y")],
         );
         check("", &[]);
+    }
+
+    #[test]
+    fn a_line_ends_outside_quotes_or_where_another_begins() {
+        for (text, line) in [
+            ("a=b c\nd=e", "a=b c"),
+            ("a=\"b\nc\" d=e\nf", "a=\"b\nc\" d=e"),
+            ("a=\"b \\\"\nc\"d\ne", "a=\"b \\\"\nc\"d"),
+            ("a=b\"\nc", "a=b\""),
+            ("a=\nb", "a="),
+            ("a=\"open\nevent=\"b\"", "a=\"open"),
+            ("a=\"open\nmore", "a=\"open\nmore"),
+            ("", ""),
+        ] {
+            let end = line_end(text, |rest| rest.starts_with("event="));
+            assert_eq!(&text[..end], line, "{text}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Fivetran's neighbours: their log lines and job reports, read as events of the one form that everything behind knows.
 //!
 //! In: a record in which no Fivetran envelope was found. Out: records that hold an envelope, with the system that wrote them and the
-//! text as it came; one report of a job becomes several events. Refused, with a reason that never quotes the content: what is
+//! text as it came; one report of a job becomes several events, and a text of several lines first several records ([`lines`]). Refused, with a reason that never quotes the content: what is
 //! clearly of such a system and damaged. Everything else is [`Reading::NotOurs`]. Pure; a system is a folder here and a line in
 //! [`read`].
 
@@ -12,7 +12,7 @@ mod loose;
 mod salesforce_backup;
 
 use crate::model::{Hints, Payload, Record, Source, Timestamp};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, value::RawValue};
 
 /// Longest text that is looked at, in bytes; longer ones are nobody's log line.
 pub const TEXT_BYTES_MAX: usize = 4 << 20;
@@ -51,13 +51,52 @@ pub fn read(record: &Record<'_>) -> Reading {
     heroku_connect::line(text, &record.hints).or_else(|| code42::line(text, &record.hints)).unwrap_or(Reading::NotOurs)
 }
 
-/// Whether a text is a log line of a neighbour, readable or damaged.
+/// Whether a text begins with a log line of a neighbour, readable or damaged.
 #[must_use]
 pub fn is_line(text: &str) -> bool {
-    let text = text.trim();
-    let hints = Hints::default();
-    text.len() <= TEXT_BYTES_MAX
-        && (heroku_connect::line(text, &hints).is_some() || code42::line(text, &hints).is_some())
+    first_line(text.trim_start()).is_some()
+}
+
+/// How many bytes of a text are the log line of a neighbour that it begins with, readable or damaged. A line feed within
+/// quotes does not end one.
+#[must_use]
+pub fn first_line(text: &str) -> Option<usize> {
+    heroku_connect::first_line(text).or_else(|| code42::first_line(text))
+}
+
+/// The lines of a text that holds several and begins with one of a neighbour, each a record with the text's hints; those of
+/// others as they are. Also looks into a string and into what transports wrap around a text.
+#[must_use]
+pub fn lines(record: &Record<'_>) -> Option<Vec<Record<'static>>> {
+    let text = record.payload.text().trim();
+    if text.starts_with('"') {
+        return cut(&serde_json::from_str::<String>(text).ok()?, &record.hints);
+    }
+    match object(text) {
+        Some(object) => WRAPPERS.iter().find_map(|name| cut(object.get(*name)?.as_str()?, &record.hints)),
+        None => cut(text, &record.hints),
+    }
+}
+
+fn cut(text: &str, hints: &Hints) -> Option<Vec<Record<'static>>> {
+    let mut rest = text.trim();
+    let mut len = first_line(rest).filter(|len| *len < rest.len())?;
+    let mut records = Vec::new();
+    while !rest.is_empty() {
+        let (line, tail) = rest.split_at(len);
+        let payload = Payload::Text(line.trim_end().to_owned().into());
+        records.push(Record { payload, hints: hints.clone() });
+        rest = tail.trim_start();
+        len = first_line(rest).or_else(|| object_len(rest)).or_else(|| rest.find('\n')).unwrap_or(rest.len());
+    }
+    Some(records)
+}
+
+/// How many bytes of a text are the object that it begins with, on however many lines.
+fn object_len(text: &str) -> Option<usize> {
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<&RawValue>();
+    let found = text.starts_with('{') && matches!(values.next(), Some(Ok(_)));
+    found.then(|| values.byte_offset())
 }
 
 /// The object that a text is, where it is one.

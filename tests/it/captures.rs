@@ -228,7 +228,7 @@ fn a_drain_loses_nothing_and_its_frames_may_come_twice() {
     assert_eq!(kept(), 4, "three lines and a notice of lost ones");
     let notice = &app.all_events("event=logplex_messages_dropped")[0];
     assert_eq!((&notice["level"], &notice["created"]), (&json!("WARNING"), &json!("2022-02-28T20:41:14Z")));
-    assert_eq!(notice["data"]["messages"], 2);
+    assert_eq!((&notice["data"]["messages"], &notice["validation"]["status"]), (&json!(2), &json!("valid")));
     // What is in quarantine still says when it was and who spoke.
     for item in app.all_of("/v1/quarantine", "") {
         let text = item.to_string();

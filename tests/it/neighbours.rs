@@ -1,7 +1,7 @@
 //! Fivetran's neighbours come in by the same door: a drain of Heroku Connect, reports of backup jobs, data connections of Code42.
 
 use crate::{
-    app::{App, INGEST},
+    app::{ADMIN, App, INGEST},
     samples::fixture,
 };
 use serde_json::{Value, json};
@@ -150,6 +150,167 @@ fn a_data_connection_breaks_and_is_monitored_again() {
         (&timeline["connection"]["status"], &timeline["incidents"][0]["reason"]),
         (&json!("connected"), &json!(message))
     );
+}
+
+/// Without what `heroku logs` prints in front.
+fn bare_lines(text: &str) -> String {
+    text.lines().filter_map(|line| Some(format!("{}\n", line.split_once("]: ")?.1))).collect()
+}
+
+#[test]
+fn several_lines_in_one_text_are_several_events_also_out_of_quarantine() {
+    let text = std::fs::read_to_string(fixture("systems/heroku_connect/reload.log")).expect("the documented lines");
+    for text in [text.clone(), bare_lines(&text)] {
+        let app = App::spawn();
+        // As it came to quarantine: behind a line that is nobody's.
+        app.post_native(json!([{"message": format!("hello\n{text}")}]).to_string()).expect(200);
+        app.post_hec(json!({"time": 1_795_180_330, "event": format!("{text}\nhello")}).to_string()).expect(200);
+        let events = app.all_events("source=heroku_connect");
+        assert_eq!(events.len(), 6, "{events:?}");
+        let waiting = app.all_of("/v1/quarantine", "");
+        assert_eq!(waiting.len(), 2, "{waiting:?}");
+    }
+    let app = App::spawn();
+    // Not what HEC takes as an event: the body waits as it is.
+    for (text, left) in [(text.clone(), 0), (bare_lines(&text), 0), (format!("{text}hello"), 1)] {
+        let app = App::spawn();
+        app.post_hec(&text).expect(400);
+        let id = app.all_of("/v1/quarantine", "")[0]["id"].to_string().replace('"', "");
+        let answer = app.with_token(ADMIN, "POST", &format!("/v1/quarantine/{id}/replay"), b"");
+        if left == 0 {
+            assert_eq!(answer.expect(200).json()["accepted"], 6);
+        } else {
+            answer.expect(422);
+        }
+        assert_eq!(app.all_events("source=heroku_connect").len(), if left == 0 { 6 } else { 0 });
+    }
+    app.post_native(format!("{{\"torn\":\n{text}")).expect(200);
+    assert_eq!(app.all_events("source=heroku_connect").len(), 6);
+}
+
+#[test]
+fn log_lines_are_taken_natively_between_objects_and_junk_is_refused() {
+    let app = App::spawn();
+    let text = std::fs::read_to_string(fixture("systems/heroku_connect/reload.log")).expect("the documented lines");
+    let event = r#"{"event":"sync_end","created":"2026-07-07T16:35:14.456Z","connection_id":"a","data":{"status":"SUCCESSFUL"}}"#;
+    let frozen =
+        "The Salesforce service account user that authorized this data connection has been frozen. Unfreeze it.";
+    let answer = app.post_native(format!("{event}\n{text}{frozen}\n{event}\nhello\n")).expect(200).json();
+    assert_eq!((&answer["accepted"], &answer["duplicates"], &answer["quarantined"]), (&json!(8), &json!(1), &json!(1)));
+    let quoted = Value::from_iter(text.lines()).to_string();
+    assert_eq!(app.post_native(quoted).expect(200).json()["duplicates"], 6);
+    for junk in ["hello", "a,b\n1,2\n", "event=start other=1", "\"hello\""] {
+        app.post_native(junk).expect(400);
+    }
+}
+
+#[test]
+fn files_of_neighbours_are_imported_beside_a_running_server_and_checked_without_one() {
+    let app = App::spawn();
+    let log = fixture("systems/heroku_connect/reload.log");
+    let log = log.to_str().expect("a path");
+    let done = app.run(&["import", "--json", log]);
+    let summary: Value = serde_json::from_slice(&done.stdout).expect("JSON");
+    assert_eq!((&summary["accepted"], &summary["quarantined"]), (&json!(6), &json!(0)), "{summary}");
+    assert_eq!(app.all_events("source=heroku_connect").len(), 6);
+    let status = json!({"source": "code42", "data_connection_id": "dc-1", "status": "Error", "timestamp": "2026-07-07T10:00:00Z"});
+    let report = json!({"run_id": "r", "org_id": "o", "job_type": "Backup", "job_status": "Completed",
+        "start": "2026-07-07T01:00:00Z", "finish": "2026-07-07T02:00:00Z", "objects": [{"object": "Account", "status": "SUCCESS"}]});
+    let other = app.home().join("others.ndjson");
+    std::fs::write(&other, format!("{status}\n{report}\n")).expect("written");
+    let done = app.run(&["check", "--json", log, other.to_str().expect("a path")]);
+    let found: Value = serde_json::from_slice(&done.stdout).expect("JSON");
+    assert_eq!(
+        (done.status.code(), &found["valid"], &found["unreadable"]),
+        (Some(0), &json!(10), &json!(0)),
+        "{found}"
+    );
+    assert_eq!(found["events"]["salesforce_backup_object"]["valid"], 1);
+}
+
+#[test]
+fn a_report_sent_while_the_job_runs_and_after_it_tells_of_each_object_once() {
+    let app = App::spawn();
+    let mut report = json!({"runId": "a", "orgId": "00D000000000002", "jobType": "Restore", "status": "In Progress",
+        "startTime": "2026-07-01T01:00:00Z",
+        "objects": [{"object": "Account", "status": "UNABLE_TO_LOCK_ROW", "message": "unable"}]});
+    app.post_native(report.to_string()).expect(200);
+    report["status"] = json!("Failed");
+    report["finishTime"] = json!("2026-07-01T02:00:00Z");
+    app.post_native(report.to_string()).expect(200);
+    assert_eq!(app.all_events("event=salesforce_backup_object").len(), 1);
+    let sync = app.get_json("/v1/connections/00D000000000002/syncs/a");
+    assert_eq!((&sync["errors"], &sync["job_type"]), (&json!(1), &json!("RESTORE")));
+    assert_eq!(sync["tables"][0]["status"], "UNABLE_TO_LOCK_ROW");
+    assert!(sync["summary"].as_str().is_some_and(|text| text.starts_with("restore failed after 1 h")), "{sync}");
+}
+
+#[test]
+fn a_connection_of_each_system_is_reached_where_ids_are_equal() {
+    let app = App::spawn();
+    let status =
+        |at: &str| json!({"source": "code42", "data_connection_id": ADD_ON, "status": "Monitoring", "timestamp": at});
+    drain(&app, &reload());
+    app.post_native(status("2021-01-01T00:00:00Z").to_string()).expect(200);
+    let source = |path: &str| app.get_json(path)["source"].as_str().map(str::to_owned);
+    let path = format!("/v1/connections/{ADD_ON}");
+    assert_eq!(source(&path).as_deref(), Some("heroku_connect"), "heard of last");
+    app.post_native(status("2026-07-07T00:00:00Z").to_string()).expect(200);
+    assert_eq!(source(&path).as_deref(), Some("code42"));
+    for system in ["heroku_connect", "code42"] {
+        assert_eq!(source(&format!("{path}?source={system}")).as_deref(), Some(system));
+        let timeline = app.get_json(&format!("{path}/timeline?source={system}"));
+        assert_eq!(timeline["connection"]["source"], system);
+        assert_eq!(
+            app.all_of(&format!("{path}/syncs"), &format!("source={system}")).len(),
+            usize::from(system != "code42")
+        );
+        for rest in ["schema-changes", "daily"] {
+            app.get(&format!("{path}/{rest}?source={system}")).expect(200);
+        }
+    }
+    let syncs = app.all_of(&format!("{path}/syncs"), "source=heroku_connect");
+    let sync = syncs[0]["sync_id"].as_str().expect("an id").replace(' ', "%20");
+    assert_eq!(app.get_json(&format!("{path}/syncs/{sync}?source=heroku_connect"))["kind"], "resync");
+    app.get(&format!("{path}/syncs/{sync}?source=code42")).expect(404);
+    app.get(&format!("{path}?source=fivetran")).expect(404);
+    app.get(&format!("{path}?source=x")).expect(400);
+    let ids = |source| {
+        let made = app.run(&["simulate", "--source", source, "--events", "1", "--connections", "1", "--seed", "7"]);
+        String::from_utf8(made.stdout).expect("text")
+    };
+    let id =
+        |text: &str| text.split(['"', '=', ' ']).find(|word| word.len() == 36 && word.contains('-')).map(str::to_owned);
+    let heroku = id(&ids("heroku_connect")).expect("an id");
+    assert!(!ids("code42").contains(&heroku) && !ids("salesforce_backup").contains(&heroku));
+}
+
+#[test]
+fn messages_of_a_drain_without_line_feeds_all_arrive() {
+    let app = App::spawn();
+    let message = |n: u32| {
+        format!(
+            r#"<190>1 2026-07-07T16:35:15+00:00 host app web.1 - {{"event":"sync_end","created":"2026-07-07T16:35:1{n}Z","data":{{"reason":"↷é"}}}}"#
+        )
+    };
+    let body: String = (0..3).map(message).map(|text| format!("{} {text}", text.chars().count())).collect();
+    app.with_token(INGEST, "POST", "/v1/drains/logplex", body.as_bytes()).expect(200);
+    assert_eq!((app.all_events("").len(), app.all_of("/v1/quarantine", "").len()), (3, 0));
+    app.with_token(INGEST, "POST", "/v1/drains/logplex", &body.as_bytes()[..90]).expect(200);
+    let item = app.all_of("/v1/quarantine", "")[0].to_string();
+    assert!(item.contains("<190>1 2026-07-07T16:35:15+00:00"), "{item}");
+}
+
+#[test]
+fn an_unsigned_webhook_is_told_to_sign() {
+    let app = App::spawn();
+    let answer = app.send("POST", "/v1/webhooks/fivetran", &[], b"{}").expect(401).json();
+    let detail = answer["detail"].as_str().unwrap_or_default();
+    assert!(detail.contains("not signed") && !detail.contains("Bearer"), "{detail}");
+    let headers = [("Authorization", format!("Bearer {INGEST}"))];
+    let headers: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let loki = [headers.as_slice(), &[("Content-Type", "application/json"), ("Content-Encoding", "br")]].concat();
+    app.send("POST", "/loki/api/v1/push", &loki, b"{}").expect(400);
 }
 
 #[test]

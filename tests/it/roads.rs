@@ -7,7 +7,7 @@ use crate::{
     app::{App, INGEST},
     http::Response,
     routes,
-    samples::{documented, gzip, numbered},
+    samples::{documented, fixture, gzip, numbered},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
@@ -278,6 +278,80 @@ fn every_documented_event_is_the_same_by_every_road() {
     }
     assert_eq!(lasting(&all), expected);
     assert!(all.all_events("").iter().all(|event| event["deliveries"] == ROADS.len() + CLOUDS.len()));
+}
+
+fn loki(lines: &[&str]) -> Vec<u8> {
+    let values = Value::from_iter(lines.iter().map(|line| json!(["1795180330000000000", line])));
+    json!({"streams": [{"stream": {"app": "x"}, "values": values}]}).to_string().into_bytes()
+}
+
+fn hec(lines: &[&str]) -> Vec<u8> {
+    lines.iter().map(|line| json!({"time": 1_795_180_330, "event": line}).to_string()).collect::<String>().into_bytes()
+}
+
+fn hec_at_once(lines: &[&str]) -> Vec<u8> {
+    json!({"time": 1_795_180_330, "event": lines.join("\n")}).to_string().into_bytes()
+}
+
+fn quoted(lines: &[&str]) -> Vec<u8> {
+    Value::from_iter(lines.iter().copied()).to_string().into_bytes()
+}
+
+fn text_entries(lines: &[&str]) -> Vec<u8> {
+    let entry =
+        |line: &&str| json!({"logName": "projects/p/logs/f", "timestamp": "2026-11-20T13:12:10Z", "textPayload": line});
+    json!({"entries": Value::from_iter(lines.iter().map(entry)), "partialSuccess": true}).to_string().into_bytes()
+}
+
+/// Lines as Logplex has them, with their own time in the header.
+fn drained(lines: &[&str]) -> Vec<u8> {
+    let frame = |line: &&str| {
+        let (time, text) = line.split_once(" app[herokuconnect]: ").expect("a printed line");
+        let message = format!("<190>1 {time} host app herokuconnect - {text}\n");
+        format!("{} {message}", message.len())
+    };
+    lines.iter().map(frame).collect::<String>().into_bytes()
+}
+
+/// Whatever carries a line of a neighbour, and whatever time it adds, the line is one event.
+#[test]
+fn a_line_of_a_neighbour_is_the_same_event_by_every_road() {
+    const RAW: &[(&str, &str)] = &[("Content-Type", "text/plain")];
+    let road = |protocol, path, headers, status, wrap| Road { protocol, path, headers, status, wrap };
+    let roads = [
+        road("native", "/v1/events", RAW, 200, plain as Wrap),
+        road("native", "/v1/events", &[JSON], 200, quoted),
+        road("logplex", "/v1/drains/logplex", &[("Content-Type", "application/logplex-1")], 200, drained),
+        road("splunk_hec", "/services/collector", &[JSON], 200, hec),
+        road("splunk_hec", "/services/collector", &[JSON], 200, hec_at_once),
+        road("splunk_hec", "/services/collector/raw?time=1795180330", RAW, 200, plain),
+        road("loki", "/loki/api/v1/push", &[JSON], 204, loki),
+        road("datadog", "/api/v2/logs", &[JSON], 202, datadog),
+        road("new_relic", "/log/v1", &[JSON], 202, new_relic),
+        road("dynatrace", "/api/v2/logs/ingest", &[JSON], 204, dynatrace),
+        road("otlp", "/v1/logs", &[JSON], 200, otlp_texts),
+        road("cloudwatch_logs", "/", &[("X-Amz-Target", "Logs_20140328.PutLogEvents")], 200, cloudwatch),
+        road("firehose", "/v1/firehose", &[JSON], 200, subscription),
+        road("firehose", "/v1/firehose", &[JSON], 200, extracted),
+        road("google_entries_write", "/v2/entries:write", &[JSON], 200, text_entries),
+        road("pubsub_push", "/v1/pubsub", &[JSON], 204, message),
+    ];
+    let text = std::fs::read_to_string(fixture("systems/heroku_connect/reload.log")).expect("the documented lines");
+    let lines: Vec<&str> = text.lines().collect();
+    let app = App::spawn();
+    for (sent, road) in roads.iter().enumerate() {
+        let what = format!("{} {}", road.protocol, road.path);
+        let bearer = format!("Bearer {INGEST}");
+        let splunk = format!("Splunk {INGEST}");
+        let token = if road.protocol == "splunk_hec" { &splunk } else { &bearer };
+        let headers = [&[("Authorization", token.as_str())], road.headers].concat();
+        let answer = app.send("POST", road.path, &headers, &(road.wrap)(&lines));
+        assert_eq!(answer.status, road.status, "{what}: {}", answer.text());
+        assert_eq!(app.all_of("/v1/quarantine", ""), Vec::<Value>::new(), "{what}");
+        let stored = app.all_events("");
+        assert_eq!(stored.len(), lines.len(), "{what}: {stored:?}");
+        assert!(stored.iter().all(|event| event["deliveries"] == sent + 1), "{what}: {stored:?}");
+    }
 }
 
 /// Everything that broken and hostile senders do, by every road; each has to be answered in the road's own way, and the server stays well.

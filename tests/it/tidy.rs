@@ -13,7 +13,8 @@ use std::{
 const ARROWS: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("json", &[]),
-    ("protocol", &["model", "json"]),
+    // What is no JSON in a native body is a line of a neighbour, or junk: only the room that reads such lines can tell.
+    ("protocol", &["model", "json", "systems"]),
     ("body", &["model", "protocol"]),
     // The store's record of a kept token is what credentials are compared with.
     ("auth", &["model", "protocol", "config", "store"]),

@@ -241,17 +241,15 @@ fn dry(understanding: &wiring::Understanding, items: &[Item]) -> Tally {
     for item in items {
         match &item.content {
             Content::Event { text, level } => {
-                let (record, now) = (record(text.clone(), level.clone()), now_us());
-                let events = match understanding.understand(&record, None, now) {
-                    Ok(event) => Ok(vec![event]),
-                    Err(reason) => understanding.neighbours(&record, None, now).unwrap_or(Err(reason)),
-                };
-                tally.quarantined += u64::from(events.is_err());
-                for event in events.into_iter().flatten() {
-                    tally.accepted += 1;
-                    tally.invalid += u64::from(event.verdict.status == Status::Invalid);
-                    tally.unknown += u64::from(event.verdict.status == Status::UnknownEvent);
-                }
+                let record = record(text.clone(), level.clone());
+                understanding.events(&record, None, now_us(), &mut |found| {
+                    tally.quarantined += u64::from(found.is_err());
+                    if let Ok(event) = found {
+                        tally.accepted += 1;
+                        tally.invalid += u64::from(event.verdict.status == Status::Invalid);
+                        tally.unknown += u64::from(event.verdict.status == Status::UnknownEvent);
+                    }
+                });
             }
             Content::Unreadable { .. } => tally.quarantined += 1,
             Content::Nothing => {}

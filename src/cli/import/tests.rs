@@ -322,7 +322,7 @@ fn logs_of_neighbours_are_read_from_files() {
         [
             "salesforce_backup_job_finished 2026-07-07T01:20:00Z -",
             "salesforce_backup_job_started 2026-07-07T01:00:00Z -",
-            "salesforce_backup_object 2026-07-07T01:20:00Z -",
+            "salesforce_backup_object 2026-07-07T01:00:00Z -",
         ]
     );
 }

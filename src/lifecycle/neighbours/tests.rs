@@ -1,6 +1,6 @@
 //! Lives of add-ons, backup jobs and data connections, folded from their events.
 
-use super::super::{Fact, Labels, Output, State, Summary, SyncId, read_signal};
+use super::super::{Fact, Job, Labels, Output, State, Summary, SyncId, read_signal};
 use crate::model::{EventKey, Level, Source};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -22,6 +22,10 @@ fn fact(at: i64, name: &str, data: Value) -> Fact {
         exception: None,
         labels,
         deed: None,
+        job: name.starts_with("salesforce").then(|| {
+            let text = |name: &str| data[name].as_str().map(Into::into);
+            Box::new(Job { kind: text("job_type"), object: text("object").zip(text("object_status")) })
+        }),
         signal: read_signal(name, source, &data),
     }
 }
@@ -137,8 +141,116 @@ fn a_system_error_lasts_until_the_state_is_another() {
             json!({"message": "recovered", "object_type": "connection", "state": "IDLE"}),
         ),
     ];
+    assert_eq!(
+        fold(&facts[..2]).0.status.as_str(),
+        "connected",
+        "the line of a sync tells where the connection stands"
+    );
+    let stateless = |mut fact: Fact| {
+        if let super::super::Signal::News(news) = &mut fact.signal {
+            news.state = None;
+        }
+        fact
+    };
+    let [error, rows, recovered] = facts;
+    let facts = [error, stateless(rows), recovered];
     assert_eq!(fold(&facts[..2]).0.status.as_str(), "broken");
-    assert_eq!(fold(&facts).0.status.as_str(), "connected");
+    let (summary, out) = fold(&facts);
+    assert_eq!(summary.status.as_str(), "connected");
+    assert_eq!(rows_of_recovery(&out), "recovered after 2 s and 1 error");
+}
+
+fn rows_of_recovery(out: &[Output]) -> String {
+    let (stages, _) = rows(out);
+    let recovered = stages.iter().find(|stage| stage["stage"] == "recovered").expect("a recovery");
+    recovered["summary"].as_str().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn a_system_error_of_the_connection_ends_with_its_next_state() {
+    let told = |at, name: Option<&str>, what: &str, state: &str| {
+        let mut data = json!({"message": what, "object_type": "connection", "state": state});
+        if let Some(name) = name {
+            data["object_name"] = json!(name);
+        }
+        let event = if state == "IDLE" { "message" } else { "error" };
+        fact(at, &format!("heroku_connect_{event}"), data)
+    };
+    for name in [None, Some("dhdev")] {
+        let facts =
+            [told(1, name, "SYSTEM_ERROR (Unexpected error)", "SYSTEM_ERROR"), told(9, name, "Recovered", "IDLE")];
+        assert_eq!(fold(&facts[..1]).0.open_incident.expect("one")["reason"], "SYSTEM_ERROR (Unexpected error)");
+        let (summary, out) = fold(&facts);
+        assert_eq!((summary.status.as_str(), summary.mappings.len()), ("connected", 0), "{name:?}");
+        assert_eq!(rows_of_recovery(&out), "recovered after 8 s and 1 error");
+    }
+    let of_mapping = [
+        fact(1, "heroku_connect_error", mapping("Unexpected error", "Lead", "SYSTEM_ERROR")),
+        fact(2, "heroku_connect_rows", moved("Account", "to_database", "UPDATE", 1)),
+        fact(3, "heroku_connect_message", mapping("on", "Lead", "IDLE")),
+    ];
+    assert_eq!(fold(&of_mapping[..2]).0.status.as_str(), "broken", "another mapping says nothing of this one");
+    assert_eq!(fold(&of_mapping).0.status.as_str(), "connected");
+}
+
+#[test]
+fn a_load_that_is_through_ends_no_trouble_of_another() {
+    let note = |at, resolved| {
+        let data = json!({"message": "Bad Configuration", "notification": "bad_configuration", "resolved": resolved,
+            "object_type": "mapping", "object_name": "Contact"});
+        fact(at, "heroku_connect_notification", data)
+    };
+    let facts = [
+        note(1, false),
+        fact(2, "heroku_connect_error", mapping("Error during sync: This Connection is closed", "Contact", "IDLE")),
+        fact(3, "heroku_connect_reload_started", mapping("RELOAD TABLE lead", "Lead", "RELOAD_TABLE")),
+        fact(4, "heroku_connect_reload_completed", mapping("RELOAD COMPLETE", "Lead", "RELOAD_TABLE")),
+        fact(5, "heroku_connect_rows", moved("Contact", "to_database", "UPDATE", 3)),
+        note(6, true),
+    ];
+    for n in [4, 5] {
+        let (summary, out) = fold(&facts[..n]);
+        assert_eq!((summary.status.as_str(), summary.syncs.successful), ("broken", 1), "{n}");
+        assert!(rows(&out).1[0]["resolved_at"].is_null());
+    }
+    let (summary, out) = fold(&facts);
+    assert_eq!(summary.status.as_str(), "connected");
+    assert_eq!(rows_of_recovery(&out), "recovered after 5 s and 2 errors");
+    let own = [
+        facts[1].clone(),
+        fact(3, "heroku_connect_reload_started", mapping("RELOAD TABLE contact", "Contact", "RELOAD_TABLE")),
+        fact(4, "heroku_connect_reload_completed", mapping("", "Contact", "IDLE")),
+    ];
+    assert_eq!(fold(&own).0.status.as_str(), "connected", "its own load shows that it works again");
+}
+
+#[test]
+fn a_load_fails_with_its_notification() {
+    let note = |at, name: Option<&str>, resolved| {
+        let data = json!({"message": "Salesforce Bulk Load Error", "notification": "salesforce_bulk_load_error",
+            "resolved": resolved, "object_name": name});
+        fact(at, "heroku_connect_notification", data)
+    };
+    let start = |at, name| fact(at, "heroku_connect_reload_started", mapping("RELOAD TABLE x", name, "RELOAD_TABLE"));
+    let end = |at, name| fact(at, "heroku_connect_reload_completed", mapping("RELOAD COMPLETE", name, "IDLE"));
+    for name in [Some("Lead"), None] {
+        let facts = [start(1, "Lead"), note(5, name, false), start(7, "Lead"), end(9, "Lead"), note(10, name, true)];
+        let (summary, out) = fold(&facts[..2]);
+        let (stages, incidents) = rows(&out);
+        assert_eq!((summary.status.as_str(), summary.syncs.failed), ("broken", 1));
+        assert_eq!(summary.mappings[0]["loading"], false);
+        assert_eq!(
+            (&stages[0]["status"], &stages[0]["reason"]),
+            (&json!("FAILURE"), &json!("Salesforce Bulk Load Error"))
+        );
+        assert_eq!(incidents[0]["failures"], 1, "the failed load and its notification are one thing");
+        let (summary, out) = fold(&facts);
+        assert_eq!((summary.status.as_str(), summary.syncs.failed, summary.syncs.successful), ("connected", 1, 1));
+        assert_eq!(rows_of_recovery(&out), "recovered after 5 s and 1 failed sync");
+    }
+    let (summary, out) = fold(&[start(1, "Lead"), start(2, "Account"), note(5, None, false)]);
+    assert_eq!((summary.status.as_str(), summary.syncs.failed), ("broken", 0), "nobody knows which of the two");
+    assert!(rows(&out).0.iter().all(|stage| stage["status"] != "FAILURE"));
 }
 
 #[test]
@@ -200,6 +312,7 @@ fn a_backup_job_is_a_sync_and_its_objects_are_tables() {
     let facts = [
         job(0, "job_started", json!({"job_type": "BACKUP"})),
         job(9, "object", json!({"object": "Account", "object_status": "SUCCESS", "records": 1_204})),
+        job(5, "object", json!({"object": "Contact", "object_status": "UNABLE_TO_LOCK_ROW"})),
         job(9, "object", json!({"object": "Contact", "object_status": "UNABLE_TO_LOCK_ROW"})),
         job(
             9,
@@ -214,9 +327,19 @@ fn a_backup_job_is_a_sync_and_its_objects_are_tables() {
     let sync = &stages[0];
     assert_eq!((&sync["sync_id"], &sync["status"]), (&json!("run-7"), &json!("COMPLETED_WITH_ERRORS")));
     assert_eq!(sync["reason"], "of 2 objects 1 with errors: UNABLE_TO_LOCK_ROW");
-    assert_eq!(sync["tables"][0]["records_read"], 1_204);
-    assert_eq!(sync["errors"], 1);
+    let tables = sync["tables"].as_array().expect("tables").iter();
+    let tables: Vec<_> =
+        tables.map(|it| (it["table"].clone(), it["records_read"].clone(), it["status"].clone())).collect();
+    assert_eq!(
+        tables,
+        [
+            (json!("Account"), json!(1_204), json!("SUCCESS")),
+            (json!("Contact"), Value::Null, json!("UNABLE_TO_LOCK_ROW"))
+        ]
+    );
+    assert_eq!((&sync["errors"], &sync["job_type"]), (&json!(1), &json!("BACKUP")));
     assert_eq!(sync["duration_ms"], 9_000);
+    assert!(sync["summary"].as_str().is_some_and(|text| text.starts_with("backup failed after 9 s")), "{sync}");
 }
 
 #[test]

@@ -40,6 +40,7 @@ impl Fact {
             exception: event.exception_id.as_deref().and_then(own),
             labels: labels(event),
             deed,
+            job: neighbours::job(event.source, data),
             signal,
         })
     }

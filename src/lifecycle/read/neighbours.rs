@@ -4,9 +4,11 @@
 //! for a name that is not known. A backup job is a sync, its objects are tables.
 
 use super::{
-    super::{Action, Channel, Edit, Ending, Happening, Message, Moved, News, Signal, TableName},
+    super::{Action, Channel, Edit, Ending, Happening, Job, Message, Moved, News, Signal, TableName},
     values::{LONG_TEXT_CHARS_MAX, Members, TEXT_CHARS_MAX, cut},
 };
+
+use crate::model::Source;
 
 /// Status codes that the reason of a failed job names.
 const CODES_MAX: usize = 10;
@@ -28,10 +30,19 @@ pub(super) fn signal(name: &str, data: Members<'_>) -> Option<Signal> {
                 over: data.str(&["status"]) != Some("ERROR"),
                 text: data.said(&["message"], LONG_TEXT_CHARS_MAX),
             };
-            Signal::News(Box::new(News { id: None, name: None, state: data.text(&["status"]), what }))
+            Signal::News(Box::new(News { id: None, name: None, state: data.text(&["status"]), whole: true, what }))
         }
         _ => return None,
     })
+}
+
+/// What an event of a backup says of its job.
+pub(super) fn job(source: Source, data: Members<'_>) -> Option<Box<Job>> {
+    if source != Source::SalesforceBackup {
+        return None;
+    }
+    let object = data.text(&["object"]).zip(data.text(&["object_status"]));
+    Some(Box::new(Job { kind: data.text(&["job_type"]), object }))
 }
 
 /// What an administrator did to a connection or its mappings.
@@ -61,7 +72,9 @@ fn heroku_connect(what: &str, data: Members<'_>) -> Signal {
     }
     let message = || data.said(&["message"], LONG_TEXT_CHARS_MAX);
     // Lines of syncs and of the connection name the add-on as their object.
-    let is_mapping = data.str(&["object_type"]) == Some("mapping");
+    let object_type = data.str(&["object_type"]);
+    let is_mapping = object_type == Some("mapping");
+    let name = data.text(&["object_name"]).filter(|_| object_type != Some("connection"));
     let what = match what {
         "reload_started" => Happening::LoadStarted,
         "reload_completed" => Happening::LoadEnded,
@@ -79,7 +92,9 @@ fn heroku_connect(what: &str, data: Members<'_>) -> Signal {
     };
     Signal::News(Box::new(News {
         id: data.text(&["object_id"]).filter(|_| is_mapping),
-        name: data.text(&["object_name"]),
+        // A line of a sync names the mapping whose rows it moves, and the state of the connection.
+        whole: name.is_none() || object_type == Some("sync"),
+        name,
         state: data.text(&["state"]),
         what,
     }))

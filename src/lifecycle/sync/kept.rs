@@ -14,7 +14,7 @@ use crate::{
     model::{EventKey, Micros},
 };
 use serde::{Deserialize, Serialize};
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeMap};
 
 /// A stage of kind [`StageKind::Sync`], as it is kept.
 #[derive(Debug, Clone, PartialEq)]
@@ -108,6 +108,11 @@ pub struct Kept<'s> {
     pub events: u64,
     #[serde(rename = "i", skip_serializing_if = "Vec::is_empty")]
     pub ids: Vec<(Since, i64)>,
+    /// What became of tables, by their place among them.
+    #[serde(rename = "e", skip_serializing_if = "BTreeMap::is_empty")]
+    pub statuses: BTreeMap<usize, Cow<'s, str>>,
+    #[serde(rename = "j", skip_serializing_if = "Option::is_none")]
+    pub job: Option<Cow<'s, str>>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
@@ -161,10 +166,14 @@ impl Sync {
             rescheduled_us: ending.and_then(|it| it.rescheduled_us),
             last: since(self.last_us),
             phases: self.phases.map(|span| span.map(|Span(from, to)| Span(since(from), since(to)))),
+            statuses: (views.iter().enumerate())
+                .filter_map(|(at, view)| Some((at, Cow::Borrowed(view.status?))))
+                .collect(),
+            job: self.job.as_deref().map(Cow::Borrowed),
             written: Some(self.tables.written()).filter(|written| *written != views.len()),
             tables: views
                 .into_iter()
-                .map(|TableView { schema, table, started, ended, read, rows }| {
+                .map(|TableView { schema, table, started, ended, read, rows, status: _ }| {
                     (schema, table, started.map(since), ended.map(since), read, rows)
                 })
                 .collect(),

@@ -43,6 +43,8 @@ struct TableView<'s> {
     write_ended_at: Option<String>,
     records_read: Option<u64>,
     rows: &'s Rows,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<&'s str>,
 }
 
 #[derive(Serialize)]
@@ -67,6 +69,8 @@ pub struct Body<'s> {
     stage: &'static str,
     sync_id: Option<&'s str>,
     kind: SyncKind,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    job_type: Option<&'s str>,
     trigger: TriggerView<'s>,
     at: Option<String>,
     until: Option<String>,
@@ -129,6 +133,7 @@ impl<'s> Body<'s> {
             stage: StageKind::Sync.as_str(),
             sync_id: row.sync_id.as_deref(),
             kind: sync.kind(),
+            job_type: sync.job.as_deref(),
             trigger: TriggerView {
                 // Without its start nobody knows why it started.
                 kind: sync.started.map(|_| trigger.map_or(TriggerKind::Schedule, |(kind, ..)| *kind)),
@@ -158,13 +163,15 @@ impl<'s> Body<'s> {
             tables: sync
                 .tables
                 .iter()
-                .map(|(schema, table, started, ended, read, rows)| TableView {
+                .enumerate()
+                .map(|(at, (schema, table, started, ended, read, rows))| TableView {
                     schema: schema.as_deref(),
                     table,
                     write_started_at: started.map(time),
                     write_ended_at: ended.map(time),
                     records_read: *read,
                     rows,
+                    status: sync.statuses.get(&at).map(AsRef::as_ref),
                 })
                 .collect(),
             tables_omitted: sync.tables_omitted,
@@ -201,7 +208,7 @@ impl<'s> Body<'s> {
 
 /// One sentence for a person.
 fn summary(row: &SyncRow, sync: &Kept<'_>, duration_us: Option<Micros>) -> String {
-    let mut text = sync.kind().as_str().to_owned();
+    let mut text = sync.job.as_deref().map_or_else(|| sync.kind().as_str().to_owned(), str::to_lowercase);
     let took = duration_us.map(|us| format!(" after {}", words::duration(us)));
     let took = took.as_deref().unwrap_or_default();
     match row.until_us.map(|_| sync.outcome(&row.status)) {

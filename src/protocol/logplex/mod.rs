@@ -25,7 +25,10 @@ use super::{
     AuthError, Credential, DecodeError, Decoded, Head, Health, IngestError, Limits, Protocol, Receipt, Reply, Route,
     common_credential, native, problem,
 };
-use crate::model::{Hints, Payload, Record};
+use crate::{
+    json,
+    model::{Hints, Payload, Record},
+};
 use std::borrow::Cow;
 
 /// See the module.
@@ -104,7 +107,8 @@ fn record(line: &str) -> Record<'_> {
         let hints = Hints { level: Some("WARNING".to_owned()), ..hints };
         return Record { payload: Payload::Json(Cow::Owned(loss)), hints };
     }
-    if message.text.starts_with(['{', '"']) {
+    // Half a message says nothing by itself; quarantine should know when it was written.
+    if message.text.starts_with(['{', '"']) && json::first_value(message.text).is_ok() {
         return Record { payload: Payload::Text(Cow::Borrowed(message.text)), hints };
     }
     let level = message::word(message.text, "level").map(str::to_owned);

@@ -61,6 +61,44 @@ fn lengths_are_bytes_and_may_be_a_little_off() {
 }
 
 #[test]
+fn messages_without_line_feeds_are_told_apart_whatever_is_counted() {
+    let texts = [EVENT.replace("}", ",\"data\":{\"x\":\"↷é\"}}"), "level=info says ↓".to_owned(), EVENT.to_owned()];
+    let expected = |text: &String| match text.starts_with('{') {
+        true => format!("2022-02-28T20:41:10Z - {text}"),
+        false => format!("2022-02-28T20:41:10Z info {HEADER} {text}"),
+    };
+    let all: Vec<String> = texts.iter().map(expected).collect();
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    let frames = |count: &dyn Fn(&str) -> usize| -> String {
+        let frame = |text: &String| {
+            let message = format!("{HEADER} {text}");
+            format!("{} {message}", count(&message))
+        };
+        texts.iter().map(frame).collect()
+    };
+    check(frames(&str::len), &all);
+    check(frames(&|message| message.chars().count()), &all);
+    check(frames(&|_| 7), &all);
+    check(frames(&|message| message.len() + 3), &all);
+    check(
+        format!("{HEADER} at 7 <190> it was 5 <1>1 a"),
+        &[&format!("2022-02-28T20:41:10Z - {HEADER} at 7 <190> it was 5 <1>1 a")],
+    );
+}
+
+#[test]
+fn counting_characters_in_vain_stays_linear() {
+    let body = "999999 <é\n".repeat(1_000_000);
+    assert_eq!(frames::cut(body.as_bytes()).count(), 1_000_000);
+}
+
+#[test]
+fn half_an_event_keeps_its_header() {
+    let half = format!("{HEADER} {}", &EVENT[..20]);
+    check(frame(&half), &[&format!("2022-02-28T20:41:10Z - {half}")]);
+}
+
+#[test]
 fn json_is_handed_on_without_its_header() {
     let at = "2022-02-28T20:41:10Z";
     for header in [HEADER.to_owned(), format!("{HEADER} -")] {

@@ -114,7 +114,11 @@ fn unsnap(body: &[u8], limits: &Limits) -> Result<Vec<u8>, DecodeError> {
 }
 
 fn failure(error: &IngestError) -> Reply {
-    let status = problem::Kind::of(error).status;
+    let status = match problem::Kind::of(error).status {
+        // Loki's own word for an encoding that it does not know.
+        415 => 400,
+        status => status,
+    };
     let words = match status {
         413 => format!("request body too large: {error}\n"),
         _ => format!("{}\n", problem::detail(error)),

@@ -204,7 +204,7 @@ fn answers_are_lokis() {
         (IngestError::TooLarge { limit_bytes: 5 }, 413, None),
         (IngestError::Malformed(DecodeError::too_large("x")), 413, None),
         (IngestError::Malformed(DecodeError::new(0, "x")), 400, None),
-        (IngestError::UnknownEncoding, 415, None),
+        (IngestError::UnknownEncoding, 400, None),
         (IngestError::Busy { retry_after_s: 5 }, 503, Some("retry-after")),
     ] {
         let reply = Loki.reply(&head, &Err(error.clone()));

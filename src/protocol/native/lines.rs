@@ -1,6 +1,7 @@
-//! Cuts a native body into records: one object, a list, NDJSON, or objects one after another over any number of lines.
+//! Cuts a native body into records: one object, a list, NDJSON, objects one after another over any number of lines, and between them log
+//! lines of neighbours, as they are or as JSON strings.
 //!
-//! In: the bytes of a body. Out: one item per object. Refused: one line at a time, so that a torn line
+//! In: the bytes of a body. Out: one item per object or log line. Refused: one line at a time, so that a torn line
 //! never costs its neighbours. The common case, a line that begins and ends like an object, is passed on unparsed once a
 //! first line has shown that this is NDJSON: the envelope room parses it anyway and says what is wrong with it.
 
@@ -8,6 +9,7 @@ use crate::json;
 use crate::model::{Hints, Payload, Record};
 use crate::protocol::framing::{self, Items, Values};
 use crate::protocol::{DecodeError, Limits};
+use crate::systems;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 
@@ -62,16 +64,22 @@ impl<'b> Cutter<'b> {
                     end
                 }
                 [b'{' | b'[', ..] => self.values(text, start, end, base)?,
-                _ => {
-                    match serde_json::from_str::<&RawValue>(line) {
-                        Ok(_) => self.value(line, base + start)?,
-                        Err(error) => {
-                            let range = base + start..base + start + line.len();
-                            self.items.unreadable(framing::not_json(&error), range)?;
-                        }
+                _ => match (serde_json::from_str::<&RawValue>(line), systems::first_line(&text[start..])) {
+                    (Ok(_), _) => {
+                        self.value(line, base + start)?;
+                        end
                     }
-                    end
-                }
+                    (Err(_), Some(len)) => {
+                        let line = text[start..start + len].trim_ascii_end();
+                        self.items.record(Record { payload: Payload::Text(line.into()), hints: Hints::default() })?;
+                        start + len
+                    }
+                    (Err(error), None) => {
+                        let range = base + start..base + start + line.len();
+                        self.items.unreadable(framing::not_json(&error), range)?;
+                        end
+                    }
+                },
             };
         }
         Ok(())
@@ -117,7 +125,7 @@ impl<'b> Cutter<'b> {
     fn value(&mut self, value: &'b str, start: usize) -> Result<(), DecodeError> {
         match value.as_bytes().first() {
             Some(b'{') => self.proven = true,
-            Some(b'"') if holds_json(value) => {}
+            Some(b'"') if holds_record(value) => {}
             _ => {
                 let reason = format!("expected an object, found {}", json::kind(value));
                 return self.items.unreadable(reason, start..start + value.len());
@@ -141,9 +149,10 @@ fn objects_share_lines(body: &[u8]) -> bool {
     })
 }
 
-/// Whether a JSON string may hold an object, or a string that does.
-fn holds_json(value: &str) -> bool {
-    serde_json::from_str::<Cow<'_, str>>(value).is_ok_and(|text| text.trim_start().starts_with(['{', '"']))
+/// Whether a JSON string may hold an object, a string that does, or a log line of a neighbour.
+fn holds_record(value: &str) -> bool {
+    serde_json::from_str::<Cow<'_, str>>(value)
+        .is_ok_and(|text| text.trim_start().starts_with(['{', '"']) || systems::is_line(&text))
 }
 
 fn json(text: &str) -> Record<'_> {

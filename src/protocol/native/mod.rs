@@ -1,7 +1,7 @@
 //! Lifeline's own route: `POST /v1/events`.
 //!
-//! In: one object, a list, NDJSON, or objects one after another; the content type is not looked at. Out: one record
-//! per object, and an answer that counts what became of them. Refused: bodies in which nothing can be read, with a
+//! In: one object, a list, NDJSON, objects one after another, log lines of neighbours; the content type is not looked at. Out: one
+//! record per object or line, and an answer that counts what became of them. Refused: bodies in which nothing can be read, with a
 //! problem document. Exists for senders that can be told what to say: scripts, back-fills, other tools' HTTP sinks.
 
 mod lines;

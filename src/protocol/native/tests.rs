@@ -129,6 +129,28 @@ fn a_malformed_line_is_alone() {
 }
 
 #[test]
+fn log_lines_of_neighbours_are_records_between_objects() {
+    let line = r#"2022-02-28T20:41:10+00:00 app[herokuconnect]: event="RELOAD TABLE a" addon_id=x"#;
+    let broken = "event=\"Error:\nline 2\" addon_id=x";
+    let bare = r#"event="half addon_id=x"#;
+    check(line, &[line]);
+    check(
+        format!("{{\"a\":1}}\n{line}\r\n\n{broken}\n{{\"b\":2}}{{\"c\":3}}\n{bare}\n{line}"),
+        &[r#"{"a":1}"#, line, broken, r#"{"b":2}"#, r#"{"c":3}"#, bare, line],
+    );
+    let quoted = serde_json::Value::from(line).to_string();
+    check(&quoted, &[&quoted]);
+    check(format!("[{quoted},{{\"a\":1}}]\n{quoted}"), &[&quoted, r#"{"a":1}"#, &quoted]);
+    check(
+        format!("{line}\nhello"),
+        &[line, &format!("!{}..{} not JSON: expected value at line 1 column 1", line.len() + 1, line.len() + 6)],
+    );
+    for junk in ["a,b\n1,2", "event=start other=1", "\"event=start\"", "level=info addon_id=x"] {
+        assert!(items(junk.as_bytes()).is_err(), "{junk}");
+    }
+}
+
+#[test]
 fn searching_for_ends_stays_linear() {
     let body = "{\"a\":[\n".repeat(100_000);
     let error = items(body.as_bytes()).unwrap_err();

@@ -143,7 +143,7 @@ impl Diagnoser {
         if let Some(source) = self.sources.get(connection_id) {
             return Ok(Some(source));
         }
-        let source = lives.connection(connection_id, None)?.map(|summary| summary.source);
+        let source = lives.connection(connection_id.into(), None)?.map(|summary| summary.source);
         if let Some(source) = source {
             self.sources.put(connection_id, source);
         }

@@ -15,7 +15,7 @@ use crate::{
     model::{EventKey, Micros},
     store::{
         Lives, Order, PAGE_BYTES_MAX, StoreError,
-        lives::{IncidentQuery, LifeFilter, LifeQuery, LifeSort, RunQuery, TimelinePage, TimelineQuery},
+        lives::{IncidentQuery, LifeFilter, LifeQuery, LifeSort, RunQuery, TimelinePage, TimelineQuery, Whose},
     },
 };
 use serde::Serialize;
@@ -76,23 +76,24 @@ pub fn explain(diagnoser: &Diagnoser, summary: &mut Summary) {
 /// # Errors
 /// What the store says.
 pub fn connection(lives: &dyn Lives, diagnoser: &Diagnoser, request: ConnectionRequest, now: Micros) -> Answer {
-    let ConnectionRequest { connection_id, as_of } = request;
-    if is_nobody(&connection_id) {
+    let whose = request.whose();
+    let as_of = request.as_of;
+    if is_nobody(whose.id) {
         return Ok(Err(Missing::Connection));
     }
-    let Some(mut summary) = lives.connection(&connection_id, as_of)? else {
-        return missing(lives, &connection_id, as_of).map(Err);
+    let Some(mut summary) = lives.connection(whose, as_of)? else {
+        return missing(lives, whose, as_of).map(Err);
     };
     explain(diagnoser, &mut summary);
     Ok(Ok(Object::written(&summary.view(as_of.unwrap_or(now)))))
 }
 
 /// Why nothing was found of a connection.
-fn missing(lives: &dyn Lives, connection_id: &str, as_of: Option<Micros>) -> Result<Missing, StoreError> {
+fn missing(lives: &dyn Lives, whose: Whose<'_>, as_of: Option<Micros>) -> Result<Missing, StoreError> {
     if as_of.is_none() {
         return Ok(Missing::Connection);
     }
-    let now = lives.connection(connection_id, None)?;
+    let now = lives.connection(whose, None)?;
     Ok(now.and_then(|now| now.first_event_us).map_or(Missing::Connection, |first| Missing::NotYet(time_text(first))))
 }
 
@@ -136,7 +137,7 @@ pub fn timeline(lives: &dyn Lives, diagnoser: &Diagnoser, request: TimelineReque
         return Ok(Err(Missing::Connection));
     }
     let Some(mut found) = read_stages(lives, &query)? else {
-        return missing(lives, &query.connection_id, query.as_of).map(Err);
+        return missing(lives, query.whose(), query.as_of).map(Err);
     };
     explain(diagnoser, &mut found.summary);
     let source = found.summary.source;
@@ -187,12 +188,13 @@ pub fn schema_changes(lives: &dyn Lives, diagnoser: &Diagnoser, request: StagesR
 ///
 /// # Errors
 /// What the store says.
-pub fn sync(lives: &dyn Lives, diagnoser: &Diagnoser, connection_id: &str, sync_id: &str) -> Answer {
-    if is_nobody(connection_id) {
+pub fn sync(lives: &dyn Lives, diagnoser: &Diagnoser, request: &ConnectionRequest, sync_id: &str) -> Answer {
+    let whose = request.whose();
+    if is_nobody(whose.id) {
         return Ok(Err(Missing::Connection));
     }
-    let stage = lives.sync(connection_id, sync_id)?.filter(|stage| stage.kind == StageKind::Sync);
-    Ok(match (stage, diagnoser.source(lives, connection_id)?) {
+    let stage = lives.sync(whose, sync_id)?.filter(|stage| stage.kind == StageKind::Sync);
+    Ok(match (stage, lives.connection(whose, None)?.map(|summary| summary.source)) {
         (Some(stage), Some(source)) => Ok(diagnoser.stage(source, &stage).into_owned().into_bytes()),
         (Some(stage), None) => Ok(stage.body.into_bytes()),
         (None, Some(_)) => Err(Missing::Sync),

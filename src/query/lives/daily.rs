@@ -7,12 +7,15 @@ use super::{
     super::{BadParameter, Params},
     Answer, DAY_US, Missing, is_nobody,
     json::page,
-    request::window,
+    request::{source, window},
 };
 use crate::{
     lifecycle::{Day, SyncCounts, time_text},
-    model::Micros,
-    store::{Lives, lives::DayRow},
+    model::{Micros, Source},
+    store::{
+        Lives,
+        lives::{DayRow, Whose},
+    },
 };
 use serde::{Serialize, Serializer};
 
@@ -26,6 +29,7 @@ pub(super) const DAYS_DEFAULT: i64 = 30;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DailyRequest {
     connection_id: String,
+    source: Option<Source>,
     /// Days since 1970; the last one is excluded.
     from: i64,
     to: i64,
@@ -42,7 +46,7 @@ impl DailyRequest {
     /// # Errors
     /// The first bad parameter.
     pub fn parse(connection_id: &str, query: &str, now: Micros) -> Result<Self, BadParameter> {
-        let params = Params::parse(query, &["from", "to"])?;
+        let params = Params::parse(query, &["source", "from", "to"])?;
         let (from, to) = window(params.time_or_date("from")?, params.time_or_date("to")?)?;
         // A window that ends within a day takes that day whole.
         let to = to.map_or(day_of(now) + 1, |to| day_of(to - 1) + 1);
@@ -53,7 +57,7 @@ impl DailyRequest {
         if to - from > DAYS_MAX {
             return Err(BadParameter::new("from", format!("is more than {DAYS_MAX} days before the end")));
         }
-        Ok(Self { connection_id: connection_id.to_owned(), from, to })
+        Ok(Self { connection_id: connection_id.to_owned(), source: source(&params)?, from, to })
     }
 }
 
@@ -111,8 +115,9 @@ fn date(day: i64) -> String {
 /// # Errors
 /// What the store says.
 pub fn daily(lives: &dyn Lives, request: &DailyRequest) -> Answer {
-    let DailyRequest { connection_id, from, to } = request;
-    let found = if is_nobody(connection_id) { None } else { lives.days(connection_id, *from, *to)? };
+    let DailyRequest { connection_id, source, from, to } = request;
+    let whose = Whose { id: connection_id, source: *source };
+    let found = if is_nobody(connection_id) { None } else { lives.days(whose, *from, *to)? };
     let Some(found) = found else {
         return Ok(Err(Missing::Connection));
     };

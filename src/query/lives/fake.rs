@@ -7,7 +7,7 @@ use crate::{
         Lives, Order, StoreError, StoreFuture,
         lives::{
             DayRow, IncidentQuery, IncidentRow, LifeCursor, LifePage, LifeQuery, LifeSort, RunQuery, SortValue,
-            TimelinePage, TimelineQuery, Totals,
+            TimelinePage, TimelineQuery, Totals, Whose,
         },
     },
 };
@@ -142,14 +142,17 @@ impl Lives for FakeLives {
         Ok(LifePage { connections: found, next })
     }
 
-    fn connection(&self, connection_id: &str, as_of: Option<Micros>) -> Result<Option<Summary>, StoreError> {
+    fn connection(&self, whose: Whose<'_>, as_of: Option<Micros>) -> Result<Option<Summary>, StoreError> {
         let kept = self.kept();
-        let found = kept.connections.iter().find(|summary| summary.connection_id == connection_id);
+        let is_it = |summary: &&Summary| {
+            summary.connection_id == whose.id && whose.source.is_none_or(|source| source == summary.source)
+        };
+        let found = kept.connections.iter().find(is_it);
         Ok(found.filter(|summary| as_of.is_none_or(|at| summary.first_event_us <= Some(at))).cloned())
     }
 
     fn timeline(&self, query: &TimelineQuery) -> Result<Option<TimelinePage>, StoreError> {
-        let Some(summary) = self.connection(&query.connection_id, query.as_of)? else {
+        let Some(summary) = self.connection(query.whose(), query.as_of)? else {
             return Ok(None);
         };
         let kept = self.kept();
@@ -172,15 +175,15 @@ impl Lives for FakeLives {
         Ok(Some(TimelinePage { summary, stages, incidents, next }))
     }
 
-    fn sync(&self, connection_id: &str, sync_id: &str) -> Result<Option<Stage>, StoreError> {
-        let known = self.connection(connection_id, None)?.is_some();
+    fn sync(&self, whose: Whose<'_>, sync_id: &str) -> Result<Option<Stage>, StoreError> {
+        let known = self.connection(whose, None)?.is_some();
         let kept = self.kept();
         let found = kept.stages.iter().find(|stage| known && stage.sync_id.as_deref() == Some(sync_id));
         Ok(found.cloned())
     }
 
-    fn days(&self, connection_id: &str, from: i64, to: i64) -> Result<Option<Vec<DayRow>>, StoreError> {
-        let known = self.connection(connection_id, None)?.is_some();
+    fn days(&self, whose: Whose<'_>, from: i64, to: i64) -> Result<Option<Vec<DayRow>>, StoreError> {
+        let known = self.connection(whose, None)?.is_some();
         let kept = self.kept();
         Ok(known.then(|| kept.days.iter().filter(|row| (from..to).contains(&row.day.day)).copied().collect()))
     }

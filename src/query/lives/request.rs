@@ -14,7 +14,7 @@ use crate::{
     model::{Micros, Source},
     store::{
         Order,
-        lives::{IncidentQuery, LifeFilter, LifeQuery, RunQuery, TimelineQuery},
+        lives::{IncidentQuery, LifeFilter, LifeQuery, RunQuery, TimelineQuery, Whose},
     },
 };
 
@@ -43,6 +43,11 @@ fn owned(params: &Params, name: &str) -> Option<String> {
     params.text(name).map(str::to_owned)
 }
 
+/// The system that logs what is asked about.
+pub(super) fn source(params: &Params) -> Result<Option<Source>, BadParameter> {
+    params.word("source", &Source::ALL, Source::as_str)
+}
+
 fn order(params: &Params) -> Result<Option<Order>, BadParameter> {
     params.word("order", &[Order::Asc, Order::Desc], |order| match order {
         Order::Asc => "asc",
@@ -68,7 +73,7 @@ impl ConnectionsRequest {
         let filter = LifeFilter {
             status: params.word("status", &Status::ALL, Status::as_str)?,
             health: params.word("health", &Health::ALL, Health::as_str)?,
-            source: params.word("source", &Source::ALL, Source::as_str)?,
+            source: source(&params)?,
             connector_type: owned(&params, "connector_type"),
             destination: owned(&params, "destination"),
             q: owned(&params, "q"),
@@ -97,6 +102,8 @@ impl ConnectionsRequest {
 pub struct ConnectionRequest {
     /// Which one.
     pub connection_id: String,
+    /// The system that logs it.
+    pub source: Option<Source>,
     /// As it stood at this moment.
     pub as_of: Option<Micros>,
 }
@@ -107,8 +114,24 @@ impl ConnectionRequest {
     /// # Errors
     /// The first bad parameter.
     pub fn parse(connection_id: &str, query: &str) -> Result<Self, BadParameter> {
-        let params = Params::parse(query, &["as_of"])?;
-        Ok(Self { connection_id: connection_id.to_owned(), as_of: params.moment("as_of")? })
+        let params = Params::parse(query, &["source", "as_of"])?;
+        let (source, as_of) = (source(&params)?, params.moment("as_of")?);
+        Ok(Self { connection_id: connection_id.to_owned(), source, as_of })
+    }
+
+    /// Reads the query string of `GET /v1/connections/{id}/syncs/{sync_id}`.
+    ///
+    /// # Errors
+    /// The first bad parameter.
+    pub fn of_sync(connection_id: &str, query: &str) -> Result<Self, BadParameter> {
+        let params = Params::parse(query, &["source"])?;
+        Ok(Self { connection_id: connection_id.to_owned(), source: source(&params)?, as_of: None })
+    }
+
+    /// Which connection is meant.
+    #[must_use]
+    pub fn whose(&self) -> Whose<'_> {
+        Whose { id: &self.connection_id, source: self.source }
     }
 }
 
@@ -122,10 +145,11 @@ impl TimelineRequest {
     /// # Errors
     /// The first bad parameter.
     pub fn parse(connection_id: &str, query: &str) -> Result<Self, BadParameter> {
-        let params = Params::parse(query, &["from", "to", "as_of", "limit", "cursor"])?;
+        let params = Params::parse(query, &["source", "from", "to", "as_of", "limit", "cursor"])?;
         let (from, to) = times(&params)?;
         Ok(Self(TimelineQuery {
             connection_id: connection_id.to_owned(),
+            source: source(&params)?,
             from,
             to,
             as_of: params.moment("as_of")?,
@@ -151,10 +175,11 @@ impl StagesRequest {
     /// # Errors
     /// The first bad parameter.
     pub fn syncs(connection_id: &str, query: &str) -> Result<Self, BadParameter> {
-        let params = Params::parse(query, &["status", "from", "to", "limit", "cursor"])?;
+        let params = Params::parse(query, &["source", "status", "from", "to", "limit", "cursor"])?;
         let (from, to) = times(&params)?;
         Ok(Self(TimelineQuery {
             connection_id: connection_id.to_owned(),
+            source: source(&params)?,
             from,
             to,
             kind: Some(StageKind::Sync),
@@ -170,10 +195,11 @@ impl StagesRequest {
     /// # Errors
     /// The first bad parameter.
     pub fn schema_changes(connection_id: &str, query: &str) -> Result<Self, BadParameter> {
-        let params = Params::parse(query, &["from", "to", "limit", "cursor"])?;
+        let params = Params::parse(query, &["source", "from", "to", "limit", "cursor"])?;
         let (from, to) = times(&params)?;
         Ok(Self(TimelineQuery {
             connection_id: connection_id.to_owned(),
+            source: source(&params)?,
             from,
             to,
             schema_changes: true,
@@ -270,7 +296,11 @@ mod tests {
                 &cursor,
             ],
         );
-        names(|query| ConnectionRequest::parse("a", query), &["as_of=2026-07-07", "at=2026-07-07T00:00:00Z"]);
+        names(
+            |query| ConnectionRequest::parse("a", query),
+            &["source=x", "as_of=2026-07-07", "at=2026-07-07T00:00:00Z"],
+        );
+        names(|query| ConnectionRequest::of_sync("a", query), &["source=x", "as_of=2026-07-07T00:00:00Z"]);
         names(|query| TimelineRequest::parse("a", query), &["limit=10001", "as_of=now", "status=x", &cursor]);
         names(|query| StagesRequest::syncs("a", query), &["limit=1001", "as_of=2026-07-07T00:00:00Z", "cursor=x"]);
         names(|query| StagesRequest::schema_changes("a", query), &["status=x", "from=x", &cursor]);

@@ -210,6 +210,9 @@ pub struct Stage {
     /// `sync`: `initial`, `incremental`, `resync` or `manual`.
     #[schema(nullable = false)]
     pub kind: Option<String>,
+    /// `sync`: `BACKUP` or `RESTORE`; only of jobs of Salesforce Backup.
+    #[schema(nullable = false)]
+    pub job_type: Option<String>,
     /// `sync`: why it started.
     #[schema(nullable = false)]
     pub trigger: Option<Trigger>,
@@ -383,6 +386,8 @@ pub struct Table {
     pub records_read: Option<u64>,
     /// Rows by operation.
     pub rows: BTreeMap<String, u64>,
+    /// What became of it; only where the system says so, as Salesforce Backup does.
+    pub status: Option<String>,
 }
 
 /// How far an import of history is.

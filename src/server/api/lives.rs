@@ -3,7 +3,7 @@
 //! In: paths and query strings. Out: JSON that `query::lives` writes. Every answer sees all that was acknowledged before it was asked
 //! for: connections with late events are folded first. What still waits after two seconds is said in `Lifeline-Behind`.
 
-use super::{Problem, no_parameters, pieces::answer_with};
+use super::{Problem, pieces::answer_with};
 use crate::{
     auth::Access,
     protocol::percent_decode,
@@ -138,6 +138,7 @@ pub(super) async fn connections(state: &State, req: &HttpRequest) -> Result<Http
 /// One connection, now or as it stood at any moment.
 #[utoipa::path(get, operation_id = "get_connection", path = "/v1/connections/{id}", tag = "lives", security(("token" = [])), params(
     ("id" = String, Path, description = "Its id"),
+    ("source" = Option<String>, Query, description = "The system that logs it, where two give one id; Fivetran when absent, else the one heard of last"),
     ("as_of" = Option<String>, Query, format = DateTime, description = "As if nothing after this moment had happened"),
 ), responses(
     (status = 200, description = "The connection", body = shape::Connection),
@@ -155,6 +156,7 @@ pub(super) async fn connection(state: &State, req: &HttpRequest, id: &str) -> Re
 /// then leads to older ones.
 #[utoipa::path(get, operation_id = "get_timeline", path = "/v1/connections/{id}/timeline", tag = "lives", security(("token" = [])), params(
     ("id" = String, Path, description = "Its id"),
+    ("source" = Option<String>, Query, description = "The system that logs it, where two give one id; Fivetran when absent, else the one heard of last"),
     ("from" = Option<String>, Query, format = DateTime, description = "Stages that began at or after this moment"),
     ("to" = Option<String>, Query, format = DateTime, description = "Stages that began before this moment"),
     ("as_of" = Option<String>, Query, format = DateTime, description = "As if nothing after this moment had happened"),
@@ -173,6 +175,7 @@ pub(super) async fn timeline(state: &State, req: &HttpRequest, id: &str) -> Resu
 /// A connection's syncs, newest first.
 #[utoipa::path(get, operation_id = "list_syncs", path = "/v1/connections/{id}/syncs", tag = "lives", security(("token" = [])), params(
     ("id" = String, Path, description = "The connection's id"),
+    ("source" = Option<String>, Query, description = "The system that logs it, where two give one id; Fivetran when absent, else the one heard of last"),
     ("status" = Option<String>, Query, description = "How it ended, or `RUNNING` or `INTERRUPTED`; case does not matter"),
     ("from" = Option<String>, Query, format = DateTime, description = "That began at or after this moment"),
     ("to" = Option<String>, Query, format = DateTime, description = "That began before this moment"),
@@ -191,19 +194,21 @@ pub(super) async fn syncs(state: &State, req: &HttpRequest, id: &str) -> Result<
 #[utoipa::path(get, operation_id = "get_sync", path = "/v1/connections/{id}/syncs/{sync_id}", tag = "lives", security(("token" = [])), params(
     ("id" = String, Path, description = "The connection's id"),
     ("sync_id" = String, Path, description = "The sync's id"),
+    ("source" = Option<String>, Query, description = "The system that logs it, where two give one id; Fivetran when absent, else the one heard of last"),
 ), responses(
     (status = 200, description = "The sync", body = shape::Stage),
     (status = 404, description = "No such connection, or no such sync of it"),
 ))]
 pub(super) async fn sync(state: &State, req: &HttpRequest, id: &str, sync_id: &str) -> Result<HttpResponse, Problem> {
-    no_parameters(req)?;
-    let (connection_id, sync_id) = (id.to_owned(), sync_id.to_owned());
-    told(state, Some(id), move |store, diagnoser| lives::sync(store, diagnoser, &connection_id, &sync_id)).await
+    let request = ConnectionRequest::of_sync(id, req.query_string())?;
+    let sync_id = sync_id.to_owned();
+    told(state, Some(id), move |store, diagnoser| lives::sync(store, diagnoser, &request, &sync_id)).await
 }
 
 /// What changed in a connection's schema, when and by whom, newest first.
 #[utoipa::path(get, operation_id = "list_schema_changes", path = "/v1/connections/{id}/schema-changes", tag = "lives", security(("token" = [])), params(
     ("id" = String, Path, description = "The connection's id"),
+    ("source" = Option<String>, Query, description = "The system that logs it, where two give one id; Fivetran when absent, else the one heard of last"),
     ("from" = Option<String>, Query, format = DateTime, description = "At or after this moment"),
     ("to" = Option<String>, Query, format = DateTime, description = "Before this moment"),
     ("limit" = Option<usize>, Query, minimum = 1, maximum = 1000, description = "Items of a page, 100 when absent"),
@@ -222,6 +227,7 @@ pub(super) async fn schema_changes(state: &State, req: &HttpRequest, id: &str) -
 /// The last 30 days when nobody says, today included. A window that begins or ends within a day takes that day whole.
 #[utoipa::path(get, operation_id = "list_days", path = "/v1/connections/{id}/daily", tag = "lives", security(("token" = [])), params(
     ("id" = String, Path, description = "The connection's id"),
+    ("source" = Option<String>, Query, description = "The system that logs it, where two give one id; Fivetran when absent, else the one heard of last"),
     ("from" = Option<String>, Query, description = "First day: a date, or a moment within it"),
     ("to" = Option<String>, Query, description = "Where it ends: a date, which is not included, or a moment; at most 400 days later"),
 ), responses(

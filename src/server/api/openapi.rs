@@ -207,7 +207,10 @@ impl Modify for Words {
             ("/v1/audit/export", "format", Format::ALL.map(Format::as_str).to_vec()),
             ("/v1/audit/summary", "format", ReportFormat::ALL.map(ReportFormat::as_str).to_vec()),
         ];
-        for (path, name, all) in words {
+        let of_one = ["", "/timeline", "/syncs", "/syncs/{sync_id}", "/schema-changes", "/daily"];
+        let of_one = of_one.map(|rest| format!("/v1/connections/{{id}}{rest}"));
+        let of_one = of_one.iter().map(|path| (path.as_str(), "source", Source::ALL.map(Source::as_str).to_vec()));
+        for (path, name, all) in words.into_iter().chain(of_one) {
             let operation = document.paths.paths.get_mut(path).and_then(|item| item.get.as_mut());
             let parameters = operation.and_then(|operation| operation.parameters.as_mut());
             for parameter in parameters.into_iter().flatten() {

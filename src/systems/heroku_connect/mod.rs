@@ -22,24 +22,50 @@ const FRONT_BYTES_MAX: usize = 400;
 /// Members that only its lines have beside `event`.
 const SIGNATURE: &[&str] = &["addon_id", "object_type", "object_id", "object_name", "state", "app_name"];
 
-/// A line.
-pub(super) fn line(text: &str, hints: &Hints) -> Option<Reading> {
-    let (front, rest) = match text.find("event=") {
-        Some(at) => text.split_at(at),
-        None => (text, ""),
-    };
-    let named = front.len() < FRONT_BYTES_MAX && front.contains(PROCESS);
-    let bare = matches!(front.trim(), "" | "-") && rest.contains(" addon_id=");
-    if !named && !bare {
+/// What stands in front of a line's pairs, and the pairs with all that follows.
+fn split(text: &str) -> (&str, &str) {
+    let bound = (0..=text.len().min(FRONT_BYTES_MAX + 6)).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    let first = text[..bound].lines().next().unwrap_or_default();
+    text.split_at(first.find("event=").unwrap_or(first.len()))
+}
+
+/// Whether what stands in front of the pairs names the process.
+fn names_process(front: &str) -> bool {
+    front.len() < FRONT_BYTES_MAX && front.contains(PROCESS)
+}
+
+/// How many bytes of a text are the line that it begins with; a line feed within quotes does not end one. `None` when it begins with
+/// something else.
+pub(super) fn first_line(text: &str) -> Option<usize> {
+    let (front, rest) = split(text);
+    let named = names_process(front);
+    if !named && !matches!(front.trim(), "" | "-") {
         return None;
     }
-    if rest.is_empty() {
+    let end = logfmt::line_end(rest, |next| {
+        let (front, rest) = split(next);
+        names_process(front) || front.is_empty() && rest.starts_with("event=\"")
+    });
+    (named || rest[..end].contains(" addon_id=")).then_some(front.len() + end)
+}
+
+/// A line.
+pub(super) fn line(text: &str, hints: &Hints) -> Option<Reading> {
+    let len = first_line(text)?;
+    let (front, rest) = split(text);
+    if len < text.trim_end().len() {
+        return Some(Reading::Damaged("several lines in one text".to_owned()));
+    }
+    if !rest.starts_with("event=") {
         return Some(Reading::Damaged("a line of Heroku Connect without event=".to_owned()));
     }
     let pairs = match logfmt::pairs(rest) {
         Ok(pairs) => pairs,
         Err(why) => return Some(Reading::Damaged(format!("a line of Heroku Connect with {why}"))),
     };
+    if pairs.iter().filter(|(key, _)| *key == "event").count() > 1 {
+        return Some(Reading::Damaged("a line of Heroku Connect with two messages".to_owned()));
+    }
     let get = |name: &str| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| value.as_str());
     let message = get("event").unwrap_or_default();
     let Some(mut made) = event(message, &get) else {
@@ -51,9 +77,8 @@ pub(super) fn line(text: &str, hints: &Hints) -> Option<Reading> {
             made.put(key, value.as_str());
         }
     }
-    if hints.time.is_none() {
-        made.time = front.split_whitespace().find_map(|word| Timestamp::parse_calendar(word).ok());
-    }
+    // Its own time, whatever carried it: the same line by two roads is one event.
+    made.time = front.split_whitespace().rev().find_map(|word| Timestamp::parse_calendar(word).ok());
     Some(Reading::Events(vec![made.record(text, hints)]))
 }
 

@@ -260,6 +260,52 @@ fn a_line_is_found_behind_what_transports_put_in_front() {
 }
 
 #[test]
+fn the_time_of_a_line_is_its_own_whatever_carried_it() {
+    let time = Timestamp::parse("2026-11-20T13:12:10Z").unwrap();
+    let hints = Hints { time: Some(time), ..Hints::default() };
+    let line = RELOAD.lines().next().unwrap();
+    for line in [line.to_owned(), format!("2026-11-20T13:12:11Z host {line}")] {
+        let Reading::Events(records) = read(&Record { payload: Payload::Text(line.into()), hints: hints.clone() })
+        else {
+            panic!("not read")
+        };
+        let event: Value = serde_json::from_str(records[0].payload.text()).unwrap();
+        assert_eq!(event["created"], "2022-02-28T20:41:10.000000Z");
+    }
+}
+
+#[test]
+fn a_text_of_several_lines_is_several_records() {
+    let texts = |text: &str, payload: fn(String) -> Payload<'static>| {
+        let record = Record { payload: payload(text.to_owned()), hints: Hints::default() };
+        super::super::lines(&record)
+            .map(|lines| lines.iter().map(|line| line.payload.text().to_owned()).collect::<Vec<_>>())
+    };
+    let all: Vec<String> = RELOAD.lines().map(str::to_owned).collect();
+    let quoted = |text: &str| Value::from(text).to_string();
+    let forms =
+        [RELOAD.to_owned(), quoted(RELOAD), json!({"message": RELOAD}).to_string(), RELOAD.replace('\n', "\r\n\n")];
+    for text in forms {
+        assert_eq!(texts(&text, |text| Payload::Text(text.into())), Some(all.clone()), "{text}");
+        assert_eq!(texts(&text, |text| Payload::Json(text.into())), Some(all.clone()), "{text}");
+    }
+    let text = |text: &str| texts(text, |text| Payload::Text(text.into()));
+    assert_eq!(text(&all[0]), None);
+    assert_eq!(text(&format!("hello\n{}", all[0])), None);
+    assert_eq!(text("event=\"a\nb\" addon_id=x"), None, "a message of two lines");
+    let mixed = format!("{}\n{{\"a\":\n1}}\nhello\nevent=\"half\n{}", all[0], all[1]);
+    let expected = [&all[0], "{\"a\":\n1}", "hello", "event=\"half", &all[1]].map(str::to_owned);
+    assert_eq!(text(&mixed), Some(expected.to_vec()));
+}
+
+#[test]
+fn a_text_that_says_more_than_one_thing_is_never_one_event() {
+    for text in [RELOAD.to_owned(), RELOAD.replace('\n', " "), Value::from(RELOAD).to_string()] {
+        assert!(matches!(read(&super::tests::text(&text)), Reading::Damaged(_)), "{text}");
+    }
+}
+
+#[test]
 fn a_damaged_line_says_what_is_wrong_and_strangers_are_left_alone() {
     assert_eq!(
         read(&text(r#"event="half addon_id=a state=IDLE"#)),
@@ -275,6 +321,27 @@ fn a_damaged_line_says_what_is_wrong_and_strangers_are_left_alone() {
 }
 
 proptest::proptest! {
+    /// However lines are mixed, taking them apart loses none of them and adds nothing.
+    #[test]
+    fn lines_taken_apart_are_the_text(parts in proptest::collection::vec(proptest::sample::select(vec![
+        "event=\"a\" addon_id=x", "event=\"two\nlines\" addon_id=x", "event=\"half addon_id=x", "hello", "{\"a\":\n1}", "{",
+        "<190>1 2022-02-28T20:41:10+00:00 host app herokuconnect - event=\"b\" addon_id=x", "\"", "", "a=b\"",
+        "user that authorized this data connection has been frozen",
+    ]), 0..12)) {
+        let text = parts.join("\n");
+        let dense = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        if let Some(lines) = super::super::lines(&self::text(&text)) {
+            let joined: Vec<String> = lines.iter().map(|line| line.payload.text().to_owned()).collect();
+            proptest::prop_assert_eq!(dense(&joined.join(" ")), dense(&text));
+            for line in &lines {
+                // One line is one event at most.
+                if let Reading::Events(events) = read(line) {
+                    proptest::prop_assert_eq!(events.len(), 1);
+                }
+            }
+        }
+    }
+
     #[test]
     fn no_text_is_too_strange(line in "(event=\"?)?[ -~↷↓↑\\n\"\\\\]{0,200}( addon_id=[a-z\"]{0,5})?") {
         let _ = read(&text(&line));

@@ -43,6 +43,8 @@ pub struct Object {
     status: String,
     records: Option<u64>,
     message: Option<String>,
+    /// When that was, where it says so.
+    time: Option<Timestamp>,
     /// Its own part of the report.
     original: String,
 }
@@ -67,6 +69,7 @@ impl Object {
             status: code(&status),
             records: loose.count(&["records", "recordcount", "rows", "rowcount", "numberofrecords"]),
             message: loose.text(&["message", "errormessage", "error", "details", "reason"]),
+            time: None,
             original,
         }
     }
@@ -103,7 +106,8 @@ impl Job {
     /// Adds an object that says its name and status.
     pub(in crate::systems) fn add(&mut self, loose: &Loose<'_>, original: String) {
         if let (Some(name), Some(status)) = (loose.text(OBJECT), loose.text(OBJECT_STATUS)) {
-            self.objects.push(Object::new(name, status, loose, original));
+            let time = loose.time(FINISH);
+            self.objects.push(Object { time, ..Object::new(name, status, loose, original) });
         }
     }
 
@@ -139,7 +143,8 @@ impl Job {
         }
         for object in &self.objects {
             let mut made = self.event("salesforce_backup_object");
-            made.time = self.finish.or(self.start);
+            // Its own time, or the one that every report of the job names: what is told again is the same event.
+            made.time = object.time.or(self.start).or(self.finish);
             made.level = Some(object.level().to_owned());
             made.put("object", object.name.as_str());
             made.put("object_status", object.status.as_str());

@@ -43,15 +43,15 @@ fn a_report_becomes_the_events_of_its_job() {
     assert_eq!(
         events(&report()),
         [
-            ("salesforce_backup_job_started".to_owned(), start, level("INFO"), json!({"job_type": "BACKUP"})),
-            ("salesforce_backup_object".to_owned(), finish.clone(), level("INFO"), account),
+            ("salesforce_backup_job_started".to_owned(), start.clone(), level("INFO"), json!({"job_type": "BACKUP"})),
+            ("salesforce_backup_object".to_owned(), start.clone(), level("INFO"), account),
             (
                 "salesforce_backup_object".to_owned(),
-                finish.clone(),
+                start.clone(),
                 level("WARNING"),
                 object("Secret__c", "NOT_VISIBLE")
             ),
-            ("salesforce_backup_object".to_owned(), finish.clone(), level("SEVERE"), contact),
+            ("salesforce_backup_object".to_owned(), start, level("SEVERE"), contact),
             (
                 "salesforce_backup_job_finished".to_owned(),
                 finish,
@@ -84,6 +84,21 @@ fn a_running_job_has_no_end_and_the_words_of_an_end_are_read() {
         assert_eq!((name.as_str(), found.as_deref()), ("salesforce_backup_job_finished", Some(level)), "{status}");
         assert_eq!(data["status"], said);
     }
+}
+
+#[test]
+fn an_object_told_again_is_the_same_event() {
+    let mut running = report();
+    running["Job Status"] = json!("In Progress");
+    running.as_object_mut().unwrap().remove("Finish Time");
+    let objects = |report: &Value| {
+        let events = events(report).into_iter();
+        events.filter(|(name, ..)| name == "salesforce_backup_object").collect::<Vec<_>>()
+    };
+    assert_eq!(objects(&running), objects(&report()));
+    let mut timed = report();
+    timed["objects"][0]["finish_time"] = json!("2026-07-07T01:05:00Z");
+    assert_eq!(objects(&timed)[0].1.as_deref(), Some("2026-07-07T01:05:00Z"));
 }
 
 #[test]

@@ -41,6 +41,7 @@ const OF_THE_ACCOUNT: &[&str] = &[
     "edit_team",
     "edit_user",
     "generate_api_secret",
+    "logplex_messages_dropped",
     "remove_file_upload_table",
     "signin_warehouse",
     "signout_warehouse",

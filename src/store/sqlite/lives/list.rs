@@ -168,7 +168,9 @@ pub fn incidents(db: &Connection, names: &Names, query: &IncidentQuery) -> Resul
     let before = query.before.map_or(end, |before| before.min(end));
     let from = query.from.unwrap_or(i64::MIN);
     if let Some(connection_id) = &query.connection_id {
-        let Some((reading, summary)) = read::of_id(db, names, connection_id, None)? else { return Ok(Vec::new()) };
+        let Some((reading, summary)) = read::of_id(db, names, connection_id.as_str().into(), None)? else {
+            return Ok(Vec::new());
+        };
         let found = reading.incidents(db, from, before, query.open, query.limit)?;
         let row = |incident| IncidentRow {
             connection_id: connection_id.clone(),

@@ -27,6 +27,7 @@ use crate::{
         Lives, StoreError, StoreFuture,
         lives::{
             DayRow, IncidentQuery, IncidentRow, LifePage, LifeQuery, RunQuery, TimelinePage, TimelineQuery, Totals,
+            Whose,
         },
     },
 };
@@ -36,23 +37,23 @@ impl Lives for SqliteStore {
         self.shared.readers.ask(|db| list::connections(db, &self.shared.names, query))
     }
 
-    fn connection(&self, connection_id: &str, as_of: Option<Micros>) -> Result<Option<Summary>, StoreError> {
-        self.shared.readers.ask(|db| read::summary(db, &self.shared.names, connection_id, as_of))
+    fn connection(&self, whose: Whose<'_>, as_of: Option<Micros>) -> Result<Option<Summary>, StoreError> {
+        self.shared.readers.ask(|db| read::summary(db, &self.shared.names, whose, as_of))
     }
 
     fn timeline(&self, query: &TimelineQuery) -> Result<Option<TimelinePage>, StoreError> {
         self.shared.readers.ask(|db| read::timeline(db, &self.shared.names, query))
     }
 
-    fn sync(&self, connection_id: &str, sync_id: &str) -> Result<Option<Stage>, StoreError> {
-        self.shared.readers.ask(|db| match read::of_id(db, &self.shared.names, connection_id, None)? {
+    fn sync(&self, whose: Whose<'_>, sync_id: &str) -> Result<Option<Stage>, StoreError> {
+        self.shared.readers.ask(|db| match read::of_id(db, &self.shared.names, whose, None)? {
             Some((reading, _)) => reading.sync(db, sync_id),
             None => Ok(None),
         })
     }
 
-    fn days(&self, connection_id: &str, from: i64, to: i64) -> Result<Option<Vec<DayRow>>, StoreError> {
-        self.shared.readers.ask(|db| match read::of_id(db, &self.shared.names, connection_id, None)? {
+    fn days(&self, whose: Whose<'_>, from: i64, to: i64) -> Result<Option<Vec<DayRow>>, StoreError> {
+        self.shared.readers.ask(|db| match read::of_id(db, &self.shared.names, whose, None)? {
             Some((reading, _)) => reading.days(db, from, to).map(Some),
             None => Ok(None),
         })

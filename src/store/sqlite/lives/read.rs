@@ -15,7 +15,7 @@ use crate::{
     model::{EventKey, Micros, Source},
     store::{
         StoreError,
-        lives::{DayRow, StageCursor, TimelinePage, TimelineQuery},
+        lives::{DayRow, StageCursor, TimelinePage, TimelineQuery, Whose},
         sqlite::{encode::SyncCell, names::Names, reader::ReadError, scan::sync_lookup, writer::now_us},
     },
 };
@@ -354,30 +354,39 @@ impl Reading {
     }
 }
 
-/// The life of an id at a moment: of the sources that share it, the first that had one then.
+/// The life of an id at a moment: of the sources that share it Fivetran's, else the one heard of last till then.
 pub fn of_id(
     db: &Connection,
     names: &Names,
-    connection_id: &str,
+    whose: Whose<'_>,
     as_of: Option<Micros>,
 ) -> Result<Option<(Reading, Summary)>, ReadError> {
-    for (_, conn) in numbers(db, connection_id)? {
+    let mut best: Option<(Reading, Summary)> = None;
+    for (source, conn) in numbers(db, whose.id)? {
+        if whose.source.is_some_and(|wanted| wanted != source) {
+            continue;
+        }
         let reading = match as_of {
             Some(_) => Reading::of(db, names, conn, as_of)?,
             None => Reading::now(db, names, conn, horizon())?,
         };
         if let Some(reading) = reading
-            && let Some(summary) = reading.summary(connection_id)
+            && let Some(summary) = reading.summary(whose.id)
         {
-            return Ok(Some((reading, summary)));
+            if source == Source::Fivetran {
+                return Ok(Some((reading, summary)));
+            }
+            if best.as_ref().is_none_or(|(_, known)| known.last_event_us < summary.last_event_us) {
+                best = Some((reading, summary));
+            }
         }
     }
-    Ok(None)
+    Ok(best)
 }
 
 /// Part of a timeline.
 pub fn timeline(db: &Connection, names: &Names, query: &TimelineQuery) -> Result<Option<TimelinePage>, ReadError> {
-    let Some((reading, summary)) = of_id(db, names, &query.connection_id, query.as_of)? else { return Ok(None) };
+    let Some((reading, summary)) = of_id(db, names, query.whose(), query.as_of)? else { return Ok(None) };
     let (stages, next) = reading.page(db, query)?;
     let before = EventKey { created_us: query.to.unwrap_or(i64::MAX), hash: i64::MIN };
     let incidents = reading.incidents(db, query.from.unwrap_or(i64::MIN), before, None, INCIDENTS_MAX)?;
@@ -388,8 +397,8 @@ pub fn timeline(db: &Connection, names: &Names, query: &TimelineQuery) -> Result
 pub fn summary(
     db: &Connection,
     names: &Names,
-    connection_id: &str,
+    whose: Whose<'_>,
     as_of: Option<Micros>,
 ) -> Result<Option<Summary>, ReadError> {
-    Ok(of_id(db, names, connection_id, as_of)?.map(|(_, summary)| summary))
+    Ok(of_id(db, names, whose, as_of)?.map(|(_, summary)| summary))
 }

@@ -11,6 +11,7 @@ use crate::{
         EventFilter, EventQuery, Lives as _, Order,
         lives::{
             DayRow, IncidentQuery, LifeFilter, LifeQuery, LifeSort, RunQuery, SortValue, TimelinePage, TimelineQuery,
+            Whose,
         },
         sqlite::DATABASE,
     },
@@ -164,13 +165,13 @@ fn check_each(store: &SqliteStore) {
             assert_eq!(page.stages, pure.stages, "stages of {id}");
             assert_eq!(page.incidents, pure.incidents, "incidents of {id}");
         }
-        assert_eq!(store.connection(id, None).unwrap(), pure.summary);
+        assert_eq!(store.connection(id.into(), None).unwrap(), pure.summary);
         let query = IncidentQuery { connection_id: Some(id.into()), limit: 1000, ..IncidentQuery::default() };
         let found: Vec<Incident> = store.incidents(&query).unwrap().into_iter().map(|row| row.incident).collect();
         assert_eq!(found, pure.incidents);
         let (first, last) = (pure.days.keys().next().unwrap(), pure.days.keys().last().unwrap());
         for (from, to) in [(*first, last + 1), (first + 1, last + 2), (*last, last + 1), (-100_000, 100_000)] {
-            assert_eq!(store.days(id, from, to).unwrap().unwrap(), pure.days(from, to), "days of {id}");
+            assert_eq!(store.days(id.into(), from, to).unwrap().unwrap(), pure.days(from, to), "days of {id}");
         }
         for stage in pure.stages.iter().rev().take(20) {
             if let Some(sync) = stage.sync_id.as_deref().filter(|_| stage.kind == StageKind::Sync) {
@@ -179,14 +180,14 @@ fn check_each(store: &SqliteStore) {
                     .iter()
                     .rev()
                     .find(|it| it.kind == StageKind::Sync && it.sync_id.as_deref() == Some(sync));
-                assert_eq!(store.sync(id, sync).unwrap().as_ref(), first);
+                assert_eq!(store.sync(id.into(), sync).unwrap().as_ref(), first);
             }
         }
         let mut own = events.iter().filter(|it| it.event.connection_id.as_deref() == Some(id));
         let moments: Vec<Micros> = own.by_ref().map(|it| it.id.0.created_us).collect();
         for at in moments.iter().step_by(moments.len() / 6 + 1).flat_map(|at| [at - 1, *at]) {
             let then = Pure::of(&events, Some(id), at);
-            assert_eq!(store.connection(id, Some(at)).unwrap(), then.summary);
+            assert_eq!(store.connection(id.into(), Some(at)).unwrap(), then.summary);
             match timeline(store, id, Some(at), 7) {
                 None => assert_eq!(then.summary, None),
                 Some(page) => {
@@ -213,7 +214,7 @@ fn check_each(store: &SqliteStore) {
             );
         }
     }
-    assert_eq!(store.connection("unknown", None).unwrap(), None);
+    assert_eq!(store.connection("unknown".into(), None).unwrap(), None);
     assert_eq!(timeline(store, "unknown", None, 1), None);
 }
 
@@ -557,21 +558,38 @@ fn a_sync_of_ten_thousand_tables_stays_quick() {
 }
 
 #[test]
-fn of_two_systems_with_one_id_fivetran_is_meant() {
+fn of_systems_with_one_id_fivetran_is_meant_else_the_one_heard_of_last() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
     let mut other = contract::sample(0);
     other.event.source = Source::HerokuConnect;
     append(&store, vec![other.clone()]).unwrap();
-    assert_eq!(store.connection("conn_0", None).unwrap().unwrap().source, Source::HerokuConnect);
+    assert_eq!(store.connection("conn_0".into(), None).unwrap().unwrap().source, Source::HerokuConnect);
+    let mut later = contract::sample(6);
+    later.event.source = Source::Code42;
+    append(&store, vec![later]).unwrap();
+    assert_eq!(store.connection("conn_0".into(), None).unwrap().unwrap().source, Source::Code42);
     append(&store, vec![contract::sample(3)]).unwrap();
-    assert_eq!(store.connection("conn_0", None).unwrap().unwrap().source, Source::Fivetran);
+    assert_eq!(store.connection("conn_0".into(), None).unwrap().unwrap().source, Source::Fivetran);
+    for source in [Source::Fivetran, Source::HerokuConnect, Source::Code42] {
+        let whose = Whose { id: "conn_0", source: Some(source) };
+        assert_eq!(store.connection(whose, None).unwrap().unwrap().source, source);
+        let query = TimelineQuery {
+            source: Some(source),
+            connection_id: "conn_0".into(),
+            limit: 1,
+            ..TimelineQuery::default()
+        };
+        assert_eq!(store.timeline(&query).unwrap().unwrap().summary.source, source);
+    }
+    let nobody = Whose { id: "conn_0", source: Some(Source::SalesforceBackup) };
+    assert_eq!(store.connection(nobody, None).unwrap(), None);
     let before = Some(other.key.created_us);
-    assert_eq!(store.connection("conn_0", before).unwrap().unwrap().source, Source::HerokuConnect);
+    assert_eq!(store.connection("conn_0".into(), before).unwrap().unwrap().source, Source::HerokuConnect);
     settle(&store);
     let listed = list(&store, LifeSort::LastEvent, Order::Asc, LifeFilter::default(), 1);
     let sources: Vec<Source> = listed.iter().map(|it| it.source).collect();
-    assert_eq!(sources, [Source::HerokuConnect, Source::Fivetran]);
+    assert_eq!(sources, [Source::HerokuConnect, Source::Fivetran, Source::Code42]);
 }
 
 /// Processor time of this process, seconds.
@@ -649,8 +667,8 @@ fn what_the_fold_costs() {
                             .unwrap(),
                     )
                 });
-                time("as_of", &|id| drop(store.connection(id, Some(middle)).unwrap()));
-                time("connection", &|id| drop(store.connection(id, None).unwrap()));
+                time("as_of", &|id| drop(store.connection(id.into(), Some(middle)).unwrap()));
+                time("connection", &|id| drop(store.connection(id.into(), None).unwrap()));
                 for sort in [LifeSort::Id, LifeSort::LastEvent, LifeSort::Status] {
                     time(&format!("list of 100 by {sort:?}"), &|_| {
                         drop(
@@ -712,13 +730,13 @@ fn an_event_far_ahead_waits_for_its_time() {
     send("one", &[("sync_end", "b", "2100-01-01T00:00:00Z", "SUCCESSFUL")]);
     send("whole", &[("sync_start", "d", "2100-01-01T00:00:00Z", "")]);
     settle(&store);
-    let status = |as_of| store.connection("one", as_of).unwrap().map(|it| it.status.as_str());
+    let status = |as_of| store.connection("one".into(), as_of).unwrap().map(|it| it.status.as_str());
     assert_eq!(status(None), Some("broken"));
     assert_eq!(status(Some(i64::MAX)), Some("connected"), "what is asked for is told");
     let page = timeline(&store, "one", None, 100).unwrap();
     assert!(page.incidents.iter().all(|incident| incident.resolved_us.is_none()));
     assert!(page.stages.iter().all(|stage| stage.kind != StageKind::Recovered));
-    assert_eq!(store.sync("one", "b").unwrap().and_then(|it| it.until_us), None);
+    assert_eq!(store.sync("one".into(), "b").unwrap().and_then(|it| it.until_us), None);
     let listed = |filter| list(&store, LifeSort::LastEvent, Order::Desc, filter, 10);
     let ids = |found: Vec<Summary>| found.into_iter().map(|it| it.connection_id).collect::<Vec<_>>();
     let broken = crate::lifecycle::Status::Broken;

@@ -91,8 +91,8 @@ proptest! {
             let Some(base) = base(paths[1], id) else { continue };
             prop_assert!(base <= before);
             prop_assert_eq!(timeline(&control, id, Some(base), 10_000), timeline(&swept, id, Some(base), 10_000));
-            prop_assert_eq!(swept.connection(id, Some(base - 1)), Err(StoreError::Removed { from: base }));
-            prop_assert!(control.connection(id, Some(base - 1)).is_ok());
+            prop_assert_eq!(swept.connection(id.into(), Some(base - 1)), Err(StoreError::Removed { from: base }));
+            prop_assert!(control.connection(id.into(), Some(base - 1)).is_ok());
         }
     }
 }

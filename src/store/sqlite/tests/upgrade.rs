@@ -47,7 +47,7 @@ fn every_older_version_opens_with_its_events() {
         // Lives are there, made now where that version had none.
         while wait(store.settle(None)).unwrap() > 0 {}
         for n in 0..3 {
-            let summary = store.connection(&format!("conn_{n}"), None).unwrap().unwrap();
+            let summary = store.connection(format!("conn_{n}").as_str().into(), None).unwrap().unwrap();
             let connection = Some(format!("conn_{n}"));
             let of_deeds = deeds.iter().filter(|new| new.event.connection_id == connection).count();
             assert_eq!(summary.events, ((0..20).filter(|it| it % 3 == n).count() + of_deeds) as u64);
