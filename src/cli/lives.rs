@@ -118,9 +118,10 @@ pub async fn connections(access: &Access, filter: &LifeFilter) -> Result<Vec<Val
                 after: None,
                 limit: CONNECTIONS,
             };
+            let events = |id| opened.store.event(id).ok().flatten();
             loop {
                 let mut page = opened.store.lives().connections(&query)?;
-                page.connections.iter_mut().for_each(|summary| explain(&opened.diagnoser, summary));
+                page.connections.iter_mut().for_each(|summary| explain(&events, &opened.diagnoser, summary));
                 found.extend(page.connections.iter().map(|summary| summary.json(now_us())));
                 match page.next {
                     Some(next) => query.after = Some(next),
@@ -235,15 +236,20 @@ impl<'a> Pages<'a> {
             return Ok(None);
         };
         let diagnoser = &opened.diagnoser;
-        explain(diagnoser, &mut found.summary);
+        let events = |id| opened.store.event(id).ok().flatten();
+        explain(&events, diagnoser, &mut found.summary);
         let source = found.summary.source;
         let page = Page {
             connection: found.summary.json(wanted.as_of.unwrap_or_else(now_us)),
-            stages: found.stages.iter().map(|stage| body(&diagnoser.stage(source, stage))).collect::<Result<_, _>>()?,
+            stages: found
+                .stages
+                .iter()
+                .map(|stage| body(&diagnoser.stage(&events, source, stage)))
+                .collect::<Result<_, _>>()?,
             incidents: found
                 .incidents
                 .iter()
-                .map(|incident| body(&diagnoser.incident(Some(source), &incident.body)))
+                .map(|incident| body(&diagnoser.incident(&events, Some(source), &incident.body)))
                 .collect::<Result<_, _>>()?,
         };
         Ok(Some((page, found.next.map(Place::Store))))
