@@ -258,7 +258,7 @@ fn diagnosing(c: &mut Criterion) {
     group.bench_function("template", |b| b.iter(|| template(black_box(unknown))));
     let failed: Vec<Stage> = (0..10_000).map(failed_sync).collect();
     group.bench_function("10,000 failed syncs", |b| {
-        b.iter(|| failed.iter().map(|stage| diagnoser.stage(Source::Fivetran, stage).len()).sum::<usize>());
+        b.iter(|| failed.iter().map(|stage| diagnoser.stage(&|_| None, Source::Fivetran, stage).len()).sum::<usize>());
     });
     group.finish();
 }

@@ -117,9 +117,10 @@ pub async fn connections(access: &Access, filter: &LifeFilter) -> Result<Vec<Val
                 after: None,
                 limit: CONNECTIONS,
             };
+            let events = |id| opened.store.event(id).ok().flatten();
             loop {
                 let mut page = opened.store.lives().connections(&query)?;
-                page.connections.iter_mut().for_each(|summary| explain(&opened.diagnoser, summary));
+                page.connections.iter_mut().for_each(|summary| explain(&events, &opened.diagnoser, summary));
                 found.extend(page.connections.iter().map(|summary| summary.json(now_us())));
                 match page.next {
                     Some(next) => query.after = Some(next),

@@ -90,6 +90,11 @@ impl Matcher {
         ]
     }
 
+    /// Whether it speaks for tasks that nobody else names.
+    fn is_for_the_rest(&self) -> bool {
+        self.raw.task_type.as_ref().is_some_and(|words| words.as_slice().iter().all(|word| word == "*"))
+    }
+
     fn height(&self) -> Height {
         let raw = &self.raw;
         let task = raw.task_type.is_some() || raw.r#type.is_some();
@@ -158,6 +163,7 @@ impl Catalog {
         let text = symptom.text.as_deref().map(one_line).unwrap_or_default();
         let found = self.set.matches(text.as_bytes());
         let mut best: Vec<(Rank, [bool; 7])> = Vec::new();
+        let (mut rest, mut task_is_named) = (Vec::new(), false);
         for matcher in &self.matchers {
             let entry = &self.entries[matcher.entry];
             if symptom.source.is_some_and(|source| source != entry.system) {
@@ -171,8 +177,17 @@ impl Catalog {
             }
             if let Some(length) = matcher.fits(symptom, &found) {
                 let conditions = given.iter().filter(|given| **given).count();
-                best.push((self.rank(matcher.entry, matcher.height(), conditions, length), given));
+                let ranked = (self.rank(matcher.entry, matcher.height(), conditions, length), given);
+                if matcher.is_for_the_rest() {
+                    rest.push(ranked);
+                } else {
+                    task_is_named |= matcher.raw.task_type.is_some();
+                    best.push(ranked);
+                }
             }
+        }
+        if !task_is_named {
+            best.append(&mut rest);
         }
         if let Some(code) = symptom.code.as_deref().map(str::trim)
             && let Some(at) = self.entries.iter().position(|entry| entry.code.eq_ignore_ascii_case(code))

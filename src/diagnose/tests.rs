@@ -75,6 +75,48 @@ fn every_entry_has_examples_and_a_near_miss_and_says_one_thing() {
     assert_eq!(wrong, Vec::<String>::new());
 }
 
+/// Lines of a file, without headings.
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'))
+}
+
+#[test]
+fn what_systems_say_is_found() {
+    let catalog = Catalog::builtin();
+    let mut wrong = Vec::new();
+    for line in lines(include_str!("tests/said.tsv")) {
+        let (code, text) = line.split_once('\t').expect("a code, a tab, a text");
+        let source = Source::ALL.into_iter().find(|source| code.starts_with(&format!("{}.", source.as_str())));
+        assert!(source.is_some() && catalog.entries().iter().any(|entry| entry.code == code), "no entry {code}");
+        let found = catalog.diagnose(&Symptom { source, ..Symptom::of_text(text) });
+        let first = found.first().map_or("nothing", |found| &found.entry.code);
+        if first != code {
+            wrong.push(format!("{first} in place of {code}: {text}"));
+        }
+    }
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+#[test]
+fn what_is_said_when_all_is_well_finds_nothing() {
+    let catalog = Catalog::builtin();
+    let of = |text| Some(catalog.diagnose(&Symptom::of_text(text)).first()?.entry.code.clone());
+    let wrong: Vec<_> = lines(include_str!("tests/innocent.txt")).filter_map(|text| Some((text, of(text)?))).collect();
+    assert_eq!(wrong, Vec::new());
+}
+
+#[test]
+fn a_task_that_is_described_is_not_called_unknown() {
+    let catalog = Catalog::builtin();
+    let of = |task: &'static str| {
+        let found = catalog.diagnose(&Symptom { task_type: Some(task.into()), ..Symptom::default() });
+        found.iter().map(|found| found.entry.code.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(of("reconnect"), ["fivetran.task.reconnect"]);
+    assert_eq!(of("moon_phase_warning"), ["fivetran.task.warning_other"]);
+    assert_eq!(of("choose_moon_phase"), ["fivetran.task.other"]);
+}
+
 #[test]
 fn systems_are_not_mixed_up() {
     let catalog = Catalog::builtin();
@@ -101,12 +143,7 @@ fn a_text_that_names_the_cause_comes_before_the_task_and_the_task_before_the_sta
     let codes: Vec<&str> = found.iter().map(|found| found.entry.code.as_str()).collect();
     assert_eq!(
         codes,
-        [
-            "fivetran.postgres.too_many_connections",
-            "fivetran.task.reconnect",
-            "fivetran.task.other",
-            "fivetran.status.failure_with_task"
-        ]
+        ["fivetran.postgres.too_many_connections", "fivetran.task.reconnect", "fivetran.status.failure_with_task"]
     );
     assert_eq!(found[0].matched, ["text"]);
     let vague = Symptom { text: Some("Timed out".into()), ..symptom };

@@ -6,7 +6,7 @@
 use super::{Order, StoreError, StoreFuture};
 use crate::{
     lifecycle::{Day, Health, Incident, Run, Stage, StageKind, Status, Summary},
-    model::{EventKey, Micros, Source},
+    model::{EventId, EventKey, Micros, Source, StoredEvent},
 };
 
 /// Which connection is meant. Two systems may give one id; without a source it is Fivetran's, else the one heard of last.
@@ -266,6 +266,12 @@ pub trait Lives {
     /// # Errors
     /// When the engine fails.
     fn totals(&self, from: Micros, to: Micros) -> Result<Vec<Totals>, StoreError>;
+
+    /// An event that a stage or an incident names.
+    ///
+    /// # Errors
+    /// When the engine fails; never for one that is gone.
+    fn evidence(&self, id: EventId) -> Result<Option<StoredEvent>, StoreError>;
 
     /// Folds a connection with late events, or all of them for at most two seconds, and brings lists up to date. Gives how many
     /// still wait.

@@ -331,6 +331,69 @@ fn incidents_syncs_and_events_carry_their_diagnosis() {
 }
 
 #[test]
+fn a_cause_that_stands_at_the_end_of_a_long_text_is_found_everywhere() {
+    let app = App::spawn();
+    let frames: String =
+        (0..40).map(|nth| format!("\n\tat com.example.connector.Reader.step{nth}(Reader.java:{nth})")).collect();
+    let trace = |cause: &str| format!("java.lang.RuntimeException: sync failed{frames}\nCaused by: {cause}");
+    let slot = trace("ERROR: replication slot \"fivetran_slot\" does not exist");
+    let full = trace("ERROR: could not extend file: No space left on device");
+    assert!(slot.len() > 1_500, "longer than what a stage keeps");
+    let failed = |reason: &str| json!({"status": "FAILURE_WITH_TASK", "taskType": "reconnect", "reason": reason});
+    let lines = [
+        event("sync_start", &ago(9), "otter", Some("a"), Value::Null),
+        event("sync_end", &ago(8), "otter", Some("a"), failed(&full)),
+        event("sync_start", &ago(7), "otter", Some("b"), Value::Null),
+        event("sync_end", &ago(6), "otter", Some("b"), failed(&slot)),
+        event("sync_start", &ago(5), "heron", Some("c"), Value::Null),
+        event("error", &ago(4), "heron", Some("c"), json!({"type": "moon", "message": slot})),
+        event("sync_end", &ago(3), "heron", Some("c"), json!({"status": "FAILURE"})),
+    ];
+    app.post_native(lines.join("\n")).expect(200);
+    let expected = "fivetran.postgres.slot_missing";
+    let code = |value: &Value| value["diagnosis"]["code"].as_str().map(str::to_owned);
+    for path in ["/v1/incidents?connection_id=otter", "/v1/connections/otter/syncs", "/v1/connections/heron/syncs"] {
+        assert_eq!(code(&app.get_json(path)["data"][0]).as_deref(), Some(expected), "{path}");
+    }
+    let first = app.get_json("/v1/connections/otter/syncs/a");
+    assert_eq!(code(&first).as_deref(), Some("fivetran.sql.disk_full"), "each sync by its own text");
+    let timeline = app.get_json("/v1/connections/otter/timeline");
+    assert_eq!(code(&timeline["connection"]["open_incident"]).as_deref(), Some(expected));
+    let broken = timeline["stages"].as_array().expect("stages").iter().find(|stage| stage["stage"] == "broken");
+    assert_eq!(code(broken.expect("a stage")).as_deref(), Some("fivetran.sql.disk_full"), "it broke with the first");
+    let kept = timeline["incidents"][0]["reason"].as_str().expect("a reason");
+    assert!(kept.len() <= 1_000, "the stage keeps no more than before: {}", kept.len());
+}
+
+#[test]
+fn an_incident_has_a_diagnosis_when_its_event_has_one() {
+    let app = App::spawn();
+    let status = |status: &str, at: &str, message: &str| {
+        json!({"source": "code42", "data_connection_id": "dcctl", "status": status, "timestamp": at, "message": message})
+            .to_string()
+    };
+    app.post_native(status("Error", "2026-07-07T10:00:00Z", "x")).expect(200);
+    let expected = "code42.status.error";
+    let incident = &app.get_json("/v1/incidents")["data"][0];
+    assert_eq!(incident["diagnosis"]["code"], expected);
+    let event = &app.all_events("source=code42")[0];
+    let event = app.get_json(&format!("/v1/events/{}", event["id"].as_str().expect("an id")));
+    assert_eq!(event["diagnosis"], incident["diagnosis"]);
+    let id = incident["connection_id"].as_str().expect("an id");
+    let timeline = app.get_json(&format!("/v1/connections/{id}/timeline"));
+    assert_eq!(timeline["connection"]["open_incident"]["diagnosis"]["code"], expected);
+    let broken = timeline["stages"].as_array().expect("stages").iter().find(|stage| stage["stage"] == "broken");
+    assert_eq!(broken.expect("a stage")["diagnosis"]["code"], expected);
+    // The end of it does not take the meaning away.
+    app.post_native(status("Monitoring", "2026-07-07T11:00:00Z", "fine")).expect(200);
+    let incident = &app.get_json("/v1/incidents")["data"][0];
+    assert_eq!(
+        (&incident["resolved_at"], &incident["diagnosis"]["code"]),
+        (&json!("2026-07-07T11:00:00.000Z"), &json!(expected))
+    );
+}
+
+#[test]
 fn the_same_unknown_error_is_seen_once_with_a_count() {
     let app = App::spawn();
     let odd =

@@ -1,13 +1,14 @@
 //! `diagnosis` for stages and incidents that are written already.
 //!
 //! In: texts of the fold. Out: the same texts, those that are about a problem with one member more. What succeeded without a warning
-//! is passed on without being read.
+//! is passed on without being read. The fold keeps the beginning of a long text only; the whole of it, and what the beginning does not
+//! explain, is taken from the events that the stage or incident names. Bounded: [`EVIDENCE_MAX`] events of each.
 
-use super::{Diagnoser, Found, KNOWN_BYTES_MAX};
+use super::{Diagnoser, Found};
 use crate::{
     diagnose::Symptom,
     lifecycle::{Stage, StageKind},
-    model::Source,
+    model::{EventId, Source, StoredEvent},
 };
 use memchr::memmem;
 use serde::Deserialize;
@@ -16,6 +17,15 @@ use std::borrow::Cow;
 
 /// How the fold writes that an incident has none yet, at its end.
 const NO_DIAGNOSIS: &str = "\"diagnosis\":null}";
+
+/// Bytes of a text from which on the fold may have cut it.
+const LONG_BYTES: usize = 1_000;
+
+/// Most events of a stage or an incident that are looked at, the newest first.
+const EVIDENCE_MAX: usize = 8;
+
+/// Gives an event that a stage or an incident names; none for one that is gone.
+pub type Events<'e> = dyn Fn(EventId) -> Option<StoredEvent> + 'e;
 
 /// How a sync is written that had neither a warning nor an error.
 const QUIET: &[u8] = b"\"warnings\":0,\"errors\":0,";
@@ -28,6 +38,8 @@ struct Message<'t> {
     kind: Option<Cow<'t, str>>,
     #[serde(borrow)]
     text: Option<Cow<'t, str>>,
+    #[serde(borrow)]
+    event_id: Option<Cow<'t, str>>,
 }
 
 #[derive(Deserialize)]
@@ -58,6 +70,46 @@ struct Body<'t> {
     messages: Vec<Message<'t>>,
     #[serde(borrow)]
     tests: Vec<Test<'t>>,
+    #[serde(borrow)]
+    event_ids: Vec<Cow<'t, str>>,
+}
+
+/// The events that are named, the newest first. One that is gone is passed over: what is written still speaks.
+fn evidence<'a>(
+    events: &'a Events<'_>,
+    ids: impl DoubleEndedIterator<Item = &'a str> + 'a,
+) -> impl Iterator<Item = StoredEvent> + 'a {
+    ids.rev().take(EVIDENCE_MAX).filter_map(|id| id.parse().ok()).filter_map(events)
+}
+
+/// The whole of a text of which the fold may have kept the beginning, from the event that said it.
+fn whole<'t, 'a>(
+    events: &'a Events<'_>,
+    ids: impl DoubleEndedIterator<Item = &'a str> + 'a,
+    kept: Cow<'t, str>,
+) -> Cow<'t, str> {
+    if kept.len() < LONG_BYTES {
+        return kept;
+    }
+    let said = evidence(events, ids).find_map(|stored| {
+        let text = Symptom::of_event(&stored.event).text?;
+        text.trim_start().starts_with(&*kept).then(|| text.into_owned())
+    });
+    said.map_or(kept, Cow::Owned)
+}
+
+impl<'t> Body<'t> {
+    /// Of a stage or an incident, its reason in full.
+    fn read(events: &Events<'_>, text: &'t str) -> Option<Self> {
+        let mut body: Self = serde_json::from_str(text).ok()?;
+        if let Some(reason) = body.reason.take() {
+            // Errors of a sync stand before its end.
+            let errors = body.messages.iter().filter_map(|message| message.event_id.as_deref());
+            let reason = whole(events, errors.chain(body.event_ids.iter().map(AsRef::as_ref)), reason);
+            body.reason = Some(reason);
+        }
+        Some(body)
+    }
 }
 
 /// A failed end: with a task where there is one.
@@ -74,13 +126,13 @@ fn failed<'t>(source: Option<Source>, task_type: Option<Cow<'t, str>>, reason: O
 }
 
 impl Message<'_> {
-    fn symptom(&self, source: Source) -> Symptom<'_> {
+    fn symptom<'m>(&'m self, events: &'m Events<'_>, source: Source) -> Symptom<'m> {
         Symptom {
             source: Some(source),
             event: Some(self.level.as_ref().into()),
             kind: self.kind.as_deref().map(Into::into),
             level: Some(if self.level == "error" { "SEVERE" } else { "WARNING" }.into()),
-            text: self.text.as_deref().map(Into::into),
+            text: self.text.as_deref().map(|text| whole(events, self.event_id.as_deref().into_iter(), text.into())),
             ..Symptom::default()
         }
     }
@@ -95,11 +147,11 @@ fn with<'t>(body: &'t str, diagnosis: Option<&str>) -> Cow<'t, str> {
 }
 
 /// What a sync says of its end, as it is written: `"reason":…,"task_type":…`. Quotes within texts are escaped, so that the names of
-/// members stand nowhere else. `None` where the fold wrote it otherwise.
+/// members stand nowhere else. `None` where the fold wrote it otherwise or may have cut the reason.
 fn written_end(body: &str) -> Option<&str> {
     let from = memmem::find(body.as_bytes(), b",\"reason\":")?;
     let length = memmem::find(&body.as_bytes()[from..], b",\"rescheduled_at\":")?;
-    (length <= KNOWN_BYTES_MAX).then(|| &body[from..from + length])
+    (length < LONG_BYTES).then(|| &body[from..from + length])
 }
 
 /// Whether a sync that ended, or goes on, like this has no trouble of its own.
@@ -121,7 +173,7 @@ fn may_trouble(stage: &Stage) -> bool {
 impl Diagnoser {
     /// A stage as answers show it.
     #[must_use]
-    pub fn stage<'t>(&self, source: Source, stage: &'t Stage) -> Cow<'t, str> {
+    pub fn stage<'t>(&self, events: &Events<'_>, source: Source, stage: &'t Stage) -> Cow<'t, str> {
         if !may_trouble(stage) {
             return Cow::Borrowed(&stage.body);
         }
@@ -131,7 +183,7 @@ impl Diagnoser {
         if let Some(place) = end.as_deref().and_then(|end| self.ends.get(end)) {
             return with(&stage.body, Some(&self.texts[place]));
         }
-        let Ok(body) = serde_json::from_str::<Body<'_>>(&stage.body) else {
+        let Some(body) = Body::read(events, &stage.body) else {
             return Cow::Borrowed(&stage.body);
         };
         let found = match stage.kind {
@@ -140,10 +192,10 @@ impl Diagnoser {
                     end.into_iter().for_each(|end| self.ends.put(end, found.place));
                     Some(&*self.texts[found.place])
                 }
-                _ => self.sync(source, &body),
+                _ => self.sync(events, source, &body),
             },
-            StageKind::Sync => self.sync(source, &body),
-            StageKind::Broken => self.text(&failed(Some(source), body.task_type, body.reason)),
+            StageKind::Sync => self.sync(events, source, &body),
+            StageKind::Broken => self.broken(events, Some(source), body),
             StageKind::SetupTests => body.tests.iter().filter(|test| test.outcome == "failed").find_map(|test| {
                 let text = [test.name.as_deref(), test.message.as_deref()];
                 self.text(&Symptom {
@@ -187,35 +239,44 @@ impl Diagnoser {
     }
 
     /// A sync by how it ended; where that says little, by its errors, and at last by its warnings.
-    fn sync(&self, source: Source, body: &Body<'_>) -> Option<&str> {
+    fn sync(&self, events: &Events<'_>, source: Source, body: &Body<'_>) -> Option<&str> {
         let of = |level: &'static str| body.messages.iter().filter(move |message| message.level == level);
         if body.status.as_deref().is_none_or(is_fine) {
-            return of("error").chain(of("warning")).find_map(|message| self.text(&message.symptom(source)));
+            return of("error").chain(of("warning")).find_map(|message| self.text(&message.symptom(events, source)));
         }
         let by_end = self.end(source, body);
-        let errors =
-            || of("error").find_map(|message| self.find(&message.symptom(source)).filter(|found| found.telling));
+        let errors = || {
+            of("error").find_map(|message| self.find(&message.symptom(events, source)).filter(|found| found.telling))
+        };
         let found = by_end.filter(|found| found.telling).or_else(errors).or(by_end);
+        found.map(|found| &*self.texts[found.place])
+    }
+
+    /// What broke: by its reason, and where that says nothing by the events that it was taken from.
+    fn broken(&self, events: &Events<'_>, source: Option<Source>, body: Body<'_>) -> Option<&str> {
+        let found = self.find(&failed(source, body.task_type, body.reason)).or_else(|| {
+            let ids = body.event_ids.iter().map(AsRef::as_ref);
+            evidence(events, ids).find_map(|stored| self.find(&Symptom::of_event(&stored.event)))
+        });
         found.map(|found| &*self.texts[found.place])
     }
 
     /// An incident as answers show it.
     #[must_use]
-    pub fn incident<'t>(&self, source: Option<Source>, body: &'t str) -> Cow<'t, str> {
-        let Ok(read) = serde_json::from_str::<Body<'_>>(body) else { return Cow::Borrowed(body) };
-        match (body.strip_suffix(NO_DIAGNOSIS), self.text(&failed(source, read.task_type, read.reason))) {
+    pub fn incident<'t>(&self, events: &Events<'_>, source: Option<Source>, body: &'t str) -> Cow<'t, str> {
+        let Some(read) = Body::read(events, body) else { return Cow::Borrowed(body) };
+        match (body.strip_suffix(NO_DIAGNOSIS), self.broken(events, source, read)) {
             (Some(open), Some(found)) => Cow::Owned([open, "\"diagnosis\":", found, "}"].concat()),
             _ => Cow::Borrowed(body),
         }
     }
 
     /// An incident that is a value already.
-    pub fn incident_value(&self, source: Source, incident: &mut Value) {
-        let text = |name: &str| incident.get(name).and_then(Value::as_str).map(|text| Cow::Owned(text.to_owned()));
-        let symptom = failed(Some(source), text("task_type"), text("reason"));
-        if let Some(found) = self.find(&symptom)
-            && let Some(object) = incident.as_object_mut()
-            && let Ok(diagnosis) = serde_json::to_value(self.catalog.entries()[found.place].diagnosis())
+    pub fn incident_value(&self, events: &Events<'_>, source: Source, incident: &mut Value) {
+        let text = incident.to_string();
+        let found = Body::read(events, &text).and_then(|read| self.broken(events, Some(source), read));
+        if let Some(object) = incident.as_object_mut()
+            && let Some(diagnosis) = found.and_then(|found| serde_json::from_str(found).ok())
         {
             object.insert("diagnosis".to_owned(), diagnosis);
         }
@@ -237,7 +298,7 @@ mod tests {
     fn check(kind: StageKind, status: Option<&str>, body: Value, expected: Option<&str>) {
         let mut stage = fake::stage(kind, 5, None, status);
         stage.body = body.to_string();
-        let text = Diagnoser::builtin().stage(Source::Fivetran, &stage).into_owned();
+        let text = Diagnoser::builtin().stage(&|_| None, Source::Fivetran, &stage).into_owned();
         assert_eq!(code(&text).as_deref(), expected, "{text}");
     }
 
@@ -269,7 +330,7 @@ mod tests {
             stage.body = format!(
                 r#"{{"stage":"sync","status":"FAILURE","summary":"x,\"reason\":1","reason":"{reason}","task_type":{task},"rescheduled_at":null,"warnings":0,"errors":1,"messages":{messages}}}"#
             );
-            code(&diagnoser.stage(Source::Fivetran, &stage))
+            code(&diagnoser.stage(&|_| None, Source::Fivetran, &stage))
         };
         let broken = r#"[{"level":"error","type":null,"text":"Broken pipe"}]"#;
         for _ in 0..3 {
@@ -312,14 +373,14 @@ mod tests {
             body: r#"{"id":"a","reason":"Your credentials have expired.","task_type":"reconnect","diagnosis":null}"#
                 .into(),
         };
-        let text = diagnoser.incident(Some(Source::Fivetran), &incident.body);
+        let text = diagnoser.incident(&|_| None, Some(Source::Fivetran), &incident.body);
         assert_eq!(code(&text).as_deref(), Some("fivetran.task.reconnect"));
         assert_eq!(text.matches("\"diagnosis\"").count(), 1);
         let mut value: Value = serde_json::from_str(&incident.body).expect("an object");
-        diagnoser.incident_value(Source::Fivetran, &mut value);
+        diagnoser.incident_value(&|_| None, Source::Fivetran, &mut value);
         let parsed: Value = serde_json::from_str(&text).expect("an object");
         assert_eq!(value, parsed);
-        let other = diagnoser.incident(Some(Source::Code42), &incident.body);
+        let other = diagnoser.incident(&|_| None, Some(Source::Code42), &incident.body);
         assert_eq!(code(&other), None, "what Fivetran asks for is nothing that Code42 knows");
     }
 }

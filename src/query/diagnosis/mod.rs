@@ -10,6 +10,7 @@ pub mod shape;
 mod unknown;
 
 pub use asked::{DiagnoseRequest, diagnose};
+pub use attach::Events;
 pub use unknown::{CLUSTERS_MAX, DAYS_MAX, SCAN_EVENTS_MAX, UnknownRequest, unknown};
 
 use crate::{

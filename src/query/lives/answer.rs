@@ -4,7 +4,7 @@
 //! ([`PAGE_BYTES_MAX`], stages: [`STAGES_BYTES_MAX`]); its cursor then leads on.
 
 use super::{
-    super::diagnosis::Diagnoser,
+    super::diagnosis::{Diagnoser, Events},
     Answer, ConnectionRequest, ConnectionsRequest, IncidentsRequest, RunsRequest, StagesRequest, TimelineRequest,
     cursor::{List, anchor_cursor, life_cursor, stage_cursor},
     is_nobody,
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     lifecycle::{Stage, StageKind, Summary, time_text},
-    model::{EventKey, Micros},
+    model::{EventId, EventKey, Micros, StoredEvent},
     store::{
         Lives, Order, PAGE_BYTES_MAX, StoreError,
         lives::{IncidentQuery, LifeFilter, LifeQuery, LifeSort, RunQuery, TimelinePage, TimelineQuery, Whose},
@@ -58,16 +58,21 @@ pub fn newest(lives: &dyn Lives, limit: usize) -> Result<Vec<Summary>, StoreErro
 pub fn connections(lives: &dyn Lives, diagnoser: &Diagnoser, request: ConnectionsRequest, now: Micros) -> Answer {
     let ConnectionsRequest(query) = request;
     let mut found = lives.connections(&query)?;
-    found.connections.iter_mut().for_each(|summary| explain(diagnoser, summary));
+    found.connections.iter_mut().for_each(|summary| explain(&events_of(lives), diagnoser, summary));
     let data: Vec<_> = found.connections.iter().map(|summary| summary.view(now)).collect();
     let next = found.next.map(|place| life_cursor(query.sort, query.order, &place));
     Ok(Ok(Object::new().member("data", &data).member("next_cursor", &next).end()))
 }
 
+/// The events that stages and incidents name.
+fn events_of(lives: &dyn Lives) -> impl Fn(EventId) -> Option<StoredEvent> {
+    |id| lives.evidence(id).ok().flatten()
+}
+
 /// What the open incident means.
-pub fn explain(diagnoser: &Diagnoser, summary: &mut Summary) {
+pub fn explain(events: &Events<'_>, diagnoser: &Diagnoser, summary: &mut Summary) {
     if let Some(incident) = &mut summary.open_incident {
-        diagnoser.incident_value(summary.source, incident);
+        diagnoser.incident_value(events, summary.source, incident);
     }
 }
 
@@ -84,7 +89,7 @@ pub fn connection(lives: &dyn Lives, diagnoser: &Diagnoser, request: ConnectionR
     let Some(mut summary) = lives.connection(whose, as_of)? else {
         return missing(lives, whose, as_of).map(Err);
     };
-    explain(diagnoser, &mut summary);
+    explain(&events_of(lives), diagnoser, &mut summary);
     Ok(Ok(Object::written(&summary.view(as_of.unwrap_or(now)))))
 }
 
@@ -139,11 +144,15 @@ pub fn timeline(lives: &dyn Lives, diagnoser: &Diagnoser, request: TimelineReque
     let Some(mut found) = read_stages(lives, &query)? else {
         return missing(lives, query.whose(), query.as_of).map(Err);
     };
-    explain(diagnoser, &mut found.summary);
-    let source = found.summary.source;
-    let stages: Vec<_> = found.stages.iter().rev().map(|stage| diagnoser.stage(source, stage)).collect();
-    let incidents: Vec<_> =
-        found.incidents.iter().rev().map(|incident| diagnoser.incident(Some(source), &incident.body)).collect();
+    explain(&events_of(lives), diagnoser, &mut found.summary);
+    let (source, events) = (found.summary.source, events_of(lives));
+    let stages: Vec<_> = found.stages.iter().rev().map(|stage| diagnoser.stage(&events, source, stage)).collect();
+    let incidents: Vec<_> = found
+        .incidents
+        .iter()
+        .rev()
+        .map(|incident| diagnoser.incident(&events, Some(source), &incident.body))
+        .collect();
     let at = query.as_of.unwrap_or(now);
     let unused = found.summary.unused.iter().map(|(event, events)| Unused { event, events: *events });
     let body = Object::new()
@@ -164,7 +173,9 @@ fn stages(lives: &dyn Lives, diagnoser: &Diagnoser, query: &TimelineQuery, list:
         return Ok(Err(Missing::Connection));
     };
     let next = found.next.map(|place| stage_cursor(list, place));
-    let bodies: Vec<_> = found.stages.iter().map(|stage| diagnoser.stage(found.summary.source, stage)).collect();
+    let events = events_of(lives);
+    let bodies: Vec<_> =
+        found.stages.iter().map(|stage| diagnoser.stage(&events, found.summary.source, stage)).collect();
     Ok(Ok(page(bodies.iter().map(AsRef::as_ref), next.as_deref())))
 }
 
@@ -195,7 +206,7 @@ pub fn sync(lives: &dyn Lives, diagnoser: &Diagnoser, request: &ConnectionReques
     }
     let stage = lives.sync(whose, sync_id)?.filter(|stage| stage.kind == StageKind::Sync);
     Ok(match (stage, lives.connection(whose, None)?.map(|summary| summary.source)) {
-        (Some(stage), Some(source)) => Ok(diagnoser.stage(source, &stage).into_owned().into_bytes()),
+        (Some(stage), Some(source)) => Ok(diagnoser.stage(&events_of(lives), source, &stage).into_owned().into_bytes()),
         (Some(stage), None) => Ok(stage.body.into_bytes()),
         (None, Some(_)) => Err(Missing::Sync),
         (None, None) => Err(Missing::Connection),
@@ -243,13 +254,14 @@ pub fn incidents(lives: &dyn Lives, diagnoser: &Diagnoser, request: IncidentsReq
     let IncidentsRequest(query) = request;
     let fetch = |before, limit| lives.incidents(&IncidentQuery { before, limit, ..query.clone() });
     let (rows, next) = gather(query.before, query.limit, fetch, |row| (row.incident.anchor, row.incident.body.len()))?;
+    let events = events_of(lives);
     let mut items = Vec::with_capacity(rows.len());
     for row in &rows {
         let source = diagnoser.source(lives, &row.connection_id)?;
         let item = Object::new()
             .member("connection_id", &row.connection_id)
             .member("connection_name", &row.connection_name)
-            .members_of(&diagnoser.incident(source, &row.incident.body));
+            .members_of(&diagnoser.incident(&events, source, &row.incident.body));
         items.push(item.text());
     }
     let next = next.map(|key| anchor_cursor(List::Incidents, key));

@@ -2,7 +2,7 @@
 
 use crate::{
     lifecycle::{Health, Incident, Run, Stage, StageKind, Status, Summary, SyncCounts, stage_order},
-    model::{EventKey, Micros, Source},
+    model::{EventId, EventKey, Micros, Source, StoredEvent},
     store::{
         Lives, Order, StoreError, StoreFuture,
         lives::{
@@ -221,6 +221,11 @@ impl Lives for FakeLives {
             Totals { summary: summary.clone(), days, incidents }
         };
         Ok(kept.connections.iter().map(totals).collect())
+    }
+
+    /// It keeps no events.
+    fn evidence(&self, _: EventId) -> Result<Option<StoredEvent>, StoreError> {
+        Ok(None)
     }
 
     fn settle(&self, connection_id: Option<String>) -> StoreFuture<u64> {

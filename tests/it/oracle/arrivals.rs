@@ -108,22 +108,25 @@ fn assert_as_folded(app: &App, facts: &Facts, how: &str) {
 
 #[track_caller]
 fn same_life(answer: &Value, life: &Life, id: &str, how: &str) {
-    // What the fold says, with what errors mean.
+    // What the fold says, with what errors mean by it; no text is long enough to need its event.
     let diagnoser = Diagnoser::builtin();
     let mut summary = life.summary.clone().expect("a summary");
     let source = summary.source;
     let stages: Vec<Value> =
-        life.stages.values().map(|stage| body(&unkeyed(&diagnoser.stage(source, stage)))).collect();
+        life.stages.values().map(|stage| body(&unkeyed(&diagnoser.stage(&|_| None, source, stage)))).collect();
     let found = answer["stages"].as_array().expect("stages");
     for (found, expected) in found.iter().zip(&stages) {
         assert_eq!(found, expected, "{how}: {id}");
     }
     assert_eq!(found.len(), stages.len(), "{how}: {id}");
-    let incidents: Vec<Value> =
-        life.incidents.values().map(|incident| body(&diagnoser.incident(Some(source), &incident.body))).collect();
+    let incidents: Vec<Value> = life
+        .incidents
+        .values()
+        .map(|incident| body(&diagnoser.incident(&|_| None, Some(source), &incident.body)))
+        .collect();
     assert_eq!(answer["incidents"].as_array().expect("incidents"), &incidents, "{how}: {id}");
     id.clone_into(&mut summary.connection_id);
-    lifeline::query::lives::explain(&diagnoser, &mut summary);
+    lifeline::query::lives::explain(&|_| None, &diagnoser, &mut summary);
     let mut expected = summary.json(0);
     let mut found = answer["connection"].clone();
     for connection in [&mut expected, &mut found] {

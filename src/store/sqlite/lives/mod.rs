@@ -22,9 +22,9 @@ pub use load::SQL_AND_PLAN;
 use super::{SqliteStore, writer::Job};
 use crate::{
     lifecycle::{Run, Stage, Summary},
-    model::Micros,
+    model::{EventId, Micros, StoredEvent},
     store::{
-        Lives, StoreError, StoreFuture,
+        Lives, Store, StoreError, StoreFuture,
         lives::{
             DayRow, IncidentQuery, IncidentRow, LifePage, LifeQuery, RunQuery, TimelinePage, TimelineQuery, Totals,
             Whose,
@@ -69,6 +69,10 @@ impl Lives for SqliteStore {
 
     fn totals(&self, from: Micros, to: Micros) -> Result<Vec<Totals>, StoreError> {
         self.shared.readers.ask(|db| list::totals(db, &self.shared.names, from, to))
+    }
+
+    fn evidence(&self, id: EventId) -> Result<Option<StoredEvent>, StoreError> {
+        Store::event(self, id)
     }
 
     fn settle(&self, connection_id: Option<String>) -> StoreFuture<u64> {
