@@ -55,7 +55,7 @@ pub(super) fn account(seed: u64, connections: usize, skip: usize, take: usize, g
     events
 }
 
-fn stored(store: &SqliteStore) -> Vec<StoredEvent> {
+pub(super) fn stored(store: &SqliteStore) -> Vec<StoredEvent> {
     let mut query = EventQuery { filter: EventFilter::default(), order: Order::Asc, after: None, limit: 1000 };
     let mut found = Vec::new();
     loop {
@@ -352,7 +352,7 @@ pub(super) fn dump(dir: &Path) -> Vec<String> {
 }
 
 #[track_caller]
-fn check(store: &SqliteStore, dir: &Path) {
+pub(super) fn check(store: &SqliteStore, dir: &Path) {
     check_each(store);
     settle(store);
     check_each(store);
@@ -392,7 +392,7 @@ fn events_in_order_are_folded_as_they_come() {
     check(&store, dir.path());
 }
 
-fn shuffle<T>(items: &mut [T], seed: u64, reach: usize) {
+pub(super) fn shuffle<T>(items: &mut [T], seed: u64, reach: usize) {
     let mut state = seed | 1;
     for at in (1..items.len()).rev() {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

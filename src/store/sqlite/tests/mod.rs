@@ -1,13 +1,16 @@
 //! Tests of the SQLite store, and the tools that made its dictionary and its fixtures.
 
 mod dictionary;
+mod disk_errors;
 mod faults;
 mod laws;
 mod lives;
 mod pages;
+mod power;
 mod retention;
 mod trail;
 mod upgrade;
+mod vfs;
 
 use super::{SqliteOptions, SqliteStore};
 use crate::{
