@@ -78,7 +78,9 @@ pub(super) fn made(tasks: &[Task]) -> Made {
 }
 
 fn to_batch(events: &[NewEvent], unreadable: usize) -> Batch {
-    let item = |index| NewQuarantine { index, reason: "no JSON".into(), bytes: vec![0x7b; 700], received_us: 5 };
+    let text = |index| format!("{{{index} {:?}", events.first().map(|new| new.key));
+    let item =
+        |index| NewQuarantine { index, reason: "no JSON".into(), bytes: text(index).into_bytes(), received_us: 5 };
     Batch {
         quarantine: (0..unreadable).map(item).collect(),
         ack_channel: Some("channel".into()),

@@ -86,6 +86,7 @@ impl Image {
     /// Writes them into an empty directory.
     pub fn restore(&self, dir: &Path) {
         for (name, bytes) in &self.0 {
+            eprintln!("{name}: {} bytes", bytes.len());
             fs::write(dir.join(name), bytes).unwrap();
         }
     }
@@ -339,6 +340,12 @@ impl Disk {
 }
 
 impl Entry {
+    fn name(&self) -> &str {
+        match self {
+            Self::Made(name, _) | Self::Deleted(name) => name,
+        }
+    }
+
     fn apply(self, names: &mut BTreeMap<String, usize>) {
         match self {
             Self::Made(name, inode) => drop(names.insert(name, inode)),
@@ -359,12 +366,17 @@ impl State {
     fn sync(&mut self, inode: usize) {
         let Inode { synced, pending } = &mut self.inodes[inode];
         pending.drain(..).for_each(|change| change.apply(synced));
-        for entry in std::mem::take(&mut self.entries) {
-            match entry {
-                Entry::Made(name, made) if made == inode => drop(self.synced_names.insert(name, made)),
-                other => self.entries.push(other),
-            }
-        }
+        // Its name is on the disk from now on, whatever the name was for before.
+        let made = |entry: &Entry| matches!(entry, Entry::Made(_, made) if *made == inode);
+        let Some(at) = self.entries.iter().position(made) else { return };
+        let Entry::Made(name, _) = self.entries.remove(at) else { return };
+        let mut before = at;
+        self.entries.retain(|entry| {
+            let older = before > 0;
+            before = before.saturating_sub(1);
+            !(older && entry.name() == name)
+        });
+        self.synced_names.insert(name, inode);
     }
 
     fn cut(&mut self, seed: u64) {
@@ -470,6 +482,17 @@ mod tests {
         assert_eq!(of(true), (300, 0));
         let (new, old) = of(false);
         assert!((50..250).contains(&new) && (50..250).contains(&old), "{new} {old}");
+    }
+
+    #[test]
+    fn a_synced_file_keeps_its_name_though_an_older_one_of_that_name_was_deleted() {
+        let images = images(|disk| {
+            disk.deleted("old", false);
+            let again = disk.opened("old", None);
+            disk.wrote(again, 0, &[2; 512]);
+            disk.synced(again);
+        });
+        assert!(images.iter().all(|image| image.0["old"] == [2; 512]));
     }
 
     #[test]
