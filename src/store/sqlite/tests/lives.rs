@@ -513,6 +513,23 @@ fn a_copy_of_the_files_at_any_moment_is_whole() {
 }
 
 #[test]
+fn rows_that_a_crash_left_behind_a_kept_state_are_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let events = account(13, 3, 0, 600, 1);
+    append(&open(dir.path()), events[..300].to_vec()).unwrap();
+    let store = open(dir.path());
+    append(&store, events[300..].to_vec()).unwrap();
+    let cut = tempfile::tempdir().unwrap();
+    for end in ["", "-wal"] {
+        let name = format!("{DATABASE}{end}");
+        std::fs::copy(dir.path().join(&name), cut.path().join(&name)).unwrap();
+    }
+    let copy = open(cut.path());
+    settle(&copy);
+    check_all(&copy);
+}
+
+#[test]
 fn what_is_stored_without_the_fold_is_folded_when_it_is_on_again() {
     let dir = tempfile::tempdir().unwrap();
     let events = account(17, 3, 100, 400, 1);
