@@ -335,8 +335,19 @@ fn lives_are_right(store: &SqliteStore, dir: &Path, tasks: &[Task], ledger: Ledg
     }
 }
 
+/// Names the seed of a round that fails.
+struct Seed(u64);
+
+impl Drop for Seed {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the round with seed {} failed", self.0);
+        }
+    }
+}
+
 fn round(seed: u64) -> usize {
-    eprintln!("power cut, seed {seed}");
+    let _named = Seed(seed);
     let mut dice = Dice::new(seed);
     let tasks = plan(&mut dice);
     let (mut image, mut from, mut cuts) = (None::<Image>, 0, 0);

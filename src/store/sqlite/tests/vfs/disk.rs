@@ -86,7 +86,6 @@ impl Image {
     /// Writes them into an empty directory.
     pub fn restore(&self, dir: &Path) {
         for (name, bytes) in &self.0 {
-            eprintln!("{name}: {} bytes", bytes.len());
             fs::write(dir.join(name), bytes).unwrap();
         }
     }
