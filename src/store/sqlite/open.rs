@@ -244,6 +244,8 @@ pub fn connect(dir: &Path, role: Role) -> Result<Connection, OpenError> {
     if role == Role::Writer {
         // Only a database without tables takes it.
         db.pragma_update(None, "page_size", PAGE_BYTES)?;
+        // The journal of the step to a log must be gone for good: one that a power cut brings back would take back everything.
+        setting(&db, "synchronous", 3)?;
         text_setting(&db, "journal_mode", "wal")?;
         setting(&db, "journal_size_limit", JOURNAL_BYTES_MAX)?;
         // Checkpoints are the writer thread's own business.

@@ -220,8 +220,9 @@ impl Folder {
             return Ok(Some(Box::default()));
         }
         let checkpoint = load::newest(db, conn, i64::MAX)?;
-        let first = new.first().map_or(i64::MIN, |fact| fact.key.created_us);
-        if replaced || checkpoint.at.is_some_and(|at| first <= at) {
+        // Without new facts nothing is late.
+        let late = new.first().is_some_and(|first| checkpoint.at.is_some_and(|at| first.key.created_us <= at));
+        if replaced || late {
             return Ok(None);
         }
         let mut recent = Vec::new();

@@ -56,7 +56,7 @@ pub(super) fn account(seed: u64, connections: usize, skip: usize, take: usize, g
     events
 }
 
-fn stored(store: &SqliteStore) -> Vec<StoredEvent> {
+pub(super) fn stored(store: &SqliteStore) -> Vec<StoredEvent> {
     let mut query = EventQuery { filter: EventFilter::default(), order: Order::Asc, after: None, limit: 1000 };
     let mut found = Vec::new();
     loop {
@@ -354,7 +354,7 @@ pub(super) fn dump(dir: &Path) -> Vec<String> {
 }
 
 #[track_caller]
-fn check(store: &SqliteStore, dir: &Path) {
+pub(super) fn check(store: &SqliteStore, dir: &Path) {
     check_each(store);
     settle(store);
     check_each(store);
@@ -394,7 +394,7 @@ fn events_in_order_are_folded_as_they_come() {
     check(&store, dir.path());
 }
 
-fn shuffle<T>(items: &mut [T], seed: u64, reach: usize) {
+pub(super) fn shuffle<T>(items: &mut [T], seed: u64, reach: usize) {
     let mut state = seed | 1;
     for at in (1..items.len()).rev() {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -512,6 +512,23 @@ fn a_copy_of_the_files_at_any_moment_is_whole() {
             check(&copy, cut.path());
         }
     }
+}
+
+#[test]
+fn rows_that_a_crash_left_behind_a_kept_state_are_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let events = account(13, 3, 0, 600, 1);
+    append(&open(dir.path()), events[..300].to_vec()).unwrap();
+    let store = open(dir.path());
+    append(&store, events[300..].to_vec()).unwrap();
+    let cut = tempfile::tempdir().unwrap();
+    for end in ["", "-wal"] {
+        let name = format!("{DATABASE}{end}");
+        std::fs::copy(dir.path().join(&name), cut.path().join(&name)).unwrap();
+    }
+    let copy = open(cut.path());
+    settle(&copy);
+    check_all(&copy);
 }
 
 #[test]

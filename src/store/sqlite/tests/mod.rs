@@ -2,13 +2,16 @@
 
 mod ask;
 mod dictionary;
+mod disk_errors;
 mod faults;
 mod laws;
 mod lives;
 mod pages;
+mod power;
 mod retention;
 mod trail;
 mod upgrade;
+mod vfs;
 
 use super::{SqliteOptions, SqliteStore};
 use crate::{

@@ -25,7 +25,7 @@ fn ids(events: &[NewEvent]) -> BTreeSet<&str> {
 
 /// Every answer about connections now, of both stores.
 #[track_caller]
-fn same(one: &SqliteStore, other: &SqliteStore, dirs: [&Path; 2], events: &[NewEvent]) {
+pub(super) fn same(one: &SqliteStore, other: &SqliteStore, dirs: [&Path; 2], events: &[NewEvent]) {
     for id in ids(events) {
         assert_eq!(timeline(one, id, None, 10_000), timeline(other, id, None, 10_000), "{id}");
     }

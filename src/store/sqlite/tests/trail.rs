@@ -57,7 +57,7 @@ fn everything() -> Checks<'static> {
 }
 
 #[track_caller]
-fn sound(store: &SharedStore) {
+pub(super) fn sound(store: &SharedStore) {
     assert_eq!(findings(store, &everything()), Vec::<String>::new());
 }
 
