@@ -486,3 +486,35 @@ fn the_manifest_of_an_export_is_had_by_its_tag() {
         app.send("GET", &other, &matching, b"").expect(412);
     }
 }
+
+#[test]
+fn nothing_is_signed_over_a_history_that_was_rewritten() {
+    let app = keeping().env("LIFELINE_AUDIT_SCRUB_EVERY", "1").spawn();
+    app.post_native(edits(0..9)).expect(200);
+    app.get("/v1/audit/checkpoint").expect(200);
+    // What somebody does who may write the file and knows the tree, but has no key: a record, its leaf, and no checkpoint.
+    let db = rusqlite::Connection::open(app.data.join("lifeline.db")).expect("the file");
+    db.busy_timeout(Duration::from_secs(10)).expect("patience");
+    let text: String =
+        db.query_row("SELECT body FROM audit WHERE log = 1 AND seq = 9", [], |row| row.get(0)).expect("a record");
+    let forged = text.replace("user-3", "user-x");
+    assert_ne!(text, forged);
+    let leaf = lifeline::audit::tree::leaf_hash(forged.as_bytes());
+    db.execute("UPDATE audit SET body = ?1, actor = 'user-x' WHERE log = 1 AND seq = 9", [&forged]).expect("changed");
+    db.execute("UPDATE audit_node SET hash = ?1 WHERE log = 1 AND pos = 16", [leaf]).expect("changed");
+    db.execute("DELETE FROM audit_head WHERE log = 1", []).expect("changed");
+    drop(db);
+    app.post_native(edits(9..10)).expect(200);
+    let refused = app.get("/v1/audit/checkpoint");
+    assert!(refused.status >= 500, "{}", refused.text());
+    until("the warning", || {
+        let ready = app.get_json("/readyz");
+        let warnings = ready["warnings"].to_string();
+        (warnings.contains("are not those that were signed at") && warnings.contains("audit-checkpoints.log"))
+            .then_some(())
+    });
+    let looked = app.run(&["verify"]);
+    let told = String::from_utf8_lossy(&looked.stderr).into_owned();
+    assert_eq!(looked.status.code(), Some(1), "{told}");
+    assert!(told.contains("the first 9 records of the trail log are not those of a checkpoint in"), "{told}");
+}

@@ -532,15 +532,15 @@ fn only_the_key_that_signs_now_and_those_it_follows_count() {
         wait(store.trail().keep_head(Head { log: Log::Trail, size: 9, at: 1, note })).unwrap();
     };
     let found = |current: &SigningKey| findings(&store, &Checks { key: Some(key(current)), ..Checks::default() });
-    let unknown = "trail: the checkpoint of 9 records is not signed by a known key".to_owned();
+    let unknown = "trail: the checkpoint of 9 records is not signed by a known key";
     keep(&[&old]);
     assert_eq!(found(&old), Vec::<String>::new());
-    assert_eq!(found(&new), [unknown.clone()], "nothing by the key that is said to sign");
+    assert_eq!(found(&new), [unknown], "nothing by the key that is said to sign");
     keep(&[&old, &new]);
     keep(&[&new]);
     assert_eq!(found(&new), Vec::<String>::new(), "the old key vouches for the new one");
     keep(&[&foreign]);
-    assert_eq!(found(&new), [unknown.clone()]);
+    assert_eq!(found(&new), [unknown]);
     assert_eq!(found(&foreign), Vec::<String>::new(), "as after the loss of a key file: what is below counts");
     let db = Connection::open(dir.path().join(DATABASE)).unwrap();
     db.execute("DELETE FROM audit_head WHERE id = (SELECT id FROM audit_head ORDER BY id LIMIT 1 OFFSET 1)", [])
