@@ -21,10 +21,10 @@ use std::{
 };
 
 /// Most rows of a row group.
-pub const GROUP_ROWS: usize = 20_000;
+pub const GROUP_ROWS: usize = 10_000;
 
 /// Most bytes of text in a row group, unless one row has more.
-pub const GROUP_BYTES: usize = 8 << 20;
+pub const GROUP_BYTES: usize = 4 << 20;
 
 /// A value of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -175,15 +175,17 @@ impl Corpus {
         last.map_or_else(tree::empty_root, |last| nodes.fold(last, |right, left| tree::node_hash(&left, &right)))
     }
 
-    /// A signed checkpoint.
+    /// A signed checkpoint, two records after the one before it.
     pub fn checkpoint(&self, log: Log, size: u64) -> String {
+        self.checkpoint_after(log, size, size.checked_sub(2).filter(|before| *before > 1))
+    }
+
+    /// A signed checkpoint that names the one before it, by its size.
+    pub fn checkpoint_after(&self, log: Log, size: u64, previous: Option<u64>) -> String {
         let origin = self.origin(log);
         let root = STANDARD.encode(self.root(log, size));
-        let previous = if size > 3 {
-            format!("previous {} {}\n", size - 2, STANDARD.encode(self.root(log, size - 2)))
-        } else {
-            String::new()
-        };
+        let line = |before: u64| format!("previous {before} {}\n", STANDARD.encode(self.root(log, before)));
+        let previous = previous.map(line).unwrap_or_default();
         self.signer.note(&origin, &format!("{origin}\n{size}\n{root}\ntime {}\n{previous}", Self::made_at(size)))
     }
 

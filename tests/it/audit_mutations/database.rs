@@ -35,6 +35,10 @@ const KINDS: &[&str] = &[
     "a character of a checkpoint",
     "another size of a checkpoint",
     "a checkpoint of the other log",
+    "a checkpoint deleted",
+    "an event deleted behind its record",
+    "a record removed as if by retention",
+    "a record rewritten with its leaf",
     "a removed range forgotten",
     "a removed range invented",
     "a link between twins deleted",
@@ -69,6 +73,7 @@ fn base(rng: &mut Rng) -> Base {
     };
     let key = SigningKey { public, at: EPOCH_US, trail: 0, access: 0 };
     runtime.block_on(corpus.store.trail().keep_key(key)).expect("kept");
+    let mut signed: [Option<u64>; 2] = [None; 2];
     for step in 0..16 {
         corpus.grow(rng, 5);
         corpus.act(rng);
@@ -78,9 +83,10 @@ fn base(rng: &mut Rng) -> Base {
             corpus.copy(older.path());
         }
         if step % 3 == 0 {
-            for log in Log::ALL {
+            for (log, before) in Log::ALL.into_iter().zip(&mut signed) {
                 let size = corpus.size(log);
-                let head = Head { log, size, at: EPOCH_US + step, note: corpus.checkpoint(log, size) };
+                let note = corpus.checkpoint_after(log, size, before.replace(size));
+                let head = Head { log, size, at: EPOCH_US + step, note };
                 runtime.block_on(corpus.store.trail().keep_head(head)).expect("kept");
             }
         }
@@ -227,6 +233,44 @@ fn mutate(rng: &mut Rng, kind: &str, db: &Connection) -> rusqlite::Result<usize>
         "a checkpoint of the other log" => {
             let Some(id) = any("SELECT id FROM audit_head")? else { return Ok(0) };
             db.execute("UPDATE audit_head SET log = 1 - log WHERE id = ?1", [id])
+        }
+        "a checkpoint deleted" => {
+            let sql = "SELECT id FROM audit_head h WHERE EXISTS (SELECT 1 FROM audit_head n WHERE n.log = h.log AND n.size > h.size)";
+            let Some(id) = any(sql)? else { return Ok(0) };
+            db.execute("DELETE FROM audit_head WHERE id = ?1", [id])
+        }
+        "an event deleted behind its record" => {
+            let Some(rowid) = any("SELECT rowid FROM audit WHERE event_created IS NOT NULL")? else { return Ok(0) };
+            let sql = "DELETE FROM event WHERE (created, hash) = (SELECT event_created, event_hash FROM audit WHERE rowid = ?1)";
+            db.execute(sql, [rowid])
+        }
+        "a record removed as if by retention" => {
+            let Some(rowid) = any("SELECT rowid FROM audit WHERE body IS NOT NULL")? else { return Ok(0) };
+            let (log, seq): (i64, i64) =
+                db.query_row("SELECT log, seq FROM audit WHERE rowid = ?1", [rowid], |row| {
+                    Ok((row.get(0)?, row.get(1)?))
+                })?;
+            db.execute(
+                "UPDATE audit SET event_created = NULL, event_hash = NULL, actor = NULL, method = NULL, action = NULL,
+                 use_case = NULL, event = NULL, ptype = NULL, pid = NULL, stype = NULL, sid = NULL, twin = NULL, channel = NULL,
+                 body = NULL WHERE rowid = ?1",
+                [rowid],
+            )?;
+            db.execute("DELETE FROM audit_twin WHERE ?1 = 1 AND (seq = ?2 OR twin = ?2)", [log, seq])?;
+            let sql =
+                "INSERT INTO audit_pruned (log, first, last, at, reason) VALUES (?1, ?2, ?2, 0, 'retention 400 days')";
+            db.execute(sql, [log, seq])
+        }
+        "a record rewritten with its leaf" => {
+            let Some(rowid) = record()? else { return Ok(0) };
+            let text = other_character(rng, &body(rowid)?);
+            let (log, seq): (i64, i64) =
+                db.query_row("SELECT log, seq FROM audit WHERE rowid = ?1", [rowid], |row| {
+                    Ok((row.get(0)?, row.get(1)?))
+                })?;
+            set_body(rowid, &text)?;
+            let leaf = lifeline::audit::tree::leaf_hash(text.as_bytes());
+            db.execute("UPDATE audit_node SET hash = ?3 WHERE log = ?1 AND pos = ?2", params![log, (seq - 1) * 2, leaf])
         }
         "a removed range forgotten" => db.execute("DELETE FROM audit_pruned WHERE log = ?1", [number(Log::Trail)]),
         "a removed range invented" => {
