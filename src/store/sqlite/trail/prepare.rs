@@ -7,8 +7,8 @@ use crate::{
 use sha2::{Digest, Sha256};
 
 /// The rules by which events are read as records. Raised whenever [`Draft::of`] gives another text for the same event, so that records
-/// which older rules made are not taken for altered ones.
-pub const RULES: i64 = 1;
+/// which older rules made are not taken for altered ones. 2: an `api_call` has the resources of its path, its `uri` and what was sent.
+pub const RULES: i64 = 2;
 
 /// A draft and its text.
 #[derive(Debug, Clone)]
