@@ -21,6 +21,8 @@ use crate::{
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 
+pub use resource::renamed;
+
 /// How far apart the two records of one action may be, in microseconds. Observed: 3 to 40 ms in the oracle; the documentation gives none.
 pub const TWIN_US: Micros = 10_000_000;
 

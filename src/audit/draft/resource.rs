@@ -58,8 +58,9 @@ fn table(reading: Reading<'_>) -> Option<Resource> {
     Some(Resource { kind: "TABLE".to_owned(), id: Some(id) })
 }
 
-/// The name of today.
-pub(super) fn renamed(kind: String) -> String {
+/// A type of resource, in capitals, by its name of today.
+#[must_use]
+pub fn renamed(kind: String) -> String {
     match kind.as_str() {
         "CONNECTOR" => CONNECTION.to_owned(),
         "WAREHOUSE" => DESTINATION.to_owned(),
