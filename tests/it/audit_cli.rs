@@ -209,6 +209,60 @@ fn what_commands_do_to_a_store_by_themselves_is_recorded() {
     assert_eq!(events, ["start_rebuild", "revoke_token", "create_token"]);
 }
 
+#[test]
+fn whatever_is_taken_out_of_the_store_is_recorded_beside_a_server_and_without_one() {
+    let mut app = App::spawn();
+    app.post_native(
+        "{\"event\":\"sync_start\",\"created\":\"2026-07-08T09:00:00Z\",\"connection_id\":\"c\"}\nnot an event",
+    )
+    .expect(200);
+    for place in ["server", "store"] {
+        if place == "store" {
+            app.stop();
+        }
+        good(app.run(&["export", "events", "--connection-id", "c", "-o", "events.ndjson"]));
+        good(app.run(&[
+            "export",
+            "timeline",
+            "c",
+            "--format",
+            "csv",
+            "--to",
+            "2027-01-01T00:00:00Z",
+            "-o",
+            "syncs.csv",
+        ]));
+        good(app.run(&["backup", &format!("{place}.db")]));
+        let failed = app.run(&["quarantine", "replay", "1"]);
+        assert!(!failed.status.success(), "it still cannot be read");
+    }
+    let log = json(app.run(&["audit", "show", "--log", "access", "--json"]));
+    let shown = |record: &Value| {
+        let changes = record["changes"].as_array().expect("a list").iter();
+        let details: Vec<String> =
+            changes.map(|it| format!("{}={}", it["field"], it["new"]).replace('"', "")).collect();
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let id = text(&record["primary_resource"]["id"]);
+        let who = text(&record["actor"]["id"]);
+        format!("{who}: {} {} {id} {}", text(&record["event"]), text(&record["action"]), details.join(" "))
+    };
+    let mut told: Vec<String> = log["data"].as_array().expect("a list").iter().map(shown).collect();
+    told.reverse();
+    let expected = |who: &str, file: &str| {
+        let file = app.home().canonicalize().expect("a folder").join(file);
+        [
+            format!("{who}: export_events EXPORT all format=ndjson filter=connection_id=c"),
+            format!(
+                "{who}: export_timeline EXPORT all format=csv filter=connection_id=c&to=2027-01-01T00%3A00%3A00.000000Z"
+            ),
+            format!("{who}: backup_database EXPORT lifeline.db file={}", file.display()),
+            format!("{who}: replay_quarantined REPLAY 1 outcome=still_unreadable"),
+        ]
+    };
+    let all = [expected("control socket", "server.db"), expected("command line", "store.db")].concat();
+    assert_eq!(told, all);
+}
+
 /// Source: RFC 8032 section 7.1, tests 1 to 3.
 const VECTORS: &str = "
 import sys

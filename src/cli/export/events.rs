@@ -2,7 +2,10 @@
 
 use super::{Common, output::Output};
 use crate::{
-    cli::{CliError, DataFlags, Outcome, access::Access, control::segment, error, progress::Progress, runtime},
+    cli::{
+        CliError, DataFlags, Outcome, access::Access, control::segment, error, progress::Progress, runtime,
+        wiring::Taken,
+    },
     model::Timestamp,
     query::{self, EventsRequest, LIMIT_MAX, render::EventView},
 };
@@ -76,13 +79,9 @@ struct RawPage {
     next_cursor: Option<String>,
 }
 
-/// The filters as a query string.
-fn filters(args: &EventsArgs) -> String {
+/// The filters as parts of a query string.
+fn asked(args: &EventsArgs) -> Vec<String> {
     let time = |at: Option<i64>| at.map(|at| Timestamp::from_micros(at).to_string());
-    let order = match args.order {
-        Direction::Asc => "asc",
-        Direction::Desc => "desc",
-    };
     let pairs = [
         ("connection_id", args.connection_id.clone()),
         ("event", args.event.clone()),
@@ -95,11 +94,20 @@ fn filters(args: &EventsArgs) -> String {
         ("q", args.q.clone()),
         ("from", time(args.common.from)),
         ("to", time(args.common.to)),
-        ("order", Some(order.to_owned())),
-        ("limit", Some(LIMIT_MAX.to_string())),
     ];
     let given = pairs.iter().filter_map(|(name, value)| Some(format!("{name}={}", segment(value.as_deref()?))));
-    given.collect::<Vec<_>>().join("&")
+    given.collect()
+}
+
+/// The query string of the first page.
+fn filters(args: &EventsArgs) -> String {
+    let order = match args.order {
+        Direction::Asc => "asc",
+        Direction::Desc => "desc",
+    };
+    let mut query = asked(args);
+    query.extend([format!("order={order}"), format!("limit={LIMIT_MAX}")]);
+    query.join("&")
 }
 
 pub fn run(args: &EventsArgs) -> Outcome {
@@ -116,7 +124,11 @@ pub fn run(args: &EventsArgs) -> Outcome {
     let mut progress = Progress::counting("export", 0, "bytes", "events", quiet);
     let written = runtime()?.block_on(async {
         let access = Access::open(&config).await?;
-        let written = pages(&access, &filters, &mut output, &mut progress).await;
+        let taken = Taken::ExportEvents { format: "ndjson".to_owned(), filter: asked(args).join("&") };
+        let written = match access.take(taken).await {
+            Ok(()) => pages(&access, &filters, &mut output, &mut progress).await,
+            Err(error) => Err(error),
+        };
         access.close().await?;
         written
     });

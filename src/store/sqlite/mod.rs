@@ -42,7 +42,7 @@ mod views;
 mod wal;
 mod writer;
 
-pub use facts::{StoreFacts, backup, facts};
+pub use facts::{StoreFacts, backup, facts, is_current};
 pub use open::{DATABASE, OpenError};
 
 use super::{
