@@ -58,7 +58,9 @@ def cells(record):
 
 
 def inert(text):
-    return "'" + text if text.startswith(FORMULA) else text
+    """An apostrophe where a formula would begin, also behind what separates cells in other dialects."""
+    inside = re.sub(r"([;\t\r\n])(?=[ \"\u00a0]*[=+\-@＝＋－＠])", r"\1'", text)
+    return "'" + inside if text.startswith(FORMULA) else inside
 
 
 def check_csv(folder, log):

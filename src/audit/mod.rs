@@ -19,7 +19,7 @@ mod use_case;
 pub mod verify;
 
 pub use changes::{CHANGES_MAX, FIELD_CHARS_MAX, VALUE_BYTES_MAX, VALUES_BYTES_MAX};
-pub use draft::{TEXT_CHARS_MAX, TWIN_US};
+pub use draft::{TEXT_CHARS_MAX, TWIN_US, renamed as renamed_resource};
 pub use entry::Entry;
 pub use record::{
     Actor, ActorKind, Change, Channel, Draft, Log, Resource, Tail, canonical, line, write_hashes, write_line,

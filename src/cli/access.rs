@@ -2,6 +2,7 @@
 
 use super::{CliError, control::Control, wiring};
 use crate::config::Config;
+use hyper::Method;
 
 /// The one way that is open now.
 pub enum Access {
@@ -20,6 +21,20 @@ impl Access {
         match Control::find(&config.storage.data_dir).await {
             Some(control) => Ok(Self::Server(control)),
             None => wiring::open(config).await.map(Self::Store),
+        }
+    }
+
+    /// Keeps a record of what is about to be taken out of the store; without one nothing is.
+    ///
+    /// # Errors
+    /// The access log cannot take it.
+    pub async fn take(&self, taken: wiring::Taken) -> Result<(), CliError> {
+        match self {
+            Self::Server(control) => {
+                let told = serde_json::to_value(&taken).map_err(|error| CliError::Other(error.to_string()))?;
+                control.json(Method::POST, "/control/taken", &told).await.map(|_| ())
+            }
+            Self::Store(opened) => wiring::did(opened, taken.deed()).await,
         }
     }
 

@@ -1,6 +1,10 @@
 //! `lifeline backup`: a consistent copy of the database in a new file, while the server runs.
 
-use super::{CliError, DataFlags, Outcome, configuration::pretty, error, now_us, print, progress::Progress, wiring};
+use super::{
+    CliError, DataFlags, Outcome, access::Access, configuration::pretty, control::Control, error, now_us, print,
+    progress::Progress, runtime, wiring,
+};
+use crate::config::Config;
 use clap::Args;
 use serde_json::json;
 use std::{
@@ -30,6 +34,10 @@ pub(super) fn run(args: &BackupArgs) -> Outcome {
     let outcome = wiring::backup(&config, &to, &mut |done, _| progress.set(done, done));
     progress.finish();
     outcome?;
+    // After the copy: a store that cannot be written to can still be saved.
+    if let Err(error) = runtime()?.block_on(note(&config, &to)) {
+        eprintln!("the access log has no record of this backup: {error}");
+    }
     let bytes = fs::metadata(&to).map_err(CliError::file("read", &to))?.len();
     print(&if args.json {
         pretty(&json!({"file": to, "bytes": bytes}))
@@ -37,6 +45,19 @@ pub(super) fn run(args: &BackupArgs) -> Outcome {
         format!("{} ({})", to.display(), indicatif::HumanBytes(bytes))
     })?;
     Ok(error::DONE)
+}
+
+/// Keeps a record of the backup. A store of an older version stays as it is until a server starts on it.
+async fn note(config: &Config, to: &Path) -> Result<(), CliError> {
+    let data_dir = &config.storage.data_dir;
+    if Control::find(data_dir).await.is_none() && !wiring::is_current(data_dir)? {
+        return Err(CliError::Other("the store is of an older version".into()));
+    }
+    let access = Access::open(config).await?;
+    let file = to.canonicalize().unwrap_or_else(|_| to.to_owned());
+    let noted = access.take(wiring::Taken::BackupDatabase { file: file.to_string_lossy().into_owned() }).await;
+    access.close().await?;
+    noted
 }
 
 /// The file itself, or in an existing directory one named after the time: `lifeline-20260131T235959Z.db`.

@@ -28,7 +28,8 @@ use std::{io, net::SocketAddr, ops::ControlFlow, path::Path, sync::Arc, time::Du
 
 pub use crate::{
     auth::digest,
-    pipeline::{Pipeline, Understanding},
+    pipeline::{Pipeline, ReplayError, Understanding},
+    server::audit::Taken,
     store::sqlite::{AskError, Asked, Cell, EventReader, Rows, Stop, StoreFacts},
 };
 
@@ -201,8 +202,16 @@ pub async fn note(
     on: (&'static str, String),
     details: Vec<(&'static str, serde_json::Value)>,
 ) -> Result<(), CliError> {
+    did(opened, Deed { event, action, on, details }).await
+}
+
+/// The same of a deed that is known.
+///
+/// # Errors
+/// What the store says.
+pub async fn did(opened: &Opened, deed: Deed) -> Result<(), CliError> {
     let (by, method) = this_command();
-    opened.store.trail().record(Deed { event, action, on, details }.draft(by, method)).await?;
+    opened.store.trail().record(deed.draft(by, method)).await?;
     Ok(())
 }
 
@@ -333,6 +342,14 @@ pub fn backup(config: &Config, to: &Path, progress: &mut dyn FnMut(u64, u64)) ->
     Ok(sqlite::backup(&config.storage.data_dir, to, progress)?)
 }
 
+/// Whether a command can open the store of a directory without bringing it to a newer version.
+///
+/// # Errors
+/// The database cannot be read.
+pub fn is_current(data_dir: &Path) -> Result<bool, CliError> {
+    Ok(sqlite::is_current(data_dir)?)
+}
+
 /// The OpenAPI document.
 #[must_use]
 pub fn openapi() -> String {
@@ -344,8 +361,15 @@ pub fn openapi() -> String {
 /// # Errors
 /// It stays where it is, and why.
 pub async fn replay(opened: &Opened, id: i64, now: Micros) -> Result<crate::protocol::Receipt, CliError> {
-    let receipt = opened.pipeline.replay(id, now).await.map_err(|error| CliError::Other(error.to_string()))?;
-    let details = vec![("accepted", receipt.accepted.into()), ("duplicates", receipt.duplicates.into())];
-    note(opened, "replay_quarantined", "REPLAY", ("QUARANTINED_ITEM", id.to_string()), details).await?;
-    Ok(receipt)
+    let replayed = opened.pipeline.replay(id, now).await;
+    let deed = match &replayed {
+        Ok(receipt) => {
+            let details = vec![("accepted", receipt.accepted.into()), ("duplicates", receipt.duplicates.into())];
+            server::audit::replay(id, details)
+        }
+        Err(ReplayError::StillUnreadable(_)) => server::audit::replayed_in_vain(id),
+        Err(error) => return Err(CliError::Other(error.to_string())),
+    };
+    did(opened, deed).await?;
+    replayed.map_err(|error| CliError::Other(error.to_string()))
 }

@@ -12,6 +12,17 @@ pub struct Delivery {
     pub token: Arc<str>,
 }
 
+impl Delivery {
+    /// The protocol, and the token, of a back-fill.
+    pub const IMPORT: &'static str = "import";
+
+    /// Of a back-fill.
+    #[must_use]
+    pub fn import() -> Self {
+        Self { protocol: Self::IMPORT, token: Self::IMPORT.into() }
+    }
+}
+
 /// An event on its way into the store.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewEvent {

@@ -5,6 +5,7 @@
 //! ([`BadParameter`]). Knows nothing of HTTP.
 
 pub mod audit;
+pub mod cell;
 mod cursor;
 pub mod diagnosis;
 mod filter;

@@ -27,7 +27,7 @@ use actix_web::{
 use std::{borrow::Cow, sync::Arc, time::Instant};
 
 /// The protocol label of what `lifeline import` sends over the control socket.
-pub(super) const IMPORT: &str = "import";
+pub(super) const IMPORT: &str = Delivery::IMPORT;
 
 /// Bodies past this are decoded where blocking is allowed, in bytes.
 const BLOCKING_BYTES: usize = 1 << 20;
@@ -288,7 +288,7 @@ pub(super) async fn import(
     let metrics = state.routes.import_metrics();
     let result = match read(state, req, payload).await {
         Ok(wire) => {
-            let delivery = Delivery { protocol: IMPORT, token: IMPORT.into() };
+            let delivery = Delivery::import();
             let destination = head.query_value("destination").filter(|name| !name.is_empty()).map(Arc::from);
             let job = Job { protocol: native, metrics: metrics.clone(), delivery, destination };
             work(state, job, req, &head, wire).await

@@ -3,10 +3,11 @@
 use crate::{
     app::{ADMIN, App, Setup},
     audit_mutations::python,
-    samples::fixture,
+    samples::{documented, fixture},
 };
 use serde_json::Value;
 use std::{
+    collections::BTreeSet,
     fs,
     process::{Command, Output},
 };
@@ -96,6 +97,83 @@ fn a_new_key_signs_new_exports_and_old_ones_stay_good() {
     assert_eq!(events, ["export_audit", "rotate_audit_key", "export_audit"]);
 }
 
+/// The documented audit events as the table of a warehouse has them, with so many decimals.
+fn as_rows(examples: &[String], decimals: usize) -> Vec<u8> {
+    let mut table = csv::Writer::from_writer(Vec::new());
+    let columns = "id,captured_at,user_id,action,interaction_method,primary_resource_type,primary_resource_id,\
+                   secondary_resource_type,secondary_resource_id,old_values,new_values,_fivetran_synced";
+    table.write_record(columns.split(',')).expect("a header");
+    for (n, line) in examples.iter().enumerate() {
+        let event: Value = serde_json::from_str(line).expect("JSON");
+        let data = &event["data"];
+        let text = |name: &str| data[name].as_str().unwrap_or_default().to_owned();
+        let values = |name: &str| if data[name].is_null() { "{}".to_owned() } else { data[name].to_string() };
+        let time = text("timestamp").replace('T', " ").replace('Z', "");
+        let (second, fraction) = time.split_once('.').expect("decimals");
+        let resource = |name: &str| text(name).replace("CONNECTION", "CONNECTOR");
+        let cut = format!("{second}.{}", &fraction[..decimals.min(fraction.len())]);
+        table
+            .write_record([
+                format!("aud_{n}"),
+                cut,
+                text("userId"),
+                text("action"),
+                text("interactionMethod"),
+                resource("primaryResourceType"),
+                text("primaryResourceId"),
+                resource("secondaryResourceType"),
+                text("secondaryResourceId"),
+                values("oldValues"),
+                values("newValues"),
+                "2025-08-01 00:00:00".to_owned(),
+            ])
+            .expect("a row");
+    }
+    table.into_inner().expect("a table")
+}
+
+#[test]
+fn a_row_of_the_audit_trail_and_its_live_event_are_one_record_however_precise_their_times() {
+    let examples: Vec<String> = documented().into_iter().skip(47).take(40).map(|it| it.line.to_owned()).collect();
+    let live = examples.join("\n");
+    for (decimals, live_first) in [(9, true), (6, true), (6, false), (3, true), (3, false)] {
+        let app = Setup::default().env("LIFELINE_RETENTION_AUDIT_DAYS", "off").spawn();
+        fs::write(app.home().join("rows.csv"), as_rows(&examples, decimals)).expect("a file");
+        let rows = || good(app.run(&["import", "rows.csv"]));
+        if live_first {
+            app.post_native(&live).expect(200);
+            rows();
+        } else {
+            rows();
+            app.post_native(&live).expect(200);
+        }
+        let records = app.all_of("/v1/audit", "");
+        assert_eq!(records.len(), 40, "{decimals} decimals, live first: {live_first}");
+        let cases: BTreeSet<_> = records.iter().filter_map(|record| record["use_case"].as_str()).collect();
+        assert!(cases.len() > 30, "{cases:?}");
+        let verified = json(app.run(&["verify", "--json"]));
+        assert_eq!(verified["ok"], true, "{verified}");
+    }
+}
+
+#[test]
+fn two_live_events_are_two_records_however_near() {
+    let app = App::spawn();
+    let at = |created: &str| {
+        format!(
+            r#"{{"event":"sync_connection","created":"{created}","data":{{"userId":"u","interactionMethod":"API","action":"SYNC","primaryResourceType":"CONNECTION","primaryResourceId":"c"}}}}"#
+        )
+    };
+    app.post_native([at("2026-07-08T09:00:00Z"), at("2026-07-08T09:00:00.000001Z")].join("\n")).expect(200);
+    assert_eq!(app.all_of("/v1/audit", "").len(), 2);
+    fs::write(app.home().join("again.ndjson"), at("2026-07-08T09:00:00.000Z")).expect("a file");
+    good(app.run(&["import", "again.ndjson"]));
+    assert_eq!(app.all_of("/v1/audit", "").len(), 2);
+    fs::write(app.home().join("another.ndjson"), at("2026-07-08T09:00:00.001Z")).expect("a file");
+    good(app.run(&["import", "another.ndjson"]));
+    assert_eq!(app.all_of("/v1/audit", "").len(), 3);
+}
+
 #[test]
 fn an_altered_record_is_named() {
     // The examples are older than any retention.
@@ -129,6 +207,60 @@ fn what_commands_do_to_a_store_by_themselves_is_recorded() {
     let events: Vec<&str> =
         log["data"].as_array().expect("a list").iter().filter_map(|record| record["event"].as_str()).collect();
     assert_eq!(events, ["start_rebuild", "revoke_token", "create_token"]);
+}
+
+#[test]
+fn whatever_is_taken_out_of_the_store_is_recorded_beside_a_server_and_without_one() {
+    let mut app = App::spawn();
+    app.post_native(
+        "{\"event\":\"sync_start\",\"created\":\"2026-07-08T09:00:00Z\",\"connection_id\":\"c\"}\nnot an event",
+    )
+    .expect(200);
+    for place in ["server", "store"] {
+        if place == "store" {
+            app.stop();
+        }
+        good(app.run(&["export", "events", "--connection-id", "c", "-o", "events.ndjson"]));
+        good(app.run(&[
+            "export",
+            "timeline",
+            "c",
+            "--format",
+            "csv",
+            "--to",
+            "2027-01-01T00:00:00Z",
+            "-o",
+            "syncs.csv",
+        ]));
+        good(app.run(&["backup", &format!("{place}.db")]));
+        let failed = app.run(&["quarantine", "replay", "1"]);
+        assert!(!failed.status.success(), "it still cannot be read");
+    }
+    let log = json(app.run(&["audit", "show", "--log", "access", "--json"]));
+    let shown = |record: &Value| {
+        let changes = record["changes"].as_array().expect("a list").iter();
+        let details: Vec<String> =
+            changes.map(|it| format!("{}={}", it["field"], it["new"]).replace('"', "")).collect();
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let id = text(&record["primary_resource"]["id"]);
+        let who = text(&record["actor"]["id"]);
+        format!("{who}: {} {} {id} {}", text(&record["event"]), text(&record["action"]), details.join(" "))
+    };
+    let mut told: Vec<String> = log["data"].as_array().expect("a list").iter().map(shown).collect();
+    told.reverse();
+    let expected = |who: &str, file: &str| {
+        let file = app.home().canonicalize().expect("a folder").join(file);
+        [
+            format!("{who}: export_events EXPORT all format=ndjson filter=connection_id=c"),
+            format!(
+                "{who}: export_timeline EXPORT all format=csv filter=connection_id=c&to=2027-01-01T00%3A00%3A00.000000Z"
+            ),
+            format!("{who}: backup_database EXPORT lifeline.db file={}", file.display()),
+            format!("{who}: replay_quarantined REPLAY 1 outcome=still_unreadable"),
+        ]
+    };
+    let all = [expected("control socket", "server.db"), expected("command line", "store.db")].concat();
+    assert_eq!(told, all);
 }
 
 /// Source: RFC 8032 section 7.1, tests 1 to 3.

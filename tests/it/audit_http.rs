@@ -247,6 +247,13 @@ fn an_export_of_nothing_new_is_not_sent_again() {
     assert_ne!(other.header("etag"), Some(tag.as_str()));
     let head = app.send("HEAD", path, &[("Authorization", &token)], b"").expect(200);
     assert_eq!((head.header("etag"), head.body.len()), (Some(tag.as_str()), 0));
+    let length = |head: &Response| head.header("content-length").map(str::to_owned);
+    assert_eq!(length(&head), Some(first.body.len().to_string()), "of a file that was made");
+    for form in ["json", "parquet", "ocsf", "zip"] {
+        let path = format!("/v1/audit/export?format={form}");
+        let head = app.send("HEAD", &path, &[("Authorization", &token)], b"").expect(200);
+        assert_eq!(length(&head), None, "{form}: nobody knows yet");
+    }
     assert_eq!(export(&app, "format=csv").body, first.body, "the same question gives the same bytes");
     app.post_native(edits(0..1)).expect(200);
     app.send("GET", path, &asked, b"").expect(200);
@@ -318,8 +325,12 @@ fn what_is_done_to_lifeline_is_recorded_too() {
     app.with_token(ADMIN, "DELETE", "/v1/tokens/auditor", b"").expect(200);
     let own = records(&app, "log=access&order=asc");
     let told: Vec<_> = own.iter().map(|record| record["event"].as_str().expect("a name")).collect();
-    assert_eq!(told, ["create_token", "start_rebuild", "export_audit", "revoke_token"], "{own:?}");
-    assert_eq!(own[2]["actor"]["id"], "auditor");
+    assert_eq!(
+        told,
+        ["create_token", "replay_quarantined", "start_rebuild", "export_audit", "revoke_token"],
+        "{own:?}"
+    );
+    assert_eq!(own[3]["actor"]["id"], "auditor");
     assert_eq!(own[0]["primary_resource"], json!({"type": "TOKEN", "id": "auditor"}));
     let text = json!(own).to_string();
     assert!(!text.contains(token), "a token stands in no record");

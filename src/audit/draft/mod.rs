@@ -6,6 +6,7 @@
 //! Which events make a record: those with the shape of the audit trail (any two of `userId`, `action`, `primaryResourceType`), those
 //! that name an `actor`, calls of the REST API, and support's access to data. What a connection logs while it works makes none.
 
+mod call;
 mod resource;
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,8 @@ use crate::{
 };
 use serde_json::{Map, Value};
 use std::borrow::Cow;
+
+pub use resource::renamed;
 
 /// How far apart the two records of one action may be, in microseconds. Observed: 3 to 40 ms in the oracle; the documentation gives none.
 pub const TWIN_US: Micros = 10_000_000;
@@ -89,7 +92,7 @@ fn channel(event: &Event, data: &Map<String, Value>) -> Option<Channel> {
     if has("userId") + has("action") + has("primaryResourceType") >= 2 {
         return Some(Channel::Audit);
     }
-    let of_the_api = || name == "api_call" || name.ends_with("_via_api");
+    let of_the_api = || name == call::NAME || name.ends_with("_via_api");
     (has("actor") == 1 || support() || of_the_api()).then_some(Channel::Dashboard)
 }
 
@@ -100,6 +103,10 @@ impl<'e> Reading<'e> {
     }
 
     fn changes(self) -> (Vec<super::Change>, usize) {
+        let said = |names| first(self.data, names).is_some();
+        if self.event.name == call::NAME && !said(OLD) && !said(NEW) {
+            return call::changes(self);
+        }
         let odd = |names| first(self.data, names).is_some_and(|value| !value.is_object());
         if !odd(OLD) && !odd(NEW) {
             return changes::between(self.values());

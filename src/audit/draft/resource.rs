@@ -1,8 +1,9 @@
 //! What was acted upon.
 //!
-//! Audit events say it. Of others the name tells the kind of thing and `data.id` or the envelope its id. Old kinds get their new name.
+//! Audit events say it. Of others the name tells the kind of thing and `data.id` or the envelope its id; of calls of the API the path
+//! tells both. Old kinds get their new name.
 
-use super::{super::Resource, Reading, TEXT_CHARS_MAX};
+use super::{super::Resource, Reading, TEXT_CHARS_MAX, call};
 use crate::json::cut;
 
 const CONNECTION: &str = "CONNECTION";
@@ -11,7 +12,10 @@ const DESTINATION: &str = "DESTINATION";
 pub(super) fn primary(reading: Reading<'_>) -> Option<Resource> {
     let given = reading.upper(&["primaryResourceType", "primary_resource_type"]).map(renamed);
     let id = reading.word(&["primaryResourceId", "primary_resource_id"]).map(String::from);
-    let kind = given.or_else(|| by_name(&reading.event.name).map(str::to_owned));
+    let (kind, id) = match call::primary(reading).filter(|_| given.is_none() && id.is_none()) {
+        Some(called) => (Some(called.kind), called.id),
+        None => (given.or_else(|| by_name(&reading.event.name).map(str::to_owned)), id),
+    };
     let connection = || reading.event.connection_id.as_deref().map(|id| cut(id, TEXT_CHARS_MAX).to_owned());
     match (kind, id) {
         (Some(kind), Some(id)) => Some(Resource { kind, id: Some(id) }),
@@ -39,7 +43,7 @@ pub(super) fn secondary(reading: Reading<'_>) -> Option<Resource> {
     let id = reading.word(&["secondaryResourceId", "secondary_resource_id"]).map(String::from);
     match (kind, id) {
         (None, None) if reading.event.name == "resync_table" => table(reading),
-        (None, None) => None,
+        (None, None) => call::secondary(reading),
         (kind, id) => Some(Resource { kind: kind.unwrap_or_else(|| "UNKNOWN".to_owned()), id }),
     }
 }
@@ -54,7 +58,9 @@ fn table(reading: Reading<'_>) -> Option<Resource> {
     Some(Resource { kind: "TABLE".to_owned(), id: Some(id) })
 }
 
-fn renamed(kind: String) -> String {
+/// A type of resource, in capitals, by its name of today.
+#[must_use]
+pub fn renamed(kind: String) -> String {
     match kind.as_str() {
         "CONNECTOR" => CONNECTION.to_owned(),
         "WAREHOUSE" => DESTINATION.to_owned(),

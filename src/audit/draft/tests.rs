@@ -275,6 +275,85 @@ fn two_records_of_one_action_share_a_key() {
     assert_eq!(dashboard("test_connector_connection", json!({})), None);
 }
 
+fn call(method: &str, uri: &str, body: Value) -> Draft {
+    draft(
+        json!({"event": "api_call", "created": "2026-06-01T00:00:00Z", "data": {"method": method, "uri": uri, "body": body}}),
+    )
+}
+
+#[test]
+fn a_call_of_the_api_says_what_it_was_made_on() {
+    for (uri, primary, secondary) in [
+        ("https://api.fivetran.com/v1/connections/prod_db", "CONNECTION:prod_db", "-"),
+        ("https://api.fivetran.com/v1/connectors/prod_db/schemas?x=/y#z", "CONNECTION:prod_db", "-"),
+        ("https://u:p@API.Fivetran.com:443/v1/destinations/dec_port/test", "DESTINATION:dec_port", "-"),
+        ("/v1/groups/g_one/users/u_two", "GROUP:g_one", "USER:u_two"),
+        ("/v1/teams/t_one/connections/c_two/", "TEAM:t_one", "CONNECTION:c_two"),
+        ("/v1/users", "USER:?", "-"),
+        ("/v1/users/u_one", "USER:u_one", "-"),
+        ("/v1/webhooks/account", "WEBHOOK:?", "-"),
+        ("/v1/webhooks/w_one/test", "WEBHOOK:w_one", "-"),
+        ("/v1/transformations/x_one/run", "TRANSFORMATION:x_one", "-"),
+        ("/v1/dbt/transformations/x_one", "TRANSFORMATION:x_one", "-"),
+        ("/v1/transformation-projects/p_one", "TRANSFORMATION_PROJECT:p_one", "-"),
+        ("/v1/external-logging/l_one", "EXTERNAL_LOGGING:l_one", "-"),
+        ("/v1/account/info", "ACCOUNT:?", "-"),
+        ("https://api.fivetran.com/v1", "-", "-"),
+        ("https://api.fivetran.com", "-", "-"),
+        ("https://api.fivetran.com/users/u_one", "-", "-"),
+        ("https://api.notfivetran.com/v1/users/u_one", "-", "-"),
+        ("https://google.com", "-", "-"),
+        ("", "-", "-"),
+    ] {
+        let made = call("DELETE", uri, json!(""));
+        let said = (resource(made.primary.as_ref()), resource(made.secondary.as_ref()));
+        assert_eq!(said, (primary.to_owned(), secondary.to_owned()), "{uri}");
+        assert_eq!(made.action, "DELETE");
+        assert!(made.changes.iter().map(|change| &*change.field).eq(["uri"]), "{uri}");
+    }
+    // What a connector asks its source for concerns the connection, whatever its path looks like.
+    for (uri, sync_id) in [("https://api.example.com/v1/users/7", None), ("/v1/users/7", Some("s"))] {
+        let made = draft(
+            json!({"event": "api_call", "created": "2026-06-01T00:00:00Z", "connection_id": "c", "sync_id": sync_id,
+            "data": {"method": "GET", "uri": uri}}),
+        );
+        assert_eq!(resource(made.primary.as_ref()), "CONNECTION:c", "{uri}");
+    }
+}
+
+#[test]
+fn a_call_of_the_api_says_what_was_sent_without_its_secrets() {
+    let body = r#"{"paused":true,"config":{"host":"db","password":"Tr0ub4dor&3"}}"#;
+    let made = call("PATCH", "https://api.fivetran.com/v1/connections/prod_db", json!(body));
+    let listed: Vec<_> = made.changes.iter().map(|change| (&*change.field, &change.old, &change.new)).collect();
+    let (host, paused, uri) = (json!("db"), json!(true), json!("https://api.fivetran.com/v1/connections/prod_db"));
+    assert_eq!(listed[0], ("body.config.host", &Value::Null, &host));
+    assert_eq!(listed[1].0, "body.config.password");
+    assert!(listed[1].2.as_str().is_some_and(|mask| mask.starts_with("[redacted:")), "{:?}", listed[1].2);
+    assert_eq!(listed[2..], [("body.paused", &Value::Null, &paused), ("uri", &Value::Null, &uri)]);
+    assert!(!made.body().contains("Tr0ub4dor"));
+    for (body, expected) in [
+        (json!({"a": 1}), vec![("body.a", json!(1))]),
+        (json!("not JSON"), vec![("body", json!("not JSON"))]),
+        (json!("17"), vec![("body", json!("17"))]),
+        (json!("[1]"), vec![("body", json!([1]))]),
+        (json!(" "), vec![]),
+        (Value::Null, vec![]),
+    ] {
+        let made = call("POST", "/v1/users", body);
+        let sent = made.changes.iter().filter(|change| change.field != "uri");
+        assert_eq!(sent.map(|change| (&*change.field, change.new.clone())).collect::<Vec<_>>(), expected);
+    }
+    // Deeper than a reader of records can go: it stays as it came.
+    let deep = format!("{}{}", "[".repeat(120), "]".repeat(120));
+    let made = call("POST", "/v1/users", json!(deep));
+    assert_eq!(made.changes[0].new, json!(deep));
+    let wide = format!("{{{}}}", (0..5_000).map(|n| format!("\"m{n}\":{n}")).collect::<Vec<_>>().join(","));
+    let made = call("POST", "/v1/users", json!(wide));
+    assert_eq!((made.changes.len(), made.changes_omitted), (CHANGES_MAX, 4_001));
+    assert!(Entry::parse(&canonical(1, &made.body())).is_ok());
+}
+
 #[test]
 fn huge_values_are_cut_and_counted() {
     let long = "x".repeat(1 << 20);

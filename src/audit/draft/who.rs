@@ -5,7 +5,7 @@
 
 use super::{
     super::{Actor, ActorKind, Channel},
-    Reading, TEXT_CHARS_MAX,
+    Reading, TEXT_CHARS_MAX, call,
 };
 use crate::{json::cut, model::Family};
 
@@ -41,7 +41,7 @@ pub(super) fn method(reading: Reading<'_>) -> Option<String> {
     let actor = id(reading);
     let method = if actor.as_deref().is_some_and(|id| id.eq_ignore_ascii_case(FIVETRAN)) {
         "SYSTEM"
-    } else if name == "api_call" || name.ends_with("_via_api") || reading.event.family == Family::RestApi {
+    } else if name == call::NAME || name.ends_with("_via_api") || reading.event.family == Family::RestApi {
         "API"
     } else if name == "diagnostic_access_expired" {
         // A period that ends by itself.
@@ -60,7 +60,7 @@ pub(super) fn action(reading: Reading<'_>) -> String {
         return given;
     }
     let name = cut(&reading.event.name, TEXT_CHARS_MAX);
-    if name == "api_call" {
+    if name == call::NAME {
         return reading.upper(&["method"]).unwrap_or_else(|| "CALL".to_owned());
     }
     let verb = name.split('_').next().unwrap_or(name);

@@ -6,8 +6,13 @@
 use super::{Common, output::Output};
 use crate::{
     cli::{
-        CliError, DataFlags, Outcome, access::Access, control::segment, error, progress::Progress, runtime, wiring,
-        wiring::EventReader,
+        CliError, DataFlags, Outcome,
+        access::Access,
+        control::segment,
+        error,
+        progress::Progress,
+        runtime, wiring,
+        wiring::{EventReader, Taken},
     },
     export::events::Parquet,
     model::Timestamp,
@@ -85,13 +90,9 @@ struct RawPage {
     next_cursor: Option<String>,
 }
 
-/// The filters as a query string.
-fn filters(args: &EventsArgs) -> String {
+/// The filters as parts of a query string.
+fn asked(args: &EventsArgs) -> Vec<String> {
     let time = |at: Option<i64>| at.map(|at| Timestamp::from_micros(at).to_string());
-    let order = match args.order {
-        Direction::Asc => "asc",
-        Direction::Desc => "desc",
-    };
     let pairs = [
         ("connection_id", args.connection_id.clone()),
         ("event", args.event.clone()),
@@ -104,11 +105,20 @@ fn filters(args: &EventsArgs) -> String {
         ("q", args.q.clone()),
         ("from", time(args.common.from)),
         ("to", time(args.common.to)),
-        ("order", Some(order.to_owned())),
-        ("limit", Some(LIMIT_MAX.to_string())),
     ];
     let given = pairs.iter().filter_map(|(name, value)| Some(format!("{name}={}", segment(value.as_deref()?))));
-    given.collect::<Vec<_>>().join("&")
+    given.collect()
+}
+
+/// The query string of the first page.
+fn filters(args: &EventsArgs) -> String {
+    let order = match args.order {
+        Direction::Asc => "asc",
+        Direction::Desc => "desc",
+    };
+    let mut query = asked(args);
+    query.extend([format!("order={order}"), format!("limit={LIMIT_MAX}")]);
+    query.join("&")
 }
 
 pub fn run(args: &EventsArgs) -> Outcome {
@@ -122,17 +132,23 @@ pub fn run(args: &EventsArgs) -> Outcome {
     let mut output = Output::open(&args.common.output)?;
     let quiet = output.is_stdout();
     let mut progress = Progress::counting("export", 0, "bytes", "events", quiet);
-    let written = match args.format {
-        EventFormat::Ndjson => runtime()?.block_on(async {
-            let access = Access::open(&config).await?;
-            let written = pages(&access, &filters, &mut output, &mut progress).await;
-            access.close().await?;
-            written
-        }),
-        EventFormat::Parquet => {
-            wiring::events(&config).and_then(|reader| rows(&reader, request, &mut output, &mut progress))
-        }
+    let format = match args.format {
+        EventFormat::Ndjson => "ndjson",
+        EventFormat::Parquet => "parquet",
     };
+    let written = runtime()?.block_on(async {
+        let access = Access::open(&config).await?;
+        let taken = Taken::ExportEvents { format: format.to_owned(), filter: asked(args).join("&") };
+        let written = match (access.take(taken).await, args.format) {
+            (Err(error), _) => Err(error),
+            (Ok(()), EventFormat::Ndjson) => pages(&access, &filters, &mut output, &mut progress).await,
+            (Ok(()), EventFormat::Parquet) => {
+                wiring::events(&config).and_then(|reader| rows(&reader, request, &mut output, &mut progress))
+            }
+        };
+        access.close().await?;
+        written
+    });
     progress.finish();
     let written = written?;
     output.finish()?;

@@ -6,12 +6,15 @@ use crate::{
     cli::{
         CliError, DataFlags, Outcome,
         access::Access,
+        control::segment,
         error,
         lives::{self, Pages, Wanted},
         progress::Progress,
         runtime,
+        wiring::Taken,
     },
     export::{self, csv, openlineage},
+    model::Timestamp,
     store::lives::LifeFilter,
 };
 use clap::{Args, ValueEnum};
@@ -60,7 +63,10 @@ pub fn run(args: &TimelineArgs) -> Outcome {
     let quiet = output.is_stdout();
     let done = runtime()?.block_on(async {
         let access = lives::open(&config).await?;
-        let done = write(&access, args, &mut output, quiet).await;
+        let done = match access.take(taken(args)).await {
+            Ok(()) => write(&access, args, &mut output, quiet).await,
+            Err(error) => Err(error),
+        };
         access.close().await?;
         done
     })?;
@@ -73,6 +79,16 @@ pub fn run(args: &TimelineArgs) -> Outcome {
         eprintln!("no connection has the id {}", crate::cli::terminal::inert(id));
     }
     Ok(if done.unknown.is_empty() { error::DONE } else { error::FOUND })
+}
+
+/// What the access log says of it.
+fn taken(args: &TimelineArgs) -> Taken {
+    let of = |name: &str, value: &str| format!("{name}={}", segment(value));
+    let time = |name: &str, at: Option<i64>| at.map(|at| of(name, &Timestamp::from_micros(at).to_string()));
+    let filter = args.connections.iter().map(|id| of("connection_id", id));
+    let filter: Vec<String> = filter.chain(time("from", args.common.from)).chain(time("to", args.common.to)).collect();
+    let format = args.format.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned());
+    Taken::ExportTimeline { format, filter: filter.join("&") }
 }
 
 const fn unit(format: Format) -> &'static str {

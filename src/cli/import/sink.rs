@@ -160,7 +160,7 @@ async fn direct(pipeline: &wiring::Pipeline, items: Vec<Item>) -> Result<Tally, 
             Content::Nothing => {}
         }
     }
-    let delivery = Delivery { protocol: "import", token: "import".into() };
+    let delivery = Delivery::import();
     let receipt: Receipt = pipeline.prepare(delivery, None, decoded, &body, None, now_us()).commit().await?;
     let outcomes = |outcome: &str| receipt.items.iter().filter(|item| item.outcome == outcome).count() as u64;
     Ok(Tally {

@@ -5,8 +5,10 @@
 //! gets a number behind it, so that no member is lost.
 
 use super::{Form, Rows};
-use crate::{cli::wiring::Cell, export::csv::inert};
-use csv::{Terminator, Writer, WriterBuilder};
+use crate::{
+    cli::wiring::Cell,
+    query::cell::{inert, put_line},
+};
 use serde::Serialize as _;
 use std::{
     borrow::Cow,
@@ -20,31 +22,39 @@ pub(super) fn real(number: f64) -> String {
 }
 
 /// Writes CSV.
-pub struct Csv<W: Write>(Writer<W>);
+pub struct Csv<W: Write>(W);
 
 impl<W: Write> Csv<W> {
     /// To `out`.
     pub fn new(out: W) -> Self {
-        Self(WriterBuilder::new().terminator(Terminator::CRLF).from_writer(out))
+        Self(out)
+    }
+
+    fn line(&mut self, cells: &[Cow<'_, str>]) -> io::Result<()> {
+        let mut line = Vec::new();
+        match cells {
+            // An empty line would be no row.
+            [only] if only.is_empty() => line.extend_from_slice(b"\"\"\r\n"),
+            cells => put_line(&mut line, cells.iter().map(|cell| &**cell)),
+        }
+        self.0.write_all(&line)
     }
 }
 
 impl<W: Write> Rows for Csv<W> {
     fn columns(&mut self, names: &[String]) -> io::Result<()> {
-        Ok(self.0.write_record(names.iter().map(|name| inert(name)))?)
+        self.line(&names.iter().map(|name| inert(name)).collect::<Vec<_>>())
     }
 
     fn row(&mut self, cells: &[Cell<'_>]) -> io::Result<()> {
-        for cell in cells {
-            self.0.write_field(match cell {
-                Cell::Null => Cow::Borrowed(&b""[..]),
-                Cell::Integer(number) => Cow::Owned(number.to_string().into_bytes()),
-                Cell::Real(number) => Cow::Owned(real(*number).into_bytes()),
-                Cell::Text(text) => inert(text),
-                Cell::Blob(bytes) => Cow::Owned(hex::encode(bytes).into_bytes()),
-            })?;
-        }
-        Ok(self.0.write_record(None::<&[u8]>)?)
+        let text = |cell| match cell {
+            &Cell::Null => Cow::Borrowed(""),
+            &Cell::Integer(number) => Cow::Owned(number.to_string()),
+            &Cell::Real(number) => Cow::Owned(real(number)),
+            Cell::Text(text) => inert(text),
+            Cell::Blob(bytes) => Cow::Owned(hex::encode(bytes)),
+        };
+        self.line(&cells.iter().map(text).collect::<Vec<_>>())
     }
 }
 

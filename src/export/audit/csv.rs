@@ -5,7 +5,7 @@
 
 use super::{Ends, Writer, row::Row};
 use crate::{
-    export::csv::inert,
+    query::cell::{inert, inert_json, put_line},
     store::{StoreError, trail::Record},
 };
 
@@ -28,13 +28,16 @@ pub const COLUMNS: [&str; 15] = [
     "leaf_hash",
 ];
 
+/// The place of `changes`.
+const CHANGES: usize = 12;
+
 /// Writes them.
 #[derive(Debug, Default)]
 pub struct Csv;
 
 impl Writer for Csv {
     fn begin(&mut self, out: &mut Vec<u8>) -> Result<(), StoreError> {
-        line(out, COLUMNS.map(Some));
+        put_line(out, COLUMNS);
         Ok(())
     }
 
@@ -48,59 +51,32 @@ impl Writer for Csv {
         let row = Row::read(record, body)?;
         let (seq, leaf) = (row.seq.to_string(), hex::encode(record.leaf));
         let ((primary_type, primary_id), (secondary_type, secondary_id)) = (row.primary(), row.secondary());
-        line(
-            out,
-            [
-                Some(&*seq),
-                Some(&*row.at),
-                row.actor.id.as_deref(),
-                Some(&*row.actor.kind),
-                row.method.as_deref(),
-                Some(&*row.action),
-                Some(&*row.use_case),
-                Some(&*row.event),
-                primary_type,
-                primary_id,
-                secondary_type,
-                secondary_id,
-                Some(row.changes.get()),
-                row.event_id.as_deref(),
-                Some(&*leaf),
-            ],
-        );
+        let cells = [
+            Some(&*seq),
+            Some(&*row.at),
+            row.actor.id.as_deref(),
+            Some(&*row.actor.kind),
+            row.method.as_deref(),
+            Some(&*row.action),
+            Some(&*row.use_case),
+            Some(&*row.event),
+            primary_type,
+            primary_id,
+            secondary_type,
+            secondary_id,
+            None,
+            row.event_id.as_deref(),
+            Some(&*leaf),
+        ];
+        let mut cells = cells.map(|cell| inert(cell.unwrap_or_default()));
+        cells[CHANGES] = inert_json(row.changes.get());
+        put_line(out, cells.iter().map(|cell| &**cell));
         Ok(())
     }
 
     fn end(&mut self, _ends: &Ends<'_>, _out: &mut Vec<u8>) -> Result<(), StoreError> {
         Ok(())
     }
-}
-
-fn line(out: &mut Vec<u8>, cells: [Option<&str>; COLUMNS.len()]) {
-    for (at, text) in cells.into_iter().enumerate() {
-        if at > 0 {
-            out.push(b',');
-        }
-        cell(out, text.unwrap_or_default());
-    }
-    out.extend_from_slice(b"\r\n");
-}
-
-/// One cell, inert, in quotes where they are needed.
-pub(crate) fn cell(out: &mut Vec<u8>, text: &str) {
-    let text = inert(text);
-    if !text.iter().any(|byte| matches!(byte, b',' | b'"' | b'\r' | b'\n')) {
-        out.extend_from_slice(&text);
-        return;
-    }
-    out.push(b'"');
-    for &byte in &*text {
-        if byte == b'"' {
-            out.push(b'"');
-        }
-        out.push(byte);
-    }
-    out.push(b'"');
 }
 
 #[cfg(test)]
@@ -139,21 +115,14 @@ mod tests {
     }
 
     #[test]
-    fn no_cell_runs_as_a_formula_or_breaks_its_row() {
-        for (text, expected) in [
-            ("", ""),
-            ("plain", "plain"),
-            ("=1+1", "'=1+1"),
-            ("@SUM(A1)", "'@SUM(A1)"),
-            ("-1", "'-1"),
-            ("\tx", "'\tx"),
-            ("a,b", "\"a,b\""),
-            ("say \"x\"", "\"say \"\"x\"\"\""),
-            ("=\"a\"\r\n", "\"'=\"\"a\"\"\r\n\""),
-        ] {
-            let mut out = Vec::new();
-            cell(&mut out, text);
-            assert_eq!(String::from_utf8(out).expect("text"), expected);
-        }
+    fn changes_stay_json_and_inert() {
+        let mut out = Vec::new();
+        let text = pause(7).replace("\"old\":true", "\"old\":\"a;=1+1\"");
+        Csv.record(&record(7, ""), &text, &[], &mut out).expect("a row");
+        assert!(!String::from_utf8_lossy(&out).contains(";="));
+        let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(&*out);
+        let row = reader.records().next().expect("a row").expect("well formed");
+        let changes: serde_json::Value = serde_json::from_str(&row[12]).expect("JSON");
+        assert_eq!(changes[0]["old"], "a;=1+1");
     }
 }

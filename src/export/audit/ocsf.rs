@@ -222,10 +222,15 @@ fn subject(class: Class, row: &Row<'_>, changes: &[Value]) -> Map<String, Value>
     let privileges = || {
         let manager = row.use_case.ends_with("assign_manager").then(|| "manager".to_owned());
         let side = if revoked(changes) { "old" } else { "new" };
-        // A team's name is no privilege.
+        // Neither a team's name is a privilege, nor who joins it.
+        let of_a_role = row.use_case.starts_with("modify_");
+        let is_one = |field: &str| match of_a_role {
+            true => !field.ends_with("name"),
+            false => ["role", "account_role", "permission"].contains(&field),
+        };
         let values = changes
             .iter()
-            .filter(|change| !plain(&change["field"]).ends_with("name"))
+            .filter(|change| is_one(&plain(&change["field"])))
             .map(|change| format!("{}: {}", plain(&change["field"]), plain(&change[side])));
         values.chain(manager).collect::<Vec<_>>()
     };
@@ -248,8 +253,12 @@ fn subject(class: Class, row: &Row<'_>, changes: &[Value]) -> Map<String, Value>
             let team = of("TEAM").unwrap_or(primary);
             let mut members = json!({
                 "group": {"uid": team.1.or(team.0).unwrap_or("unknown"), "type": team.0.unwrap_or("TEAM")},
-                "privileges": privileges(),
             });
+            let privileges = privileges();
+            // One of the two is required.
+            if !privileges.is_empty() || of("USER").is_none() {
+                members["privileges"] = privileges.into();
+            }
             if of("USER").is_some() {
                 members["user"] = user();
             }
@@ -258,11 +267,21 @@ fn subject(class: Class, row: &Row<'_>, changes: &[Value]) -> Map<String, Value>
             }
             members
         }
-        6003 => json!({
-            "api": {"operation": row.action, "service": {"name": "Fivetran REST API"}},
-            "src_endpoint": {"name": "unknown"},
-            "resources": [resource(primary)],
-        }),
+        6003 => {
+            let mut members = json!({
+                "api": {"operation": row.action, "service": {"name": "Fivetran REST API"}},
+                "src_endpoint": {"name": "unknown"},
+            });
+            let named = [primary, secondary].into_iter().filter(|thing| thing.0.is_some());
+            let named: Vec<Value> = named.map(resource).collect();
+            if !named.is_empty() {
+                members["resources"] = named.into();
+            }
+            if let Some(uri) = changes.iter().find(|change| change["field"] == "uri") {
+                members["http_request"] = json!({"http_method": row.action, "url": {"url_string": plain(&uri["new"])}});
+            }
+            members
+        }
         _ => {
             let mut entity = resource(primary);
             let changed = |side: &str| -> Map<String, Value> {
@@ -373,11 +392,23 @@ mod tests {
         is(&[as_use_case("create_connection"), ("\"EDIT\"", "\"CREATE\"")], 3004, 1);
         is(&[as_use_case("x"), ("\"EDIT\"", "\"DELETE\"")], 3004, 4);
         is(&[as_use_case("x"), ("\"EDIT\"", "\"SYNC\"")], 3004, 99);
-        is(&[as_use_case("x"), ("edit_connection", "api_call"), ("\"EDIT\"", "\"PATCH\"")], 6003, 3);
+        let called = [as_use_case("x"), ("edit_connection", "api_call"), ("\"EDIT\"", "\"PATCH\"")];
+        assert_eq!(is(&called, 6003, 3)["resources"][0]["uid"], "a \"b\"");
+        let uri = (
+            "\"field\":\"is_paused\",\"old\":true,\"new\":false",
+            "\"field\":\"uri\",\"old\":null,\"new\":\"/v1/users\"",
+        );
+        let of_nothing =
+            ("\"primary_resource\":{\"type\":\"CONNECTION\",\"id\":\"a \\\"b\\\"\"}", "\"primary_resource\":null");
+        let listed = is(&[called[0], called[1], called[2], uri, of_nothing], 6003, 3);
+        assert_eq!(
+            (&listed["resources"], &listed["http_request"]["url"]["url_string"]),
+            (&Value::Null, &"/v1/users".into())
+        );
         let team = ("\"primary_resource\":{\"type\":\"CONNECTION\"", "\"primary_resource\":{\"type\":\"TEAM\"");
         let and_user = ("\"secondary_resource\":null", "\"secondary_resource\":{\"type\":\"USER\",\"id\":\"u1\"}");
         let added = is(&[as_use_case("add_user"), team, and_user], 3006, 3);
-        assert_eq!(added["user"]["uid"], "u1");
+        assert_eq!((&added["user"]["uid"], &added["privileges"]), (&"u1".into(), &Value::Null));
         is(&[as_use_case("modify_account_role"), team, ("edit_connection", "edit_team")], 3006, 1);
         is(&[as_use_case("modify_account_role"), ("edit_connection", "edit_user"), and_user], 3005, 1);
         let gone = ("\"old\":true,\"new\":false", "\"old\":\"Admin\",\"new\":null");

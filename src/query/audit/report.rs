@@ -3,7 +3,7 @@
 //! In: an audit log, page by page. Out: JSON, CSV, and an HTML page that needs nothing else and prints well. Bounded: the fold of a
 //! summary is bounded by the number of names; records about rights by [`RIGHTS_BYTES_MAX`]. Every text of a record is escaped.
 
-use super::super::{BadParameter, Params};
+use super::super::{BadParameter, Params, cell};
 use crate::{
     audit::{
         Entry, Log,
@@ -205,12 +205,8 @@ fn groups(totals: &Totals) -> [(&'static str, &'static str, &'static str, &Count
 /// A summary as CSV: one row a name.
 #[must_use]
 pub fn summary_csv(totals: &Totals) -> Vec<u8> {
-    let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
-    let mut row = |cells: [&str; 6]| {
-        let inert = cells.map(inert);
-        // Rows have one length and memory takes everything, so that nothing can fail.
-        let _ = writer.write_record(inert.iter());
-    };
+    let mut out = Vec::new();
+    let mut row = |cells: [&str; 6]| cell::put_line(&mut out, cells.map(cell::inert).iter().map(|cell| &**cell));
     row(["by", "type", "name", "records", "first_seq", "last_seq"]);
     for (by, _, _, counts) in groups(totals) {
         for Count { kind, name, records, first_seq, last_seq } in &counts.top {
@@ -221,13 +217,7 @@ pub fn summary_csv(totals: &Totals) -> Vec<u8> {
             row([by, "", "(all others)", &counts.other.to_string(), "", ""]);
         }
     }
-    writer.into_inner().unwrap_or_default()
-}
-
-/// The text, with an apostrophe in front where a spreadsheet would run it. The same rule as of every CSV of ours.
-fn inert(text: &str) -> String {
-    let formula = |c: char| matches!(c, '=' | '+' | '-' | '@' | '\t' | '\r' | '\n' | '＝' | '＋' | '－' | '＠');
-    if text.starts_with(formula) { format!("'{text}") } else { text.to_owned() }
+    out
 }
 
 /// Text as it can stand in HTML, between tags and in attributes.

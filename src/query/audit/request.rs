@@ -8,7 +8,7 @@ use super::super::{
     page::{limit, not_ours},
 };
 use crate::{
-    audit::Log,
+    audit::{Log, renamed_resource},
     model::{EventId, Micros},
     store::{
         Order, StoreError, Trail,
@@ -58,7 +58,8 @@ fn filter(params: &Params) -> Result<RecordFilter, BadParameter> {
         event: params.text("event").map(|name| name.trim().to_lowercase()),
         use_case: params.text("use_case").map(|name| name.trim().to_lowercase()),
         method: upper("method"),
-        resource_type: upper("resource_type"),
+        // Records have the names of today.
+        resource_type: upper("resource_type").map(renamed_resource),
         resource_id: text("resource_id"),
         event_id: event_id.transpose()?,
         q: text("q"),
@@ -317,6 +318,10 @@ mod tests {
             to: Some(1_783_468_800_000_000),
         };
         assert_eq!(query.filter, expected);
+        for (asked, meant) in [("connector", "CONNECTION"), ("WAREHOUSE", "DESTINATION"), ("team", "TEAM")] {
+            let asked = ExportParams::parse(&format!("resource_type={asked}"), &["csv"]).expect("good");
+            assert_eq!(asked.filter.resource_type, text(meant));
+        }
         let RecordsRequest(query) = RecordsRequest::parse("").expect("good");
         assert_eq!((query.log, query.order, query.limit), (Log::Trail, Order::Desc, 100));
     }

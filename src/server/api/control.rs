@@ -2,7 +2,7 @@
 
 use super::{Problem, json};
 use crate::server::{
-    audit::{look::look, who},
+    audit::{Taken, look::look, who},
     state::{Door, State},
 };
 use actix_web::{HttpRequest, HttpResponse, web};
@@ -14,6 +14,8 @@ use tokio::sync::mpsc;
 
 /// Largest text of checkpoints that is taken, in bytes.
 const CHECKPOINTS_BYTES_MAX: usize = 4 << 20;
+/// Largest text that tells what is taken, in bytes.
+const TAKEN_BYTES_MAX: usize = 64 << 10;
 /// Lines that wait for the reader.
 const LINES: usize = 64;
 
@@ -22,16 +24,30 @@ const LINES: usize = 64;
 #[error("the answer ended early")]
 struct Broken;
 
-/// Looks at the whole store for what was altered; answers with lines of JSON as it goes.
-pub(in crate::server) async fn verify(state: &Arc<State>, mut payload: web::Payload) -> Result<HttpResponse, Problem> {
+/// Collects a body; `what`: in it.
+async fn body(payload: &mut web::Payload, bytes_max: usize, what: &str) -> Result<Vec<u8>, Problem> {
     let mut text = Vec::new();
     while let Some(piece) = payload.next().await {
         let piece = piece.map_err(|error| Problem::bad_body(error.to_string()))?;
-        if text.len() + piece.len() > CHECKPOINTS_BYTES_MAX {
-            return Err(Problem::bad_body(format!("more than {CHECKPOINTS_BYTES_MAX} bytes of checkpoints")));
+        if text.len() + piece.len() > bytes_max {
+            return Err(Problem::bad_body(format!("more than {bytes_max} bytes of {what}")));
         }
         text.extend_from_slice(&piece);
     }
+    Ok(text)
+}
+
+/// Keeps a record of what a command takes out of the store, before it does.
+pub(in crate::server) async fn taken(state: &Arc<State>, mut payload: web::Payload) -> Result<HttpResponse, Problem> {
+    let told = body(&mut payload, TAKEN_BYTES_MAX, "what is taken").await?;
+    let taken: Taken = serde_json::from_slice(&told).map_err(|error| Problem::bad_body(error.to_string()))?;
+    let seq = state.audit.did(taken.deed(), who(None, Door::Control)).await?;
+    json(200, &value!({"seq": seq}))
+}
+
+/// Looks at the whole store for what was altered; answers with lines of JSON as it goes.
+pub(in crate::server) async fn verify(state: &Arc<State>, mut payload: web::Payload) -> Result<HttpResponse, Problem> {
+    let text = body(&mut payload, CHECKPOINTS_BYTES_MAX, "checkpoints").await?;
     let text = String::from_utf8_lossy(&text).into_owned();
     let (to, from) = mpsc::channel::<Bytes>(LINES);
     let store = Arc::clone(state.store());

@@ -51,6 +51,7 @@ pub(super) enum Api {
     Import,
     Verify,
     Rotate,
+    Taken,
     Life(Ask),
     Audit(AuditAsk),
 }
@@ -88,6 +89,7 @@ impl Api {
             ("control", Some("import"), None, _) if door == Door::Control => Self::Import,
             ("control", Some("verify"), None, _) if door == Door::Control => Self::Verify,
             ("control", Some("rotate"), None, _) if door == Door::Control => Self::Rotate,
+            ("control", Some("taken"), None, _) if door == Door::Control => Self::Taken,
             _ => return None,
         })
     }
@@ -95,7 +97,7 @@ impl Api {
     /// The methods that it takes.
     pub const fn methods(&self) -> &'static [&'static str] {
         match self {
-            Self::Replay(_) | Self::Import | Self::Verify | Self::Rotate => &["POST"],
+            Self::Replay(_) | Self::Import | Self::Verify | Self::Rotate | Self::Taken => &["POST"],
             Self::Tokens | Self::Rebuild => &["GET", "HEAD", "POST"],
             Self::Token(_) => &["DELETE"],
             Self::Stream => &["GET"],
@@ -134,6 +136,7 @@ impl Api {
             Self::Import => ingest::import(state, req, payload).await,
             Self::Verify => control::verify(state, payload).await,
             Self::Rotate => control::rotate(state, req).await,
+            Self::Taken => control::taken(state, payload).await,
             Self::Life(ask) => lives::answer(ask, state, door, req).await,
             Self::Audit(ask) => audit::answer(ask, state, door, req).await,
         }

@@ -10,7 +10,7 @@ use crate::{
         render::{Page, QuarantineView},
     },
     server::{
-        audit::{Deed, who},
+        audit::{replay as replay_deed, replayed_in_vain, who},
         state::{Door, State, now_us},
     },
 };
@@ -103,11 +103,17 @@ pub(super) async fn replay(state: &State, door: Door, req: &HttpRequest, id: &st
     let by = state.authorize(door, req, None, Access::Admin)?;
     no_parameters(req)?;
     let id = number(id)?;
-    let receipt = state.pipeline.replay(id, now_us()).await.map_err(problem)?;
+    let receipt = match state.pipeline.replay(id, now_us()).await {
+        Ok(receipt) => receipt,
+        Err(error) => {
+            if matches!(error, ReplayError::StillUnreadable(_)) {
+                state.audit.note(replayed_in_vain(id), who(by.as_ref(), door)).await;
+            }
+            return Err(problem(error));
+        }
+    };
     let details = vec![("accepted", receipt.accepted.into()), ("duplicates", receipt.duplicates.into())];
-    let on = ("QUARANTINED_ITEM", id.to_string());
-    let deed = Deed { event: "replay_quarantined", action: "REPLAY", on, details };
-    state.audit.note(deed, who(by.as_ref(), door)).await;
+    state.audit.note(replay_deed(id, details), who(by.as_ref(), door)).await;
     let by = by.as_ref().map_or("control socket", |reader| &reader.name);
     tracing::info!(quarantine.id = id, by, accepted = receipt.accepted, "replayed quarantined item {id}");
     json(200, &Replayed::from(receipt))

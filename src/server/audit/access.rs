@@ -6,9 +6,11 @@
 use crate::{
     audit::{Actor, ActorKind, Change, Draft, Resource},
     auth::Reader,
+    json::cut,
     model::Timestamp,
     server::state::{Door, now_us},
 };
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::{
     collections::HashMap,
@@ -41,6 +43,70 @@ impl Deed {
         let changes = self.details.into_iter().map(change).collect();
         Draft::own(self.event, by, method, self.action, Some(resource), changes, Timestamp::from_micros(now_us()))
     }
+}
+
+/// Longest text that says what a command took, in characters.
+const TAKEN_CHARS_MAX: usize = 4_000;
+
+/// What a command took out of the store, as it tells the server over the control socket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Taken {
+    /// Events as a file.
+    ExportEvents {
+        /// Its form.
+        format: String,
+        /// Which events.
+        filter: String,
+    },
+    /// Lives as a file.
+    ExportTimeline {
+        /// Its form.
+        format: String,
+        /// Of which connections and times.
+        filter: String,
+    },
+    /// A copy of the database.
+    BackupDatabase {
+        /// Where it went.
+        file: String,
+    },
+}
+
+impl Taken {
+    /// The deed that it is.
+    #[must_use]
+    pub fn deed(self) -> Deed {
+        let text = |text: String| Value::from(cut(&text, TAKEN_CHARS_MAX));
+        let export = |event, on, format, filter| Deed {
+            event,
+            action: "EXPORT",
+            on: (on, "all".to_owned()),
+            details: vec![("format", text(format)), ("filter", text(filter))],
+        };
+        match self {
+            Self::ExportEvents { format, filter } => export("export_events", "EVENTS", format, filter),
+            Self::ExportTimeline { format, filter } => export("export_timeline", "TIMELINES", format, filter),
+            Self::BackupDatabase { file } => Deed {
+                event: "backup_database",
+                action: "EXPORT",
+                on: ("DATABASE", "lifeline.db".to_owned()),
+                details: vec![("file", text(file))],
+            },
+        }
+    }
+}
+
+/// A replay of what could not be read. `details`: what became of it.
+#[must_use]
+pub fn replay(id: i64, details: Vec<(&'static str, Value)>) -> Deed {
+    Deed { event: "replay_quarantined", action: "REPLAY", on: ("QUARANTINED_ITEM", id.to_string()), details }
+}
+
+/// What became of one that still cannot be read.
+#[must_use]
+pub fn replayed_in_vain(id: i64) -> Deed {
+    replay(id, vec![("outcome", "still_unreadable".into())])
 }
 
 /// Who somebody is, and the road by which they came.
@@ -104,6 +170,18 @@ impl Failures {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_command_took_is_told_and_bounded() {
+        let told = r#"{"event":"export_events","format":"ndjson","filter":"q=x"}"#;
+        let taken: Taken = serde_json::from_str(told).expect("a deed");
+        assert_eq!(serde_json::to_string(&taken).expect("JSON"), told);
+        let deed = taken.deed();
+        assert_eq!((deed.event, deed.action, deed.on.0), ("export_events", "EXPORT", "EVENTS"));
+        let long = Taken::BackupDatabase { file: "x".repeat(100_000) }.deed();
+        assert_eq!(long.details[0].1.as_str().map(str::len), Some(TAKEN_CHARS_MAX));
+        assert!(serde_json::from_str::<Taken>(r#"{"event":"export_audit","format":"csv","filter":""}"#).is_err());
+    }
 
     #[test]
     fn failed_logins_are_one_record_an_address_and_their_number_is_bounded() {

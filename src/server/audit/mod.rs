@@ -12,7 +12,7 @@ mod rollback;
 mod scrub;
 pub mod sinks;
 
-pub use access::{Deed, who};
+pub use access::{Deed, Taken, replay, replayed_in_vain, who};
 pub use notary::{Notary, Signed, blocking};
 
 use crate::{

@@ -215,7 +215,7 @@ pub fn encode(batch: Batch, fold: bool) -> Encoded {
             exception_id: event.exception_id.clone(),
             body: start..out.bodies.len(),
             fact: RefCell::new(fact),
-            record: trail::Prepared::of(event, new.key, new.received_us),
+            record: trail::Prepared::of(event, new.key, new.received_us).map(|record| record.by(delivery.protocol)),
         });
     }
     out

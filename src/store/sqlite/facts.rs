@@ -52,6 +52,15 @@ pub fn facts(dir: &Path) -> Result<StoreFacts, StoreError> {
     Ok(facts)
 }
 
+/// Whether the store of a directory has the tables of this version, so that opening it changes none.
+///
+/// # Errors
+/// The database cannot be read.
+pub fn is_current(dir: &Path) -> Result<bool, StoreError> {
+    let version = reader(dir)?.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0));
+    Ok(version.map_err(|error| super::fault::explain(&error))? == super::schema::VERSION)
+}
+
 /// Copies the store of a directory into a file that must not exist. `progress` gets pages done and pages in all.
 ///
 /// # Errors

@@ -45,7 +45,7 @@ mod wal;
 mod writer;
 
 pub use ask::{AskError, Asked, Cell, Rows, Stop};
-pub use facts::{EventReader, StoreFacts, backup, facts};
+pub use facts::{EventReader, StoreFacts, backup, facts, is_current};
 pub use open::{DATABASE, OpenError};
 
 use super::{

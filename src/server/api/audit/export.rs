@@ -18,7 +18,7 @@ use crate::{
 };
 use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder,
-    body::SizedStream,
+    body::{self, SizedStream},
     http::{Method, StatusCode, header},
     web,
 };
@@ -70,7 +70,12 @@ pub(in crate::server) async fn export(
         skip = from;
     }
     if req.method() == Method::HEAD {
-        return Ok(headers(StatusCode::OK, &plan, &tag).finish());
+        let mut answer = headers(StatusCode::OK, &plan, &tag);
+        // How long the file is, is known once it was made whole; until then the answer says nothing of it.
+        return Ok(match known(state, &tag) {
+            Some(made) => answer.body(SizedStream::new(made.length, stream::empty::<Result<Bytes, Broken>>())),
+            None => answer.body(body::None::new()),
+        });
     }
     let permit = permit(state)?;
     state.audit.did(ask.deed(&plan, skip), who(by.as_ref(), door)).await?;

@@ -1,11 +1,12 @@
 //! Putting records into a log, inside the writer's transaction.
 //!
 //! In: prepared records in the order of their arrival. Out: their rows, leaves and nodes, and links between records of one action.
-//! An event that has a record keeps that one.
+//! An event that has a record keeps that one, and an action that an import tells again gets no second one (`told.rs`).
 
 use super::{
     Edges, number,
     prepare::{Prepared, RULES},
+    told,
 };
 use crate::{
     audit::{Log, TWIN_US, canonical, tree::leaf_hash},
@@ -42,8 +43,11 @@ pub fn events(
     Ok(())
 }
 
-/// The record of one event, unless it has one. `key`: under which it is stored.
+/// The record of one event, unless it or its action has one. `key`: under which it is stored.
 pub fn event(db: &Connection, edges: &mut Edges, record: &Prepared, key: EventKey) -> Result<(), WriteError> {
+    if told::is_told(db, record, key)? {
+        return Ok(());
+    }
     if record.draft.event_id.is_some_and(|id| id.0 == key) {
         append(db, edges, Log::Trail, record)?;
     } else {

@@ -108,7 +108,8 @@ fn slice(shared: &Shared, db: &Connection) -> Result<Option<Fill>, ReadError> {
         let key = row::key(row)?;
         match Opened::of(db, &shared.names, row).and_then(|opened| opened.event(db, &shared.names)) {
             Ok(stored) => {
-                fill.found.extend(Prepared::of(&stored.event, key, stored.received_us).map(|record| (key, record)))
+                let record = Prepared::of(&stored.event, key, stored.received_us);
+                fill.found.extend(record.map(|record| (key, record.by(&stored.protocol))))
             }
             // One damaged event must not keep the others from their records.
             Err(ReadError::Store(StoreError::Damaged(what))) => {

@@ -9,6 +9,7 @@ mod edge;
 mod fill;
 mod prepare;
 mod prune;
+mod told;
 mod verify;
 
 mod list;
@@ -314,6 +315,7 @@ pub fn sql_and_plan() -> impl Iterator<Item = &'static (&'static str, &'static s
     const HEADS_PLAN: &[(&str, &str)] = &[(HEADS, "SEARCH audit_head USING INDEX audit_head_size (log=? AND size<?)")];
     append::SQL_AND_PLAN
         .iter()
+        .chain(told::SQL_AND_PLAN)
         .chain(edge::SQL_AND_PLAN)
         .chain(list::SQL_AND_PLAN)
         .chain(fill::SQL_AND_PLAN)

@@ -2,13 +2,13 @@
 
 use crate::{
     audit::Draft,
-    model::{Event, EventId, EventKey, Micros},
+    model::{Delivery, Event, EventId, EventKey, Micros},
 };
 use sha2::{Digest, Sha256};
 
 /// The rules by which events are read as records. Raised whenever [`Draft::of`] gives another text for the same event, so that records
-/// which older rules made are not taken for altered ones.
-pub const RULES: i64 = 1;
+/// which older rules made are not taken for altered ones. 2: an `api_call` has the resources of its path, its `uri` and what was sent.
+pub const RULES: i64 = 2;
 
 /// A draft and its text.
 #[derive(Debug, Clone)]
@@ -19,6 +19,8 @@ pub struct Prepared {
     pub body: String,
     /// When it came to us, by our clock.
     pub received_us: Micros,
+    /// Whether its event was imported: then it may tell of what the live log told more precisely.
+    pub imported: bool,
 }
 
 impl Prepared {
@@ -30,12 +32,19 @@ impl Prepared {
     /// Of a draft.
     pub fn new(draft: Draft, received_us: Micros) -> Box<Self> {
         let body = draft.body();
-        Box::new(Self { draft, body, received_us })
+        Box::new(Self { draft, body, received_us, imported: false })
+    }
+
+    /// The same, of an event that came by a protocol.
+    pub fn by(mut self: Box<Self>, protocol: &str) -> Box<Self> {
+        self.imported = protocol == Delivery::IMPORT;
+        self
     }
 
     /// The same with the key under which its event is stored, where a secret tells it from another.
     pub fn under(&self, key: EventKey) -> Box<Self> {
-        Self::new(Draft { event_id: Some(EventId(key)), ..self.draft.clone() }, self.received_us)
+        let draft = Draft { event_id: Some(EventId(key)), ..self.draft.clone() };
+        Box::new(Self { imported: self.imported, ..*Self::new(draft, self.received_us) })
     }
 
     /// About how much memory it holds, in bytes.
