@@ -14,16 +14,33 @@ pub fn parse(text: &str) -> Result<Micros, String> {
     at(text, now_us())
 }
 
+/// The same to the nanosecond, for what compares so exactly.
+///
+/// # Errors
+/// The text is no moment.
+pub fn exact(text: &str) -> Result<Timestamp, String> {
+    exactly(text, now_us())
+}
+
+/// The first whole microsecond that is not before a moment.
+#[must_use]
+pub fn micros(time: Timestamp) -> Micros {
+    time.micros() + i64::from(time.sub_micro_nanos() > 0)
+}
+
 fn at(text: &str, now: Micros) -> Result<Micros, String> {
+    exactly(text, now).map(micros)
+}
+
+fn exactly(text: &str, now: Micros) -> Result<Timestamp, String> {
     let text = text.trim();
     if let Some(span) = span(text) {
-        return Ok(now.saturating_sub(span));
+        return Ok(Timestamp::from_micros(now.saturating_sub(span)));
     }
     let whole = if text.len() == 10 { format!("{text}T00:00:00Z") } else { text.to_owned() };
-    let time = Timestamp::parse_calendar(&whole).map_err(|_| {
+    Timestamp::parse_calendar(&whole).map_err(|_| {
         "expected a time such as 2026-07-07T16:35:14Z, 2026-07-07, or a span that ends now such as 6h or 7d".to_owned()
-    })?;
-    Ok(time.micros() + i64::from(time.sub_micro_nanos() > 0))
+    })
 }
 
 fn span(text: &str) -> Option<Micros> {

@@ -19,6 +19,37 @@ pub struct Timestamp {
     digits: u8,
 }
 
+/// What bounds of a period say below a microsecond. Keys hold microseconds; senders may write nanoseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct Fine {
+    /// Nanoseconds behind `from`; before them nothing of its microsecond is meant.
+    pub from_ns: u32,
+    /// Where the last microsecond before `to` ends early: its first nanosecond that is not meant; 0: all of it is.
+    pub to_ns: u32,
+}
+
+impl Fine {
+    /// Whether a moment is in a period of whole microseconds from `from` to before `to` and these bounds within them.
+    #[must_use]
+    pub fn holds(self, from: Option<Micros>, to: Option<Micros>, at: Timestamp) -> bool {
+        let (micros, nanos) = (at.micros(), at.sub_micro_nanos());
+        let early = from == Some(micros) && nanos < self.from_ns;
+        let late = self.to_ns > 0 && to == micros.checked_add(1) && nanos >= self.to_ns;
+        !early && !late
+    }
+
+    /// The bounds as they were given.
+    #[must_use]
+    pub fn given(self, from: Option<Micros>, to: Option<Micros>) -> (Option<Timestamp>, Option<Timestamp>) {
+        let exact = |micros: Micros, nanos: u32| {
+            let whole = Timestamp::from_micros(micros);
+            if nanos == 0 { whole } else { Timestamp { nanos: whole.nanos + nanos, digits: 9, ..whole } }
+        };
+        let before = |to: Micros| if self.to_ns == 0 { to } else { to.saturating_sub(1) };
+        (from.map(|from| exact(from, self.from_ns)), to.map(|to| exact(before(to), self.to_ns)))
+    }
+}
+
 /// A text or number that is no time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(

@@ -46,6 +46,7 @@ fn matches(filter: &EventFilter, stored: &StoredEvent) -> bool {
         && same(&filter.destination, event.destination.as_deref())
         && filter.from.is_none_or(|from| created >= from)
         && filter.to.is_none_or(|to| created < to)
+        && filter.fine.holds(filter.from, filter.to, event.created)
 }
 
 #[cfg(test)]

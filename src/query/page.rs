@@ -36,7 +36,8 @@ fn with_filters<'a>(others: &[&'a str]) -> Vec<&'a str> {
 
 fn filter(params: &Params) -> Result<EventFilter, BadParameter> {
     let text = |name: &str| params.text(name).map(str::to_owned);
-    let filter = EventFilter {
+    let (from, to, fine) = params.period(false)?;
+    Ok(EventFilter {
         connection_id: text("connection_id"),
         event: params.text("event").map(|name| name.trim().to_lowercase()),
         family: params.word("family", &Family::ALL, Family::as_str)?,
@@ -46,13 +47,10 @@ fn filter(params: &Params) -> Result<EventFilter, BadParameter> {
         validation: params.word("validation", &Status::ALL, Status::as_str)?,
         destination: text("destination"),
         q: text("q"),
-        from: params.time("from")?,
-        to: params.time("to")?,
-    };
-    match (filter.from, filter.to) {
-        (Some(from), Some(to)) if from > to => Err(BadParameter::new("from", "is later than to")),
-        _ => Ok(filter),
-    }
+        from,
+        to,
+        fine,
+    })
 }
 
 pub(super) fn limit(params: &Params) -> Result<usize, BadParameter> {

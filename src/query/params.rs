@@ -3,7 +3,7 @@
 //! In: a percent-encoded query string and the names that are allowed. Out: texts and typed values. Refused with
 //! [`BadParameter`]: everything else, in words that say what would have been right.
 
-use crate::model::{Micros, Timestamp};
+use crate::model::{Fine, Micros, Timestamp};
 use std::str::FromStr;
 
 /// Longest value of a parameter, in bytes.
@@ -141,6 +141,31 @@ impl Params {
     /// As [`Params::time`].
     pub fn moment(&self, name: &str) -> Result<Option<Micros>, BadParameter> {
         self.text(name).map(|text| timestamp(name, text).map(Timestamp::micros)).transpose()
+    }
+
+    /// `from` and `to`, to the nanosecond. `dates`: a date is a moment, too, as in [`Params::time_or_date`].
+    ///
+    /// # Errors
+    /// Any other text, or a beginning behind the end.
+    pub fn period(&self, dates: bool) -> Result<(Option<Micros>, Option<Micros>, Fine), BadParameter> {
+        let bound = |name: &str| match self.text(name) {
+            Some(date) if dates && date.len() == 10 => {
+                Ok(self.time_or_date(name)?.map(|midnight| (midnight, midnight, 0)))
+            }
+            Some(text) => {
+                let time = timestamp(name, text)?;
+                Ok(Some((time.micros(), rounded_up(name, text)?, time.sub_micro_nanos())))
+            }
+            None => Ok(None),
+        };
+        let (from, to) = (bound("from")?, bound("to")?);
+        if let (Some(from), Some(to)) = (from, to)
+            && (from.0, from.2) > (to.1 - i64::from(to.2 > 0), to.2)
+        {
+            return Err(BadParameter::new("from", "is later than to"));
+        }
+        let fine = Fine { from_ns: from.map_or(0, |from| from.2), to_ns: to.map_or(0, |to| to.2) };
+        Ok((from.map(|from| from.0), to.map(|to| to.1), fine))
     }
 
     /// A moment as [`Params::time`] reads it, or a date (`2026-07-07`), which stands for its first moment in UTC.

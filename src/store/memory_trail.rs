@@ -77,6 +77,7 @@ fn fits(filter: &RecordFilter, text: Option<&TextSearch>, draft: &Draft, record:
         && filter.event_id.is_none_or(|id| draft.event_id == Some(id))
         && filter.from.is_none_or(|from| record.at >= from)
         && filter.to.is_none_or(|to| record.at < to)
+        && filter.fine.holds(filter.from, filter.to, draft.at)
         && text.is_none_or(|text| record.body.as_deref().is_some_and(|body| text.is_in(body)))
 }
 

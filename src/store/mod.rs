@@ -5,7 +5,7 @@
 //! same trait later, so nothing here speaks of rows or SQL.
 
 use crate::model::{
-    Delivery, EventId, EventKey, Family, Level, Micros, NewEvent, NewQuarantine, QuarantinedItem, Source, Status,
+    Delivery, EventId, EventKey, Family, Fine, Level, Micros, NewEvent, NewQuarantine, QuarantinedItem, Source, Status,
     StoredEvent, Timestamp,
 };
 use std::{future::Future, path::Path, pin::Pin, sync::Arc};
@@ -149,6 +149,8 @@ pub struct EventFilter {
     pub from: Option<Micros>,
     /// Before, microseconds.
     pub to: Option<Micros>,
+    /// What both say below a microsecond.
+    pub fine: Fine,
 }
 
 /// A page of events, wanted.

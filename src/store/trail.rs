@@ -7,7 +7,7 @@
 use super::{Order, StoreError, StoreFuture};
 use crate::{
     audit::{Draft, Log},
-    model::{EventId, Micros},
+    model::{EventId, Fine, Micros},
 };
 
 pub use super::verify::{Checks, Claim, Finding, Flaw, Identify, Seen, Slice, Verified};
@@ -38,6 +38,8 @@ pub struct RecordFilter {
     pub from: Option<Micros>,
     /// Before, microseconds.
     pub to: Option<Micros>,
+    /// What both say below a microsecond.
+    pub fine: Fine,
 }
 
 /// A page of records, wanted.

@@ -252,9 +252,7 @@ fn whatever_is_taken_out_of_the_store_is_recorded_beside_a_server_and_without_on
         let file = app.home().canonicalize().expect("a folder").join(file);
         [
             format!("{who}: export_events EXPORT all format=ndjson filter=connection_id=c"),
-            format!(
-                "{who}: export_timeline EXPORT all format=csv filter=connection_id=c&to=2027-01-01T00%3A00%3A00.000000Z"
-            ),
+            format!("{who}: export_timeline EXPORT all format=csv filter=connection_id=c&to=2027-01-01T00%3A00%3A00Z"),
             format!("{who}: backup_database EXPORT lifeline.db file={}", file.display()),
             format!("{who}: replay_quarantined REPLAY 1 outcome=still_unreadable"),
         ]

@@ -83,6 +83,34 @@ fn until<T>(what: &str, look: impl Fn() -> Option<T>) -> T {
 }
 
 #[test]
+fn a_period_is_exact_to_the_nanosecond() {
+    let app = with_examples();
+    let at = |nanos: u32| format!("2025-07-22T14:50:49.{nanos:09}Z");
+    let this = 356_184_217;
+    for (from, to, found) in [
+        (this, this + 1, 1),
+        (this, this, 0),
+        (this - 1, this, 0),
+        (this + 1, this + 1_000, 0),
+        (356_184_000, 356_185_000, 1),
+        (356_184_000, 356_184_000, 0),
+        (356_185_000, 356_186_000, 0),
+    ] {
+        let period = format!("from={}&to={}", at(from), at(to));
+        assert_eq!(records(&app, &period).len(), found, "records, {period}");
+        assert_eq!(app.all_events(&period).len(), found, "events, {period}");
+        let lines = export(&app, &format!("format=ocsf&{period}")).text().lines().count();
+        assert_eq!(lines, found, "exported, {period}");
+    }
+    for path in ["/v1/audit", "/v1/events"] {
+        app.get(&format!("{path}?from={}&to={}", at(this + 1), at(this))).expect(400);
+    }
+    let whole = export(&app, &format!("format=ndjson&from={}", at(this)));
+    assert!(whole.text().contains(&at(this)), "the manifest says what was asked");
+    verified(&app, &whole.body);
+}
+
+#[test]
 fn every_filter_narrows_to_what_it_says() {
     let app = with_examples();
     let all = records(&app, "");
@@ -337,7 +365,7 @@ fn what_is_done_to_lifeline_is_recorded_too() {
     let report = export(&app, "log=access&format=ndjson");
     let key = app.get_json("/v1/audit/key?log=access")["public_key"].as_str().expect("a key").to_owned();
     let report = verify::ndjson(&*report.body, Some(&VerifyingKey::parse(&key).expect("a key"))).expect("whole");
-    assert_eq!(report.manifest.records, 5, "the record of this export is in it");
+    assert_eq!(report.manifest.records, 6, "the record of this export is in it");
     assert_eq!(records(&app, "").len(), 0, "the trail is not numbered through our own doings");
 }
 

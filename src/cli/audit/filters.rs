@@ -3,7 +3,7 @@
 use crate::{
     audit::Log,
     cli::{control::segment, moment},
-    model::{Micros, Timestamp},
+    model::Timestamp,
 };
 use clap::{Args, ValueEnum};
 
@@ -65,18 +65,18 @@ pub struct Filters {
     #[arg(short, value_name = "TEXT")]
     q: Option<String>,
     /// Not before this: a time, or a span that ends now such as 6h or 7d.
-    #[arg(long, value_name = "TIME", value_parser = moment::parse)]
-    from: Option<Micros>,
+    #[arg(long, value_name = "TIME", value_parser = moment::exact)]
+    from: Option<Timestamp>,
     /// Before this.
-    #[arg(long, value_name = "TIME", value_parser = moment::parse)]
-    to: Option<Micros>,
+    #[arg(long, value_name = "TIME", value_parser = moment::exact)]
+    to: Option<Timestamp>,
 }
 
 impl Filters {
     /// The same as a query string.
     #[must_use]
     pub fn query(&self) -> String {
-        let time = |at: Option<i64>| at.map(|at| Timestamp::from_micros(at).to_string());
+        let time = |at: Option<Timestamp>| at.map(|at| at.to_string());
         let pairs = [
             ("log", Some(self.log.as_str().to_owned())),
             ("actor", self.actor.clone()),

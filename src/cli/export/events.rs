@@ -92,7 +92,7 @@ struct RawPage {
 
 /// The filters as parts of a query string.
 fn asked(args: &EventsArgs) -> Vec<String> {
-    let time = |at: Option<i64>| at.map(|at| Timestamp::from_micros(at).to_string());
+    let time = |at: Option<Timestamp>| at.map(|at| at.to_string());
     let pairs = [
         ("connection_id", args.connection_id.clone()),
         ("event", args.event.clone()),

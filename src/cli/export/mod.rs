@@ -6,7 +6,7 @@ mod output;
 mod timeline;
 
 use super::{Outcome, moment};
-use crate::model::Micros;
+use crate::model::Timestamp;
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -35,11 +35,11 @@ pub enum ExportCommand {
 #[derive(Debug, Args)]
 pub struct Common {
     /// Not before this: a time, or a span that ends now such as 6h or 7d.
-    #[arg(long, value_name = "TIME", value_parser = moment::parse)]
-    from: Option<Micros>,
+    #[arg(long, value_name = "TIME", value_parser = moment::exact)]
+    from: Option<Timestamp>,
     /// Before this.
-    #[arg(long, value_name = "TIME", value_parser = moment::parse)]
-    to: Option<Micros>,
+    #[arg(long, value_name = "TIME", value_parser = moment::exact)]
+    to: Option<Timestamp>,
     /// The file, replaced when it is complete; - for standard output.
     #[arg(short, long, value_name = "FILE", default_value = "-")]
     output: PathBuf,

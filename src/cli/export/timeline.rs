@@ -9,6 +9,7 @@ use crate::{
         control::segment,
         error,
         lives::{self, Pages, Wanted},
+        moment,
         progress::Progress,
         runtime,
         wiring::Taken,
@@ -84,7 +85,7 @@ pub fn run(args: &TimelineArgs) -> Outcome {
 /// What the access log says of it.
 fn taken(args: &TimelineArgs) -> Taken {
     let of = |name: &str, value: &str| format!("{name}={}", segment(value));
-    let time = |name: &str, at: Option<i64>| at.map(|at| of(name, &Timestamp::from_micros(at).to_string()));
+    let time = |name: &str, at: Option<Timestamp>| at.map(|at| of(name, &at.to_string()));
     let filter = args.connections.iter().map(|id| of("connection_id", id));
     let filter: Vec<String> = filter.chain(time("from", args.common.from)).chain(time("to", args.common.to)).collect();
     let format = args.format.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned());
@@ -166,8 +167,8 @@ impl Writer<'_> {
     ) -> Result<(), CliError> {
         let wanted = Wanted {
             connection_id: self.connection["connection_id"].as_str().unwrap_or_default().to_owned(),
-            from: args.common.from,
-            to: args.common.to,
+            from: args.common.from.map(moment::micros),
+            to: args.common.to.map(moment::micros),
             as_of: None,
             syncs: matches!(self.format, Format::Csv | Format::Openlineage),
         };

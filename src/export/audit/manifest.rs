@@ -6,7 +6,6 @@
 use super::{Ends, Format, PrunedView};
 use crate::{
     audit::note::{MANIFEST_FORMAT, Manifest},
-    model::{Micros, Timestamp},
     store::trail::RecordFilter,
 };
 use serde_json::{Map, Value};
@@ -35,8 +34,9 @@ pub fn filter(filter: &RecordFilter) -> Map<String, Value> {
 #[must_use]
 pub fn filter_text(wanted: &RecordFilter) -> String {
     let mut all = filter(wanted);
-    all.extend(wanted.from.map(|at| ("from".to_owned(), time(at).into())));
-    all.extend(wanted.to.map(|at| ("to".to_owned(), time(at).into())));
+    let (from, to) = wanted.fine.given(wanted.from, wanted.to);
+    all.extend(from.map(|at| ("from".to_owned(), at.to_string().into())));
+    all.extend(to.map(|at| ("to".to_owned(), at.to_string().into())));
     Value::Object(all).to_string()
 }
 
@@ -49,13 +49,14 @@ impl Ends<'_> {
         let shown = matches!(plan.format, Format::Ndjson | Format::Zip);
         // Texts and numbers: nothing that JSON could refuse.
         let pruned_sha256 = || hex::encode(Sha256::digest(serde_json::to_vec(&pruned).unwrap_or_default()));
+        let (from, to) = plan.filter.fine.given(plan.filter.from, plan.filter.to);
         let manifest = Manifest {
             origin: plan.origin.clone(),
             log: plan.log.as_str().to_owned(),
             format: plan.format.as_str().to_owned(),
             filter: filter(&plan.filter),
-            from: plan.filter.from.map(time),
-            to: plan.filter.to.map(time),
+            from: from.map(|at| at.to_string()),
+            to: to.map(|at| at.to_string()),
             tree_size: plan.size,
             root_hash: hex::encode(plan.root),
             records: self.records,
@@ -77,11 +78,6 @@ impl Ends<'_> {
         debug_assert!(text.starts_with(MANIFEST_FORMAT));
         (plan.sign)(&format!("{open},\"files\":{}}}\n", Value::Object(files)))
     }
-}
-
-/// A bound of the period, to the microsecond.
-fn time(at: Micros) -> String {
-    Timestamp::from_micros(at).to_string()
 }
 
 #[cfg(test)]

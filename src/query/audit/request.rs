@@ -52,7 +52,8 @@ fn filter(params: &Params) -> Result<RecordFilter, BadParameter> {
     let event_id = params.text("event_id").map(|id| {
         id.parse::<EventId>().map_err(|_| BadParameter::new("event_id", "is no id of an event: 32 hexadecimal digits"))
     });
-    let filter = RecordFilter {
+    let (from, to, fine) = params.period(true)?;
+    Ok(RecordFilter {
         actor: text("actor"),
         action: upper("action"),
         event: params.text("event").map(|name| name.trim().to_lowercase()),
@@ -63,13 +64,10 @@ fn filter(params: &Params) -> Result<RecordFilter, BadParameter> {
         resource_id: text("resource_id"),
         event_id: event_id.transpose()?,
         q: text("q"),
-        from: params.time_or_date("from")?,
-        to: params.time_or_date("to")?,
-    };
-    match (filter.from, filter.to) {
-        (Some(from), Some(to)) if from > to => Err(BadParameter::new("from", "is later than to")),
-        _ => Ok(filter),
-    }
+        from,
+        to,
+        fine,
+    })
 }
 
 const fn order_word(order: Order) -> &'static str {
@@ -316,6 +314,7 @@ mod tests {
             q: text("Text"),
             from: Some(1_783_382_400_000_000),
             to: Some(1_783_468_800_000_000),
+            fine: crate::model::Fine::default(),
         };
         assert_eq!(query.filter, expected);
         for (asked, meant) in [("connector", "CONNECTION"), ("WAREHOUSE", "DESTINATION"), ("team", "TEAM")] {

@@ -251,7 +251,9 @@ impl<'q> Matcher<'q> {
             return Ok(None);
         }
         let event = opened.event(self.db, self.names)?;
-        let fits = self.text.as_ref().is_none_or(|text| text.matches(&event));
+        let EventFilter { from, to, fine, .. } = self.filter;
+        let fits =
+            fine.holds(*from, *to, event.event.created) && self.text.as_ref().is_none_or(|text| text.matches(&event));
         Ok(fits.then_some(event))
     }
 

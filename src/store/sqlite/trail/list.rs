@@ -6,8 +6,8 @@
 
 use super::{edge, number};
 use crate::{
-    audit::{Log, tree::NodeId},
-    model::{EventKey, Micros},
+    audit::{Entry, Log, tree::NodeId},
+    model::{EventKey, Fine, Micros, Timestamp},
     store::{
         Order, PAGE_BYTES_MAX, StoreError, TextSearch,
         sqlite::reader::ReadError,
@@ -213,7 +213,8 @@ impl<'q> Matcher<'q> {
         let filter = &query.filter;
         let text = filter.q.as_deref().filter(|text| !text.is_empty()).map(TextSearch::new).transpose()?;
         let any = text.is_none()
-            && RecordFilter { q: None, from: None, to: None, ..filter.clone() } == RecordFilter::default();
+            && RecordFilter { q: None, from: None, to: None, fine: Fine::default(), ..filter.clone() }
+                == RecordFilter::default();
         Ok(Self { db, log: query.log, filter, text, any })
     }
 
@@ -229,12 +230,26 @@ impl<'q> Matcher<'q> {
             return Ok(None);
         }
         let body: Option<String> = row.get(9)?;
+        if !body.as_deref().is_none_or(|body| self.is_in_time(at, body)) {
+            return Ok(None);
+        }
         if self.text.as_ref().is_some_and(|text| body.as_deref().is_none_or(|body| !text.is_in(body))) {
             return Ok(None);
         }
         let leaf = edge::stored(self.db, self.log, NodeId { level: 0, index: seq as u64 - 1 })?
             .ok_or_else(|| StoreError::Damaged(format!("leaf of record {seq} of the {} log", self.log.as_str())))?;
         Ok(Some(Record { seq: seq as u64, at, body, leaf, twins: self.twins(seq)? }))
+    }
+
+    /// Whether a record of a microsecond at the edge of the period is in it. What cannot be read is shown.
+    fn is_in_time(&self, at: Micros, body: &str) -> bool {
+        let RecordFilter { from, to, fine, .. } = self.filter;
+        let (from, to, fine) = (*from, *to, *fine);
+        if fine == Fine::default() || from != Some(at) && to != at.checked_add(1) {
+            return true;
+        }
+        let exact = Entry::parse(body).ok().and_then(|entry| Timestamp::parse_calendar(&entry.at).ok());
+        exact.is_none_or(|exact| fine.holds(from, to, exact))
     }
 
     fn columns_fit(&self, row: &Row<'_>) -> rusqlite::Result<bool> {
