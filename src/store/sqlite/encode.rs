@@ -5,6 +5,7 @@
 
 use super::{
     body,
+    flat::SyncRef,
     kind::{Kind, Label},
     template::{Known, Parts, render},
     trail,
@@ -34,21 +35,11 @@ impl SyncCell {
         }
     }
 
-    /// The text of a column; `None` for NULL.
-    pub fn text(cell: ValueRef<'_>) -> Option<String> {
-        match cell {
-            ValueRef::Blob(bytes) => uuid::Uuid::from_slice(bytes).ok().map(|uuid| uuid.hyphenated().to_string()),
-            ValueRef::Text(text) => Some(String::from_utf8_lossy(text).into_owned()),
-            _ => None,
-        }
-    }
-
-    /// Whether a column holds this.
-    pub fn matches(&self, cell: ValueRef<'_>) -> bool {
-        match (self, cell) {
-            (Self::Uuid(bytes), ValueRef::Blob(cell)) => bytes == cell,
-            (Self::Text(text), ValueRef::Text(cell)) => text.as_bytes() == cell,
-            _ => false,
+    /// As columns are read.
+    pub fn as_ref(&self) -> SyncRef<'_> {
+        match self {
+            Self::Uuid(bytes) => SyncRef::Uuid(*bytes),
+            Self::Text(text) => SyncRef::Text(text),
         }
     }
 

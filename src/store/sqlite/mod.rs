@@ -18,10 +18,12 @@ mod cache;
 mod encode;
 mod facts;
 mod fault;
+mod flat;
 mod insert;
 mod intern;
 mod kind;
 mod lives;
+mod loose;
 mod names;
 mod open;
 mod quarantine;
@@ -32,6 +34,7 @@ mod retention;
 mod row;
 mod scan;
 mod schema;
+mod shelf;
 mod tail;
 mod template;
 #[cfg(test)]
@@ -57,6 +60,7 @@ use names::Names;
 use open::{DirLock, Role};
 use queue::{Limits, Queue};
 use reader::Readers;
+use shelf::Shelf;
 use std::{
     fs,
     panic::AssertUnwindSafe,
@@ -290,7 +294,7 @@ impl Store for SqliteStore {
     }
 
     fn event(&self, id: EventId) -> Result<Option<StoredEvent>, StoreError> {
-        self.shared.readers.ask(|db| row::get(db, &self.shared.names, id.0))
+        self.shared.readers.ask(|db| Shelf::of(db, &self.shared.names)?.event(id.0, None))
     }
 
     fn tail(&self, after: TailCursor, limit: usize) -> Result<TailPage, StoreError> {
@@ -303,8 +307,9 @@ impl Store for SqliteStore {
             }
             let (mut next, mut more) = (after, found.len() == limit);
             let (mut events, mut bytes) = (Vec::with_capacity(found.len()), 0);
+            let shelf = Shelf::of(db, &self.shared.names)?;
             for (cursor, key) in found {
-                if let Some(event) = row::get(db, &self.shared.names, key)? {
+                if let Some(event) = shelf.event(key, None)? {
                     bytes += event.raw.len();
                     if bytes > PAGE_BYTES_MAX && !events.is_empty() {
                         more = true;

@@ -7,10 +7,10 @@
 
 use super::{
     body,
-    encode::SyncCell,
+    flat::{BodyRef, Flat, SyncRef},
     names::Names,
     reader::ReadError,
-    row::{Opened, Packed},
+    row::Opened,
 };
 use crate::{
     model::{EventId, EventKey, StoredEvent, Timestamp},
@@ -78,7 +78,9 @@ pub fn make(db: &Connection, names: Connection) -> rusqlite::Result<()> {
     let decoder = Arc::new(Mutex::new(Decoder { db: names, names: Names::new(), last: None }));
     db.create_scalar_function("lifeline_id", 2, FLAGS, |ctx| Ok(EventId(key(ctx)?).to_string()))?;
     db.create_scalar_function("lifeline_clock", 1, FLAGS, |ctx| Ok(Timestamp::of_clock(ctx.get(0)?).to_string()))?;
-    db.create_scalar_function("lifeline_sync", 1, FLAGS, |ctx| Ok(SyncCell::text(ctx.get_raw(0))))?;
+    db.create_scalar_function("lifeline_sync", 1, FLAGS, |ctx| {
+        Ok(SyncRef::of(ctx.get_raw(0)).map(|sync| sync.to_string()))
+    })?;
     let mut columns = Vec::new();
     for (name, column) in COLUMNS {
         let count = match column {
@@ -115,10 +117,10 @@ struct Decoder {
 }
 
 impl Decoder {
-    fn read(&mut self, packed: Packed<'_>, column: &Column) -> Result<Option<String>, ReadError> {
+    fn read(&mut self, packed: Flat<'_>, column: &Column) -> Result<Option<String>, ReadError> {
         match column {
             Column::Sql(_) => Ok(None),
-            Column::Repeated(read) => Ok(read(&Opened::of_packed(&self.db, &self.names, packed)?)),
+            Column::Repeated(read) => Ok(read(&Opened::of(&self.db, &self.names, packed)?)),
             Column::Created => {
                 let digits = packed.kind(&self.db, &self.names)?.digits;
                 if digits > MICRO_DIGITS {
@@ -134,14 +136,14 @@ impl Decoder {
 
     fn whole(
         &mut self,
-        packed: Packed<'_>,
+        packed: Flat<'_>,
         read: impl Fn(&StoredEvent) -> Option<String>,
     ) -> Result<Option<String>, ReadError> {
         if let Some(event) = self.last.as_ref().filter(|event| event.id.0 == packed.key) {
             return Ok(read(event));
         }
         // Deliveries are counted by the view itself.
-        let event = Opened::of_packed(&self.db, &self.names, packed)?.event_delivered(&self.db, &self.names, 1)?;
+        let event = Opened::of(&self.db, &self.names, packed)?.event_delivered(&self.db, &self.names, 1)?;
         Ok(read(self.last.insert(event)))
     }
 }
@@ -154,18 +156,20 @@ fn key(ctx: &Context<'_>) -> rusqlite::Result<EventKey> {
 }
 
 /// A row out of the arguments of a function; those that it does not get are not looked at.
-fn packed<'c>(ctx: &'c Context<'_>) -> rusqlite::Result<Packed<'c>> {
+fn packed<'c>(ctx: &'c Context<'_>) -> rusqlite::Result<Flat<'c>> {
     let number = |at: usize| if at < ctx.len() { ctx.get(at) } else { Ok(0) };
     let cell = |at: usize| if at < ctx.len() { ctx.get_raw(at) } else { ValueRef::Null };
-    Ok(Packed {
+    Ok(Flat {
         key: key(ctx)?,
         label: ctx.get(2)?,
         kind: ctx.get(3)?,
-        spill: ctx.get_raw(4),
+        spill: ctx.get_raw(4).as_blob_or_null()?,
         conn: number(5)?,
         shape: number(6)?,
         received: number(7)?,
-        sync: cell(8),
-        body: cell(9),
+        sync: SyncRef::of(cell(8)),
+        body: BodyRef::Packed(cell(9).as_blob_or_null()?.unwrap_or_default()),
+        notable: false,
+        secret: None,
     })
 }

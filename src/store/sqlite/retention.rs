@@ -6,10 +6,17 @@
 //! its fold never starts from further back. What comes later and is older than the base is kept and changes no life; how a
 //! connection stood before its base is no longer told.
 
-use super::{fault::WriteError, lives::Folder, names::Names, row, trail, writer::Counters};
+use super::{
+    fault::WriteError,
+    lives::Folder,
+    names::Names,
+    shelf::{Scan, Shelf, Span, behind},
+    trail,
+    writer::Counters,
+};
 use crate::{
     model::{EventKey, Family, Micros, TEST_CONNECTION_ID},
-    store::StoreError,
+    store::{Order, StoreError},
 };
 use rusqlite::{Connection, params};
 
@@ -43,9 +50,6 @@ const DETAIL: &[&str] = &[
 
 const NEXT: &str = "SELECT id FROM connection WHERE id > ?1 AND connection_id <> ?2 ORDER BY id LIMIT ?3";
 const BASE: &str = "SELECT max(at) FROM checkpoint WHERE conn = ?1 AND at <= ?2";
-const EVENTS: &str = row::select_event!(
-    "INDEXED BY event_conn WHERE conn = ?3 AND (created, hash) > (?1, ?2) AND created <= ?4 ORDER BY created, hash"
-);
 
 /// One slice, wanted.
 #[derive(Debug, Clone, Copy)]
@@ -130,26 +134,29 @@ fn remove(db: &Connection, names: &Names, turn: Turn, after: Option<EventKey>) -
     let start = after.unwrap_or(EventKey { created_us: swept, hash: i64::MAX });
     let (mut old, mut end) = (Vec::new(), End { looked: 0, removed: 0, last: None });
     let (mut last, mut young) = (start, None);
-    let mut statement = db.prepare_cached(EVENTS)?;
-    let mut rows = statement.query(params![start.created_us, start.hash, conn, base])?;
-    while let Some(row) = rows.next()? {
+    let shelf = Shelf::of(db, names)?;
+    let mut scan = behind(start, Order::Asc).map(|from| shelf.scan(Span::Of(conn), from, Order::Asc));
+    while let Some(held) = scan.as_mut().map_or(Ok(None), Scan::take)? {
+        let flat = held.flat();
+        if flat.key.created_us > base {
+            break;
+        }
         if end.looked == left {
             end.last = Some(last);
             break;
         }
         end.looked += 1;
-        last = row::key(row)?;
-        let kind = row::kind(db, names, row)?;
+        last = flat.key;
+        let kind = flat.kind(db, names)?;
         if kind.family != Family::Connector || kind.notable() || !DETAIL.contains(&&*kind.name) {
             continue;
         }
-        if row.get::<_, i64>(6)?.wrapping_add(last.created_us) < before {
+        if flat.received.wrapping_add(last.created_us) < before {
             old.push(last);
         } else {
             young.get_or_insert(last.created_us);
         }
     }
-    drop(rows);
     let mut recorded = db.prepare_cached("SELECT 1 FROM audit WHERE event_created = ?1 AND event_hash = ?2")?;
     let mut delete = db.prepare_cached("DELETE FROM event WHERE created = ?1 AND hash = ?2")?;
     let mut redelivery = db.prepare_cached("DELETE FROM redelivery WHERE created = ?1 AND hash = ?2")?;
@@ -171,7 +178,3 @@ fn remove(db: &Connection, names: &Names, turn: Turn, after: Option<EventKey>) -
     }
     Ok(end)
 }
-
-#[cfg(test)]
-pub const SQL_AND_PLAN: &[(&str, &str)] =
-    &[(EVENTS, "SEARCH event USING INDEX event_conn (conn=? AND (created,hash)>(?,?) AND created<?)")];

@@ -6,15 +6,17 @@
 
 use super::{
     encode::SyncCell,
+    flat::Flat,
     names::Names,
     reader::ReadError,
-    row::{Opened, key, kind, select_event},
+    row::Opened,
+    shelf::{Scan, Shelf, Span, behind},
 };
 use crate::{
     model::{EventKey, Level, Status, StoredEvent},
     store::{EventFilter, EventPage, EventQuery, Order, PAGE_BYTES_MAX, TextSearch},
 };
-use rusqlite::{Connection, Row, Rows, fallible_streaming_iterator::FallibleStreamingIterator as _};
+use rusqlite::{Connection, Rows};
 use std::{
     collections::HashMap,
     time::{Duration, Instant},
@@ -46,19 +48,6 @@ pub(super) use sync_lookup;
 
 /// The connections of a sync.
 const SYNC_CONNECTIONS: &str = sync_lookup!("DISTINCT conn", "hash = ?1 LIMIT 64");
-
-const ALL_ASC: &str = select_event!("WHERE (created, hash) >= (?1, ?2) ORDER BY created, hash");
-const ALL_DESC: &str = select_event!("WHERE (created, hash) <= (?1, ?2) ORDER BY created DESC, hash DESC");
-const NOTABLE_ASC: &str =
-    select_event!("INDEXED BY event_notable WHERE notable = 1 AND (created, hash) >= (?1, ?2) ORDER BY created, hash");
-const NOTABLE_DESC: &str = select_event!(
-    "INDEXED BY event_notable WHERE notable = 1 AND (created, hash) <= (?1, ?2) ORDER BY created DESC, hash DESC"
-);
-const CONN_ASC: &str =
-    select_event!("INDEXED BY event_conn WHERE conn = ?3 AND (created, hash) >= (?1, ?2) ORDER BY created, hash");
-const CONN_DESC: &str = select_event!(
-    "INDEXED BY event_conn WHERE conn = ?3 AND (created, hash) <= (?1, ?2) ORDER BY created DESC, hash DESC"
-);
 
 /// Which rows are read at all.
 #[derive(Debug, PartialEq, Eq)]
@@ -93,17 +82,6 @@ impl Plan {
             _ => Self::All,
         })
     }
-
-    fn sql(&self, order: Order) -> &'static str {
-        match (self, order) {
-            (Self::Connections(_), Order::Asc) => CONN_ASC,
-            (Self::Connections(_), Order::Desc) => CONN_DESC,
-            (Self::Notable, Order::Asc) => NOTABLE_ASC,
-            (Self::Notable, Order::Desc) => NOTABLE_DESC,
-            (_, Order::Asc) => ALL_ASC,
-            (_, Order::Desc) => ALL_DESC,
-        }
-    }
 }
 
 fn numbers(mut rows: Rows<'_>) -> Result<Vec<i64>, ReadError> {
@@ -117,15 +95,11 @@ fn numbers(mut rows: Rows<'_>) -> Result<Vec<i64>, ReadError> {
 /// The first key that may be in the page; `None` when no key can be.
 fn start(query: &EventQuery) -> Option<EventKey> {
     let EventFilter { from, to, .. } = query.filter;
+    let after = query.after.map(|after| behind(after, query.order).ok_or(()));
     match query.order {
         Order::Asc => {
             let from = EventKey { created_us: from.unwrap_or(i64::MIN), hash: i64::MIN };
-            let Some(after) = query.after else { return Some(from) };
-            let next = match after.hash.checked_add(1) {
-                Some(hash) => EventKey { hash, ..after },
-                None => EventKey { created_us: after.created_us.checked_add(1)?, hash: i64::MIN },
-            };
-            Some(next.max(from))
+            after.transpose().ok().map(|after| after.map_or(from, |after| after.max(from)))
         }
         Order::Desc => {
             let last = match to {
@@ -133,12 +107,7 @@ fn start(query: &EventQuery) -> Option<EventKey> {
                 None => i64::MAX,
             };
             let to = EventKey { created_us: last, hash: i64::MAX };
-            let Some(after) = query.after else { return Some(to) };
-            let next = match after.hash.checked_sub(1) {
-                Some(hash) => EventKey { hash, ..after },
-                None => EventKey { created_us: after.created_us.checked_sub(1)?, hash: i64::MAX },
-            };
-            Some(next.min(to))
+            after.transpose().ok().map(|after| after.map_or(to, |after| after.min(to)))
         }
     }
 }
@@ -147,49 +116,42 @@ fn start(query: &EventQuery) -> Option<EventKey> {
 pub fn page(db: &Connection, names: &Names, query: &EventQuery) -> Result<EventPage, ReadError> {
     let nothing = EventPage { events: Vec::new(), next: None };
     let Some(start) = start(query) else { return Ok(nothing) };
-    let plan = Plan::of(db, &query.filter)?;
-    let sql = plan.sql(query.order);
-    let of_connections = match &plan {
+    let spans = match Plan::of(db, &query.filter)? {
         Plan::Nothing => return Ok(nothing),
         _ if query.limit == 0 => return Ok(nothing),
-        Plan::Connections(ids) => Some(ids.as_slice()),
-        Plan::Notable | Plan::All => None,
+        Plan::Connections(ids) => ids.into_iter().map(Span::Of).collect(),
+        Plan::Notable => vec![Span::Notable],
+        Plan::All => vec![Span::All],
     };
-    let mut statements =
-        (0..of_connections.map_or(1, <[i64]>::len)).map(|_| db.prepare_cached(sql)).collect::<Result<Vec<_>, _>>()?;
-    let mut streams = Vec::new();
-    for (at, statement) in statements.iter_mut().enumerate() {
-        streams.push(match of_connections {
-            Some(ids) => statement.query([start.created_us, start.hash, ids[at]])?,
-            None => statement.query([start.created_us, start.hash])?,
-        });
-    }
+    let shelf = Shelf::of(db, names)?;
+    let mut streams = spans.into_iter().map(|span| shelf.scan(span, start, query.order)).collect::<Vec<_>>();
     collect(db, names, query, &mut streams)
 }
 
-/// Merges streams of rows, each in the asked order, and keeps what fits.
+/// Merges streams of events, each in the asked order, and keeps what fits.
 fn collect(
     db: &Connection,
     names: &Names,
     query: &EventQuery,
-    streams: &mut [Rows<'_>],
+    streams: &mut [Scan<'_>],
 ) -> Result<EventPage, ReadError> {
     let mut matcher = Matcher::new(db, names, &query.filter)?;
     let (mut events, mut bytes) = (Vec::<StoredEvent>::new(), 0);
     let began = Instant::now();
     let mut until = began + TURN;
-    let mut heads = Vec::with_capacity(streams.len());
-    for stream in streams.iter_mut() {
-        stream.advance()?;
-        heads.push(stream.get().map(key).transpose()?);
-    }
     let mut last = None;
     for scanned in 0_u64.. {
-        let known = heads.iter().enumerate().filter_map(|(at, head)| head.map(|head| (head, at)));
-        let first = match query.order {
-            Order::Asc => known.min(),
-            Order::Desc => known.max(),
-        };
+        let mut first: Option<(EventKey, usize)> = None;
+        for (at, stream) in streams.iter_mut().enumerate() {
+            let Some(head) = stream.head()? else { continue };
+            let closer = first.is_none_or(|(first, _)| match query.order {
+                Order::Asc => head < first,
+                Order::Desc => head > first,
+            });
+            if closer {
+                first = Some((head, at));
+            }
+        }
         let Some((head, at)) = first else { break };
         let past = match query.order {
             Order::Asc => query.filter.to.is_some_and(|to| head.created_us >= to),
@@ -201,8 +163,8 @@ fn collect(
         if scanned % 16 == 15 && Instant::now() > until {
             return Ok(EventPage { events, next: last });
         }
-        if let Some(row) = streams[at].get()
-            && let Some(event) = matcher.event(row)?
+        if let Some(held) = streams[at].take()?
+            && let Some(event) = matcher.event(&held.flat())?
         {
             bytes += event.raw.len();
             if events.len() == query.limit || bytes > PAGE_BYTES_MAX && !events.is_empty() {
@@ -214,8 +176,6 @@ fn collect(
             }
         }
         last = Some(head);
-        streams[at].advance()?;
-        heads[at] = streams[at].get().map(key).transpose()?;
     }
     Ok(EventPage { events, next: None })
 }
@@ -237,16 +197,16 @@ impl<'q> Matcher<'q> {
     }
 
     /// The event, when it fits.
-    fn event(&mut self, row: &Row<'_>) -> Result<Option<StoredEvent>, ReadError> {
-        if !self.kind_fits(row)? {
+    fn event(&mut self, flat: &Flat<'_>) -> Result<Option<StoredEvent>, ReadError> {
+        if !self.kind_fits(flat)? {
             return Ok(None);
         }
         if let Some(sync) = &self.sync
-            && !sync.matches(row.get_ref(7)?)
+            && flat.sync != Some(sync.as_ref())
         {
             return Ok(None);
         }
-        let opened = Opened::of(self.db, self.names, row)?;
+        let opened = Opened::of(self.db, self.names, *flat)?;
         if self.filter.connection_id.as_deref().is_some_and(|id| opened.connection_id.as_deref() != Some(id)) {
             return Ok(None);
         }
@@ -257,14 +217,14 @@ impl<'q> Matcher<'q> {
         Ok(fits.then_some(event))
     }
 
-    fn kind_fits(&mut self, row: &Row<'_>) -> Result<bool, ReadError> {
-        let id: i64 = row.get(4)?;
+    fn kind_fits(&mut self, flat: &Flat<'_>) -> Result<bool, ReadError> {
+        let id = flat.kind;
         if id != 0
             && let Some(fits) = self.kinds.get(&id)
         {
             return Ok(*fits);
         }
-        let kind = kind(self.db, self.names, row)?;
+        let kind = flat.kind(self.db, self.names)?;
         let EventFilter { event, family, source, level, validation, destination, .. } = self.filter;
         let fits = event.as_deref().is_none_or(|name| name == kind.name)
             && family.is_none_or(|family| family == kind.family)
@@ -278,14 +238,3 @@ impl<'q> Matcher<'q> {
         Ok(fits)
     }
 }
-
-/// What SQLite must make of each question, for the tests.
-#[cfg(test)]
-pub const SQL_AND_PLAN: &[(&str, &str)] = &[
-    (ALL_ASC, "SEARCH event USING PRIMARY KEY ((created,hash)>(?,?))"),
-    (ALL_DESC, "SEARCH event USING PRIMARY KEY ((created,hash)<(?,?))"),
-    (NOTABLE_ASC, "SEARCH event USING INDEX event_notable ((created,hash)>(?,?))"),
-    (NOTABLE_DESC, "SEARCH event USING INDEX event_notable ((created,hash)<(?,?))"),
-    (CONN_ASC, "SEARCH event USING INDEX event_conn (conn=? AND (created,hash)>(?,?))"),
-    (CONN_DESC, "SEARCH event USING INDEX event_conn (conn=? AND (created,hash)<(?,?))"),
-];

@@ -153,7 +153,7 @@ impl Folder {
                     Some(fact) => Some(fact),
                     None => {
                         replaced |= !it.new && !stored.contains(&it.key);
-                        load::fact(db, &self.names, it.key)?
+                        load::fact(db, &self.names, it.key, conn)?
                     }
                 });
             }

@@ -7,11 +7,13 @@ use crate::{
     lifecycle::{Fact, Labels, State},
     model::{EventKey, Micros},
     store::{
-        StoreError,
+        Order, StoreError,
         sqlite::{
+            flat::Flat,
             names::Names,
             reader::ReadError,
-            row::{self, Opened, select_event},
+            row::Opened,
+            shelf::{Shelf, Span},
         },
     },
 };
@@ -19,8 +21,6 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use std::{cell::RefCell, sync::Arc};
 use zstd::bulk::{Compressor, Decompressor};
 
-const FACTS: &str =
-    select_event!("INDEXED BY event_conn WHERE conn = ?3 AND created > ?1 AND created <= ?2 ORDER BY created, hash");
 const NEWEST: &str = "SELECT at, state FROM checkpoint WHERE conn = ?1 AND at <= ?2 ORDER BY at DESC LIMIT 1";
 /// Of a checkpoint: fast, and twice as small as none.
 const ZSTD_LEVEL: i32 = 1;
@@ -100,20 +100,20 @@ pub fn facts<E: From<ReadError>>(
     behind: Behind<'_>,
     mut each: impl FnMut(Vec<Fact>) -> Result<bool, E>,
 ) -> Result<bool, E> {
-    let sql = |error: rusqlite::Error| E::from(ReadError::from(error));
-    let mut statement = db.prepare_cached(FACTS).map_err(sql)?;
     let Behind { conn, after, upto, without } = behind;
-    let mut rows = statement.query([after.unwrap_or(i64::MIN), upto, conn]).map_err(sql)?;
+    let Some(from) = after.map_or(Some(i64::MIN), |after| after.checked_add(1)) else { return Ok(true) };
+    let shelf = Shelf::of(db, names)?;
+    let mut scan = shelf.scan(Span::Of(conn), EventKey { created_us: from, hash: i64::MIN }, Order::Asc);
     let mut shared: Option<Arc<Labels>> = None;
     let mut group: Vec<Fact> = Vec::new();
-    while let Some(row) = rows.next().map_err(sql)? {
-        if !without.is_empty() {
-            let key = row::key(row).map_err(sql)?;
-            if without.binary_search_by_key(&key, |fact| fact.key).is_ok() {
-                continue;
-            }
+    while let Some(key) = scan.head()?
+        && key.created_us <= upto
+    {
+        let Some(held) = scan.take()? else { break };
+        if without.binary_search_by_key(&key, |fact| fact.key).is_ok() {
+            continue;
         }
-        let Some(fact) = read(db, names, row, &mut shared)? else { continue };
+        let Some(fact) = read(db, names, held.flat(), &mut shared)? else { continue };
         if group.last().is_some_and(|last| last.key.created_us != fact.key.created_us)
             && !each(std::mem::take(&mut group))?
         {
@@ -130,10 +130,10 @@ pub fn facts<E: From<ReadError>>(
 fn read(
     db: &Connection,
     names: &Names,
-    row: &rusqlite::Row<'_>,
+    flat: Flat<'_>,
     shared: &mut Option<Arc<Labels>>,
 ) -> Result<Option<Fact>, ReadError> {
-    let stored = Opened::of(db, names, row)?.event(db, names)?;
+    let stored = Opened::of(db, names, flat)?.event(db, names)?;
     Ok(Fact::of(stored.id.0, &stored.event, |event| {
         let labels = Labels::of(event);
         match shared {
@@ -143,14 +143,12 @@ fn read(
     }))
 }
 
-/// The fact of one stored event.
-pub fn fact(db: &Connection, names: &Names, key: EventKey) -> Result<Option<Fact>, ReadError> {
-    let Some(stored) = row::get(db, names, key)? else { return Ok(None) };
+/// The fact of one stored event of a connection.
+pub fn fact(db: &Connection, names: &Names, key: EventKey, conn: i64) -> Result<Option<Fact>, ReadError> {
+    let Some(stored) = Shelf::of(db, names)?.event(key, Some(conn))? else { return Ok(None) };
     Ok(Fact::of(key, &stored.event, |event| Arc::new(Labels::of(event))))
 }
 
 #[cfg(test)]
-pub const SQL_AND_PLAN: &[(&str, &str)] = &[
-    (FACTS, "SEARCH event USING INDEX event_conn (conn=? AND created>? AND created<?)"),
-    (NEWEST, "SEARCH checkpoint USING INDEX sqlite_autoindex_checkpoint_1 (conn=? AND at<?)"),
-];
+pub const SQL_AND_PLAN: &[(&str, &str)] =
+    &[(NEWEST, "SEARCH checkpoint USING INDEX sqlite_autoindex_checkpoint_1 (conn=? AND at<?)")];

@@ -8,12 +8,13 @@ use super::{Answer, Work, append, edge::Edges, prepare::Prepared};
 use crate::{
     model::EventKey,
     store::{
-        StoreError,
+        Order, StoreError,
         sqlite::{
             Shared,
             fault::WriteError,
             reader::ReadError,
-            row::{self, Opened, select_event},
+            row::Opened,
+            shelf::{Shelf, Span, behind},
             tokens,
             writer::Job,
         },
@@ -34,8 +35,6 @@ const SLICE_RECORDS: usize = 512;
 const SLICE_TIME: Duration = Duration::from_millis(300);
 /// Where senders fill the queue.
 const PAUSE: Duration = Duration::from_millis(200);
-
-const EVENTS: &str = select_event!("WHERE (created, hash) > (?1, ?2) ORDER BY created, hash");
 
 /// A slice, made ready.
 #[derive(Debug)]
@@ -96,17 +95,17 @@ fn slice(shared: &Shared, db: &Connection) -> Result<Option<Fill>, ReadError> {
     let Some(after) = mark(db)? else { return Ok(None) };
     let until = Instant::now() + SLICE_TIME;
     let mut fill = Fill { after, upto: after, last: true, found: Vec::new() };
-    let from = after.unwrap_or(EventKey { created_us: i64::MIN, hash: i64::MIN });
-    let mut statement = db.prepare_cached(EVENTS)?;
-    let mut rows = statement.query([from.created_us, from.hash])?;
+    let first = EventKey { created_us: i64::MIN, hash: i64::MIN };
+    let Some(from) = after.map_or(Some(first), |after| behind(after, Order::Asc)) else { return Ok(Some(fill)) };
+    let mut scan = Shelf::of(db, &shared.names)?.scan(Span::All, from, Order::Asc);
     for read in 0.. {
-        let Some(row) = rows.next()? else { break };
+        let Some(held) = scan.take()? else { break };
         if read == SLICE_EVENTS || fill.found.len() == SLICE_RECORDS || read > 0 && Instant::now() > until {
             fill.last = false;
             break;
         }
-        let key = row::key(row)?;
-        match Opened::of(db, &shared.names, row).and_then(|opened| opened.event(db, &shared.names)) {
+        let key = held.flat().key;
+        match Opened::of(db, &shared.names, held.flat()).and_then(|opened| opened.event(db, &shared.names)) {
             Ok(stored) => {
                 let record = Prepared::of(&stored.event, key, stored.received_us);
                 fill.found.extend(record.map(|record| (key, record.by(&stored.protocol))))
@@ -176,6 +175,3 @@ pub fn start(shared: &Arc<Shared>) {
         tracing::warn!("making audit records of events stored before: {error}; the next start goes on");
     }
 }
-
-#[cfg(test)]
-pub const SQL_AND_PLAN: &[(&str, &str)] = &[(EVENTS, "SEARCH event USING PRIMARY KEY ((created,hash)>(?,?))")];

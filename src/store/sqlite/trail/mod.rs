@@ -318,6 +318,5 @@ pub fn sql_and_plan() -> impl Iterator<Item = &'static (&'static str, &'static s
         .chain(told::SQL_AND_PLAN)
         .chain(edge::SQL_AND_PLAN)
         .chain(list::SQL_AND_PLAN)
-        .chain(fill::SQL_AND_PLAN)
         .chain(HEADS_PLAN)
 }

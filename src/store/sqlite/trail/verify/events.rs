@@ -4,20 +4,21 @@ use crate::{
     audit::Log,
     model::EventKey,
     store::{
-        StoreError,
+        Order, StoreError,
         sqlite::{
-            Shared, insert,
+            Shared,
+            flat::Flat,
+            insert,
             reader::ReadError,
-            row::{self, Opened, select_event},
+            row::Opened,
+            shelf::{Shelf, Span, behind},
         },
         trail::{Finding, Flaw},
         verify::Identify,
     },
 };
-use rusqlite::Connection;
 use std::time::Instant;
 
-const EVENTS: &str = select_event!("WHERE (created, hash) > (?1, ?2) ORDER BY created, hash");
 /// Events in one slice.
 const SLICE: u64 = 4_096;
 
@@ -36,16 +37,17 @@ pub fn slice(
 ) -> Result<Option<Slice>, StoreError> {
     shared.readers.ask(|db| {
         let until = Instant::now() + super::TURN;
-        let from = after.unwrap_or(EventKey { created_us: i64::MIN, hash: i64::MIN });
-        let mut statement = db.prepare_cached(EVENTS)?;
-        let mut rows = statement.query([from.created_us, from.hash])?;
+        let first = EventKey { created_us: i64::MIN, hash: i64::MIN };
+        let Some(from) = after.map_or(Some(first), |after| behind(after, Order::Asc)) else { return Ok(None) };
+        let mut scan = Shelf::of(db, &shared.names)?.scan(Span::All, from, Order::Asc);
         let mut slice = None;
         for read in 1..=SLICE {
-            let Some(row) = rows.next()? else { break };
-            let key = row::key(row)?;
-            let flaw = match Opened::of(db, &shared.names, row).and_then(|it| it.event(db, &shared.names)) {
+            let Some(held) = scan.take()? else { break };
+            let flat = held.flat();
+            let key = flat.key;
+            let flaw = match Opened::of(db, &shared.names, flat).and_then(|it| it.event(db, &shared.names)) {
                 Ok(stored) => match identify(&stored) {
-                    Some(by_content) if !is(db, key, by_content)? => Some(Flaw::Identity(key)),
+                    Some(by_content) if !is(&flat, by_content) => Some(Flaw::Identity(key)),
                     _ => None,
                 },
                 Err(ReadError::Store(StoreError::Damaged(_))) => Some(Flaw::Unreadable(key)),
@@ -62,15 +64,9 @@ pub fn slice(
 }
 
 /// Whether an event of this content may stand under a key: its own, or one beside it that a secret has given.
-fn is(db: &Connection, key: EventKey, by_content: EventKey) -> Result<bool, ReadError> {
-    if key == by_content {
-        return Ok(true);
-    }
-    if key.created_us != by_content.created_us {
-        return Ok(false);
-    }
-    let secret: Option<i64> = db
-        .prepare_cached("SELECT secret FROM event WHERE created = ?1 AND hash = ?2")?
-        .query_row([key.created_us, key.hash], |row| row.get(0))?;
-    Ok(secret.is_some_and(|secret| insert::stands_beside(by_content.hash, secret, key.hash)))
+fn is(flat: &Flat<'_>, by_content: EventKey) -> bool {
+    let key = flat.key;
+    key == by_content
+        || key.created_us == by_content.created_us
+            && flat.secret.is_some_and(|secret| insert::stands_beside(by_content.hash, secret, key.hash))
 }

@@ -10,7 +10,7 @@ use crate::{
         tree::{Hash, leaf_hash},
     },
     model::{EventId, EventKey, Micros},
-    store::sqlite::{names::Names, reader::ReadError, row},
+    store::sqlite::{names::Names, reader::ReadError, shelf::Shelf},
 };
 use rusqlite::{Connection, Rows, params};
 
@@ -107,7 +107,7 @@ impl Row {
     pub fn differs_from_event(&self, db: &Connection, names: &Names) -> Result<bool, ReadError> {
         let (Some(key), Some(body)) = (self.event, &self.body) else { return Ok(false) };
         // Retention keeps events that have a record.
-        let Some(stored) = row::get(db, names, key)? else { return Ok(true) };
+        let Some(stored) = Shelf::of(db, names)?.event(key, None)? else { return Ok(true) };
         if self.rules != RULES {
             return Ok(false);
         }
