@@ -7,6 +7,7 @@ use super::{
     body,
     flat::SyncRef,
     kind::{Kind, Label},
+    sealed::shelving::LARGE,
     template::{Known, Parts, render},
     trail,
 };
@@ -85,6 +86,8 @@ pub struct Row {
     pub exception_id: Option<String>,
     /// Place in [`Encoded::bodies`].
     pub body: Range<usize>,
+    /// Whether the body is compressed, as rows hold it.
+    pub packed: bool,
     /// What it says about a life, where lives are folded; the writer takes it.
     pub fact: RefCell<Option<Fact>>,
     /// What it says about who did what.
@@ -142,8 +145,8 @@ impl<K: Hash + Eq> Distinct<K> {
     }
 }
 
-/// Makes a batch ready; with facts when lives are folded.
-pub fn encode(batch: Batch, fold: bool) -> Encoded {
+/// Makes a batch ready; with facts when lives are folded. `sealed`: bodies that do not have to be rows stay plain.
+pub fn encode(batch: Batch, fold: bool, sealed: bool) -> Encoded {
     let Batch { delivery, events, quarantine, ack_channel } = batch;
     let mut out = Encoded {
         rows: Vec::with_capacity(events.len()),
@@ -192,7 +195,12 @@ pub fn encode(batch: Batch, fold: bool) -> Encoded {
             None
         };
         let start = out.bodies.len();
-        body::compress(&work.plain, &mut out.bodies);
+        let packed = !sealed || work.plain.len() > LARGE;
+        if packed {
+            body::compress(&work.plain, &mut out.bodies);
+        } else {
+            out.bodies.extend_from_slice(&work.plain);
+        }
         out.rows.push(Row {
             key: new.key,
             conn,
@@ -205,6 +213,7 @@ pub fn encode(batch: Batch, fold: bool) -> Encoded {
             secret: new.secret_digest.map(|digest| digest as i64),
             exception_id: event.exception_id.clone(),
             body: start..out.bodies.len(),
+            packed,
             fact: RefCell::new(fact),
             record: trail::Prepared::of(event, new.key, new.received_us).map(|record| record.by(delivery.protocol)),
         });

@@ -94,7 +94,7 @@ impl EventReader {
         if schema::version(&db).map_err(wrong)? == 0 {
             return Err(missing());
         }
-        Ok(Self { db, names: Names::new() })
+        Ok(Self { db, names: Names::guest() })
     }
 
     /// A page, from one snapshot, which is given back before the page is.

@@ -37,6 +37,7 @@ impl From<ReadError> for WriteError {
         match error {
             ReadError::Sql(error) => Self::Sql(error),
             ReadError::Store(error) => Self::Store(error),
+            again @ ReadError::Again => Self::Store(again.explain()),
         }
     }
 }

@@ -1,13 +1,17 @@
-//! Putting one event into its row, or finding that it is there already.
+//! Putting one event into its place, or finding that it is there already.
 //!
 //! In: an encoded row inside the writer's transaction. Out: stored or duplicate. A duplicate is counted, and what its
 //! envelope knows better is merged in such a way that the order of deliveries leaves no trace.
 
 use super::{
-    encode::{Encoded, Row},
+    body,
+    encode::{Encoded, Row, SyncCell},
     fault::WriteError,
+    flat::{BodyRef, Flat, SyncRef},
     intern::Interner,
     kind::{Kind, Label, Spill, union},
+    loose,
+    sealed::shelving::{Found, Shelving},
 };
 use crate::{
     model::EventKey,
@@ -66,52 +70,171 @@ impl Placed {
     }
 }
 
-/// Stores a row or counts it as delivered again.
-pub fn put(
-    db: &Connection,
-    intern: &mut Interner,
-    batch: &Encoded,
-    ids: &Ids,
-    row: &Row,
-) -> Result<Placed, WriteError> {
-    if insert(db, intern, batch, ids, row, row.key)? {
-        return Ok(Placed::stored(row.key, row, ids));
-    }
-    let there = There::find(db, row.key)?;
-    let (Some(known), Some(new)) = (there.secret, row.secret) else {
-        return duplicate(db, intern, batch, ids, row, row.key, there);
-    };
-    if known == new {
-        return duplicate(db, intern, batch, ids, row, row.key, there);
-    }
-    // Another secret in an otherwise equal event: it has a place of its own, told by that secret.
-    let mut key = EventKey { hash: row.key.hash ^ spread(new), ..row.key };
-    for _ in 0..=PROBES {
-        if insert(db, intern, batch, ids, row, key)? {
-            return Ok(Placed::stored(key, row, ids));
-        }
-        let there = There::find(db, key)?;
-        if there.secret == Some(new) {
-            return duplicate(db, intern, batch, ids, row, key, there);
-        }
-        key.hash = key.hash.wrapping_add(1);
-    }
-    Err(WriteError::Store(StoreError::Engine("no free key beside an event".to_owned())))
+/// Puts rows of a batch in their places.
+pub struct Placing<'p> {
+    /// Inside the writer's transaction.
+    pub db: &'p Connection,
+    /// Numbers of what repeats.
+    pub intern: &'p mut Interner,
+    /// Where events are beside their rows.
+    pub shelving: &'p mut Shelving,
+    /// The batch.
+    pub batch: &'p Encoded,
+    /// Its numbers.
+    pub ids: &'p Ids,
 }
 
-fn duplicate(
-    db: &Connection,
-    intern: &mut Interner,
-    batch: &Encoded,
-    ids: &Ids,
-    row: &Row,
-    key: EventKey,
-    there: There,
-) -> Result<Placed, WriteError> {
-    let conn = there.conn;
-    let changed = there.merge(db, intern, batch, ids, row, key)?;
-    redelivered(db, key)?;
-    Ok(Placed { outcome: Outcome::Duplicate(key), conn, changed })
+impl Placing<'_> {
+    /// Stores a row or counts it as delivered again.
+    pub fn put(&mut self, row: &Row) -> Result<Placed, WriteError> {
+        let Some(there) = self.insert(row, row.key)? else { return Ok(Placed::stored(row.key, row, self.ids)) };
+        let (Some(known), Some(new)) = (there.secret, row.secret) else { return self.duplicate(row, row.key, &there) };
+        if known == new {
+            return self.duplicate(row, row.key, &there);
+        }
+        // Another secret in an otherwise equal event: it has a place of its own, told by that secret.
+        let mut key = EventKey { hash: row.key.hash ^ spread(new), ..row.key };
+        for _ in 0..=PROBES {
+            let Some(there) = self.insert(row, key)? else { return Ok(Placed::stored(key, row, self.ids)) };
+            if there.secret == Some(new) {
+                return self.duplicate(row, key, &there);
+            }
+            key.hash = key.hash.wrapping_add(1);
+        }
+        Err(WriteError::Store(StoreError::Engine("no free key beside an event".to_owned())))
+    }
+
+    fn duplicate(&mut self, row: &Row, key: EventKey, there: &There) -> Result<Placed, WriteError> {
+        let conn = there.conn;
+        let changed = self.merge(row, key, there)?;
+        redelivered(self.db, key)?;
+        Ok(Placed { outcome: Outcome::Duplicate(key), conn, changed })
+    }
+
+    /// Stores a row under a key; gives what is there already.
+    fn insert(&mut self, row: &Row, key: EventKey) -> Result<Option<There>, WriteError> {
+        let conn = self.ids.of_row(row);
+        let goes_elsewhere = self.shelving.takes(row.body.len()) && !row.packed;
+        // A row that is there already refuses another one by itself.
+        if let Some(found) = self.shelving.find(self.db, conn, key, goes_elsewhere)? {
+            let there = self.shelving.show(self.db, &found, false, There::of)?;
+            return Ok(Some(there(found)));
+        }
+        let spill = self.spill(row)?;
+        let flat = self.flat(row, key, spill.as_deref());
+        if !(goes_elsewhere && self.shelving.push(self.db, &flat)?) && !put_row(self.db, &flat)? {
+            let row = loose::get(self.db, key)?.ok_or_else(|| WriteError::damaged("row", key))?;
+            return Ok(Some(There::of(&row.flat())(Found::Loose(Box::new(row)))));
+        }
+        if !goes_elsewhere {
+            self.shelving.add_loose(conn, key.created_us);
+        }
+        if let Some(sync) = &row.sync {
+            self.intern.sync(self.db, sync.lookup_hash(), conn, key.created_us)?;
+        }
+        Ok(None)
+    }
+
+    /// What the numbers cannot say.
+    fn spill(&self, row: &Row) -> Result<Option<Vec<u8>>, WriteError> {
+        let (label, kind) = (self.ids.labels[row.label as usize], self.ids.kinds[row.kind as usize]);
+        let shape = row.shape.filter(|at| self.ids.shapes[*at as usize] == 0);
+        if label != 0 && kind != 0 && shape.is_none() && row.exception_id.is_none() {
+            return Ok(None);
+        }
+        let spill = Spill {
+            kind: if kind == 0 { Some(parse(&self.batch.kinds[row.kind as usize])?) } else { None },
+            label: if label == 0 { Some(parse(&self.batch.labels[row.label as usize])?) } else { None },
+            merged: None,
+            shape: shape.map(|at| self.batch.shapes[at as usize].clone()),
+            exception_id: row.exception_id.clone(),
+        };
+        Ok(spill.to_bytes())
+    }
+
+    fn flat<'f>(&'f self, row: &'f Row, key: EventKey, spill: Option<&'f [u8]>) -> Flat<'f> {
+        let body = &self.batch.bodies[row.body.clone()];
+        Flat {
+            key,
+            conn: self.ids.of_row(row),
+            label: self.ids.labels[row.label as usize],
+            kind: self.ids.kinds[row.kind as usize],
+            shape: row.shape.map_or(0, |at| self.ids.shapes[at as usize]),
+            notable: row.notable,
+            received: row.received_us.wrapping_sub(key.created_us),
+            sync: row.sync.as_ref().map(SyncCell::as_ref),
+            secret: row.secret,
+            spill,
+            body: if row.packed { BodyRef::Packed(body) } else { BodyRef::Plain(body) },
+        }
+    }
+
+    /// Takes over what another delivery knows better. Gives whether anything changed that a reader of the event sees.
+    fn merge(&mut self, row: &Row, key: EventKey, there: &There) -> Result<bool, WriteError> {
+        let received = there.received.min(row.received_us.wrapping_sub(key.created_us));
+        let secret = there.secret.or(row.secret);
+        let alike = there.spill.is_none()
+            && row.exception_id.is_none()
+            && there.label == self.ids.labels[row.label as usize]
+            && there.kind == self.ids.kinds[row.kind as usize];
+        if alike && received == there.received && secret == there.secret {
+            return Ok(false);
+        }
+
+        let (db, batch) = (self.db, self.batch);
+        let before: Spill = match &there.spill {
+            Some(bytes) => serde_json::from_slice(bytes).map_err(|_| WriteError::damaged("spill", key))?,
+            None => Spill::default(),
+        };
+        let mut spill = before.clone();
+        let mut kind_id = there.kind;
+        let kind_before = there.kind_of(db, &before, key)?;
+        let mut kind = kind_before.clone();
+        kind.merge(&parse::<Kind<'_>>(&batch.kinds[row.kind as usize])?);
+        if kind != kind_before {
+            kind_id = self.intern.kind(db, &json(&kind)?)?;
+            spill.kind = (kind_id == 0).then(|| kind.clone());
+        }
+
+        let mut label_id = there.label;
+        let envelope = there.label_of(db, &before, key)?;
+        let label_before = before.merged.clone().unwrap_or_else(|| envelope.clone());
+        let mut label = label_before.clone();
+        label.merge(&parse::<Label<'_>>(&batch.labels[row.label as usize])?);
+        if label != label_before {
+            if envelope.is_extended_by(&label) {
+                label_id = self.intern.label(db, &json(&label)?)?;
+                spill.label = (label_id == 0).then_some(label);
+                spill.merged = None;
+            } else {
+                spill.merged = Some(label);
+            }
+        }
+        spill.exception_id = union(spill.exception_id.take(), row.exception_id.clone());
+
+        let seen = spill != before || kind_id != there.kind || label_id != there.label;
+        if seen || received != there.received || secret != there.secret {
+            let spill = spill.to_bytes();
+            let rows = self.shelving.show(db, &there.found, true, |flat| {
+                let changed = Flat {
+                    label: label_id,
+                    kind: kind_id,
+                    notable: kind.notable(),
+                    received,
+                    secret,
+                    spill: spill.as_deref(),
+                    ..*flat
+                };
+                // Elsewhere nothing changes: from now on it is a row, and that counts.
+                if matches!(there.found, Found::Loose(_)) { change_row(db, &changed) } else { put_row(db, &changed) }
+            })??;
+            if !rows {
+                return Err(WriteError::damaged("row", key));
+            }
+            self.shelving.add_loose(there.conn, key.created_us);
+        }
+        Ok(seen)
+    }
 }
 
 /// Whether an event of some content may stand under another hash because of its secret.
@@ -127,49 +250,54 @@ fn spread(digest: i64) -> i64 {
     ((bits ^ (bits >> 31)) | 1) as i64
 }
 
-fn insert(
-    db: &Connection,
-    intern: &mut Interner,
-    batch: &Encoded,
-    ids: &Ids,
-    row: &Row,
-    key: EventKey,
-) -> Result<bool, WriteError> {
-    let conn = ids.of_row(row);
-    let label = ids.labels[row.label as usize];
-    let kind = ids.kinds[row.kind as usize];
-    let shape = row.shape.map_or(0, |at| ids.shapes[at as usize]);
-    let spill = if label == 0 || kind == 0 || (shape == 0 && row.shape.is_some()) || row.exception_id.is_some() {
-        Spill {
-            kind: if kind == 0 { Some(parse(&batch.kinds[row.kind as usize])?) } else { None },
-            label: if label == 0 { Some(parse(&batch.labels[row.label as usize])?) } else { None },
-            merged: None,
-            shape: row.shape.filter(|_| shape == 0).map(|at| batch.shapes[at as usize].clone()),
-            exception_id: row.exception_id.clone(),
+/// Writes a row; false when there is one of its key.
+fn put_row(db: &Connection, flat: &Flat<'_>) -> Result<bool, WriteError> {
+    let mut packed = Vec::new();
+    let body = match flat.body {
+        BodyRef::Packed(body) => body,
+        BodyRef::Plain(body) => {
+            body::compress(body, &mut packed);
+            &packed
         }
-        .to_bytes()
-    } else {
-        None
     };
+    let sync = flat.sync.map(|sync| match sync {
+        SyncRef::Uuid(uuid) => SyncCell::Uuid(uuid),
+        SyncRef::Text(text) => SyncCell::Text(text.to_owned()),
+    });
     let changed = db.prepare_cached(INSERT)?.execute(params![
-        key.created_us,
-        key.hash,
-        conn,
-        label,
-        kind,
-        shape,
-        row.notable,
-        row.received_us.wrapping_sub(key.created_us),
-        row.sync,
-        row.secret,
-        spill,
-        &batch.bodies[row.body.clone()],
+        flat.key.created_us,
+        flat.key.hash,
+        flat.conn,
+        flat.label,
+        flat.kind,
+        flat.shape,
+        flat.notable,
+        flat.received,
+        sync,
+        flat.secret,
+        flat.spill,
+        body,
     ])?;
-    if changed == 1
-        && let Some(sync) = &row.sync
-    {
-        intern.sync(db, sync.lookup_hash(), conn, key.created_us)?;
-    }
+    Ok(changed == 1)
+}
+
+/// Changes what deliveries may change in a row; false when there is none.
+fn change_row(db: &Connection, flat: &Flat<'_>) -> Result<bool, WriteError> {
+    let changed = db
+        .prepare_cached(
+            "UPDATE event SET label = ?3, kind = ?4, notable = ?5, received = ?6, secret = ?7, spill = ?8
+             WHERE created = ?1 AND hash = ?2",
+        )?
+        .execute(params![
+            flat.key.created_us,
+            flat.key.hash,
+            flat.label,
+            flat.kind,
+            flat.notable,
+            flat.received,
+            flat.secret,
+            flat.spill
+        ])?;
     Ok(changed == 1)
 }
 
@@ -181,7 +309,7 @@ fn redelivered(db: &Connection, key: EventKey) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// The row that is there already.
+/// The event that is there already.
 struct There {
     conn: i64,
     label: i64,
@@ -189,94 +317,15 @@ struct There {
     received: i64,
     secret: Option<i64>,
     spill: Option<Vec<u8>>,
+    found: Found,
 }
 
 impl There {
-    fn find(db: &Connection, key: EventKey) -> rusqlite::Result<Self> {
-        db.prepare_cached(
-            "SELECT label, kind, received, secret, spill, conn FROM event WHERE created = ?1 AND hash = ?2",
-        )?
-        .query_row([key.created_us, key.hash], |row| {
-            Ok(Self {
-                label: row.get(0)?,
-                kind: row.get(1)?,
-                received: row.get(2)?,
-                secret: row.get(3)?,
-                spill: row.get(4)?,
-                conn: row.get(5)?,
-            })
-        })
-    }
-
-    /// Gives whether anything changed that a reader of the event sees.
-    fn merge(
-        self,
-        db: &Connection,
-        intern: &mut Interner,
-        batch: &Encoded,
-        ids: &Ids,
-        row: &Row,
-        key: EventKey,
-    ) -> Result<bool, WriteError> {
-        let received = self.received.min(row.received_us.wrapping_sub(key.created_us));
-        let secret = self.secret.or(row.secret);
-        let alike = self.spill.is_none()
-            && row.exception_id.is_none()
-            && self.label == ids.labels[row.label as usize]
-            && self.kind == ids.kinds[row.kind as usize];
-        if alike && received == self.received && secret == self.secret {
-            return Ok(false);
-        }
-
-        let before: Spill = match &self.spill {
-            Some(bytes) => serde_json::from_slice(bytes).map_err(|_| WriteError::damaged("spill", key))?,
-            None => Spill::default(),
-        };
-        let mut spill = before.clone();
-        let mut kind_id = self.kind;
-        let kind_before = self.kind_of(db, &before, key)?;
-        let mut kind = kind_before.clone();
-        kind.merge(&parse::<Kind<'_>>(&batch.kinds[row.kind as usize])?);
-        if kind != kind_before {
-            kind_id = intern.kind(db, &json(&kind)?)?;
-            spill.kind = (kind_id == 0).then(|| kind.clone());
-        }
-
-        let mut label_id = self.label;
-        let envelope = self.label_of(db, &before, key)?;
-        let label_before = before.merged.clone().unwrap_or_else(|| envelope.clone());
-        let mut label = label_before.clone();
-        label.merge(&parse::<Label<'_>>(&batch.labels[row.label as usize])?);
-        if label != label_before {
-            if envelope.is_extended_by(&label) {
-                label_id = intern.label(db, &json(&label)?)?;
-                spill.label = (label_id == 0).then_some(label);
-                spill.merged = None;
-            } else {
-                spill.merged = Some(label);
-            }
-        }
-        spill.exception_id = union(spill.exception_id.take(), row.exception_id.clone());
-
-        let seen = spill != before || kind_id != self.kind || label_id != self.label;
-        let changed = seen || received != self.received || secret != self.secret;
-        if changed {
-            db.prepare_cached(
-                "UPDATE event SET label = ?3, kind = ?4, notable = ?5, received = ?6, secret = ?7, spill = ?8
-                 WHERE created = ?1 AND hash = ?2",
-            )?
-            .execute(params![
-                key.created_us,
-                key.hash,
-                label_id,
-                kind_id,
-                kind.notable(),
-                received,
-                secret,
-                spill.to_bytes()
-            ])?;
-        }
-        Ok(seen)
+    /// Of its columns, once it is said where they are.
+    fn of(flat: &Flat<'_>) -> impl FnOnce(Found) -> Self + use<> {
+        let Flat { conn, label, kind, received, secret, .. } = *flat;
+        let spill = flat.spill.map(<[u8]>::to_vec);
+        move |found| Self { conn, label, kind, received, secret, spill, found }
     }
 
     fn kind_of(&self, db: &Connection, spill: &Spill, key: EventKey) -> Result<Kind<'static>, WriteError> {

@@ -34,6 +34,7 @@ mod retention;
 mod row;
 mod scan;
 mod schema;
+mod sealed;
 mod shelf;
 mod tail;
 mod template;
@@ -60,6 +61,7 @@ use names::Names;
 use open::{DirLock, Role};
 use queue::{Limits, Queue};
 use reader::Readers;
+use sealed::{Sealer, Stock, sealer::Bell};
 use shelf::Shelf;
 use std::{
     fs,
@@ -70,6 +72,7 @@ use std::{
         atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering},
     },
     thread::JoinHandle,
+    time::Duration,
 };
 use tokio::sync::{oneshot, watch};
 use writer::{Counters, Job, Reply, Writer, now_us};
@@ -95,6 +98,36 @@ pub struct SqliteOptions {
     pub fold: bool,
     /// Memory for states of lives, in bytes as estimated.
     pub fold_bytes_max: usize,
+    /// Where new events go. What is stored stays readable whichever it is.
+    pub layout: Layout,
+    /// When newer events are made into blocks.
+    pub sealing: Sealing,
+}
+
+/// Where new events go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// A row each.
+    Rows,
+    /// The journal, and from there blocks.
+    Sealed,
+}
+
+/// When the journal's events are made into blocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sealing {
+    /// So many together, unless they are large.
+    pub events_max: usize,
+    /// So many bytes of memory together.
+    pub bytes_max: usize,
+    /// Fewer when they are as old as this.
+    pub age: Duration,
+}
+
+impl Default for Sealing {
+    fn default() -> Self {
+        Self { events_max: 65_536, bytes_max: 12 << 20, age: Duration::from_secs(600) }
+    }
 }
 
 impl Default for SqliteOptions {
@@ -107,6 +140,8 @@ impl Default for SqliteOptions {
             interned_max: 65_536,
             fold: true,
             fold_bytes_max: 96 << 20,
+            layout: Layout::Sealed,
+            sealing: Sealing::default(),
         }
     }
 }
@@ -115,6 +150,7 @@ impl Default for SqliteOptions {
 pub struct SqliteStore {
     shared: Arc<Shared>,
     writer: Mutex<Option<JoinHandle<()>>>,
+    sealer: Sealer,
 }
 
 /// What the writer thread and its callers both see.
@@ -123,6 +159,8 @@ struct Shared {
     queue: Queue<Job>,
     readers: Readers,
     names: Names,
+    bell: Arc<Bell>,
+    layout: Layout,
     commits: watch::Sender<u64>,
     lock: Mutex<Option<DirLock>>,
     write_error: Mutex<Option<StoreError>>,
@@ -203,6 +241,7 @@ impl Shared {
 
     /// At the very end.
     fn release(&self) {
+        self.bell.end();
         self.readers.close();
         *held(&self.lock) = None;
     }
@@ -236,7 +275,9 @@ impl SqliteStore {
             dir: dir.to_owned(),
             queue: Queue::new(Limits { jobs_max: options.queue_batches_max, bytes_max: options.queue_bytes_max }),
             readers,
-            names: Names::new(),
+            names: Names::new(Arc::new(Stock::new(options.sealing))),
+            bell: Arc::default(),
+            layout: options.layout,
             commits: watch::Sender::new(0),
             lock: Mutex::new(Some(lock)),
             write_error: Mutex::new(None),
@@ -251,6 +292,7 @@ impl SqliteStore {
             unwritten: AtomicU64::new(0),
             unfolded_since_us: AtomicI64::new(0),
         });
+        let age = options.sealing.age;
         let writer = Writer::new(dir.to_owned(), options, Arc::clone(&shared), db)?;
         let watched = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
@@ -261,8 +303,9 @@ impl SqliteStore {
                 }
             })
             .map_err(|error| OpenError::Engine(error.to_string()))?;
+        let sealer = Sealer::start(&shared, age).map_err(|error| OpenError::Engine(error.to_string()))?;
         trail::start(&shared);
-        Ok(Self { shared, writer: Mutex::new(Some(thread)) })
+        Ok(Self { shared, writer: Mutex::new(Some(thread)), sealer })
     }
 
     fn submit<T: Send + 'static>(&self, weight: usize, job: impl FnOnce(Reply<T>) -> Job) -> StoreFuture<T> {
@@ -279,7 +322,7 @@ impl SqliteStore {
         if let Err(error) = self.shared.queue.check() {
             return Box::pin(async { Err(error) });
         }
-        let batch = Box::new(encode::encode(batch, self.shared.fold));
+        let batch = Box::new(encode::encode(batch, self.shared.fold, self.shared.layout == Layout::Sealed));
         self.submit(batch.weight(), |reply| Job::Append { batch, replay, reply })
     }
 }
@@ -308,8 +351,8 @@ impl Store for SqliteStore {
             let (mut next, mut more) = (after, found.len() == limit);
             let (mut events, mut bytes) = (Vec::with_capacity(found.len()), 0);
             let shelf = Shelf::of(db, &self.shared.names)?;
-            for (cursor, key) in found {
-                if let Some(event) = shelf.event(key, None)? {
+            for (cursor, (key, conn)) in found {
+                if let Some(event) = shelf.event(key, conn)? {
                     bytes += event.raw.len();
                     if bytes > PAGE_BYTES_MAX && !events.is_empty() {
                         more = true;
@@ -447,6 +490,7 @@ impl Drop for SqliteStore {
             // A panic of the writer was reported when it happened.
             let _ = thread.join();
         }
+        self.sealer.end();
         self.shared.release();
     }
 }

@@ -1,4 +1,4 @@
-//! From row numbers back to what they stand for, on the readers' side.
+//! What reading an event takes besides its columns: what their numbers stand for, and where events are that are in no row.
 //!
 //! A number never changes its meaning once it is committed, and readers see only what is committed, so whatever was looked up
 //! may be remembered.
@@ -7,6 +7,8 @@ use super::{
     cache::Cache,
     kind::{Kind, Label},
     reader::ReadError,
+    sealed::{Stock, memory::View},
+    shelf::Pending,
 };
 use crate::store::StoreError;
 use rusqlite::{Connection, OptionalExtension as _};
@@ -23,16 +25,61 @@ pub struct Names {
     labels: Remembered<Label<'static>>,
     shapes: Remembered<str>,
     connections: Remembered<str>,
+    /// Events that are in no row.
+    pub stock: Arc<Stock>,
+    writer: Option<Mutex<Option<Arc<Pending>>>>,
 }
 
 impl Names {
-    /// Nothing yet.
-    pub fn new() -> Self {
+    /// Of a process beside the one that writes.
+    pub fn guest() -> Self {
+        Self::new(Arc::new(Stock::guest()))
+    }
+
+    /// Of the thread that writes, which sees what it has stored and not committed yet.
+    pub fn of_writer(stock: Arc<Stock>) -> Self {
+        Self { writer: Some(Mutex::new(None)), ..Self::new(stock) }
+    }
+
+    /// Nothing looked up yet.
+    pub fn new(stock: Arc<Stock>) -> Self {
         Self {
             kinds: Mutex::new(Cache::new(CACHE_BYTES)),
             labels: Mutex::new(Cache::new(CACHE_BYTES)),
             shapes: Mutex::new(Cache::new(CACHE_BYTES)),
             connections: Mutex::new(Cache::new(CACHE_BYTES)),
+            stock,
+            writer: None,
+        }
+    }
+
+    /// Forgets what was looked up: a transaction that is taken back takes its numbers with it.
+    pub fn forget(&self) {
+        // Nothing can panic while a lock is held.
+        self.kinds.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.labels.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.shapes.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// What the writer's transaction has stored.
+    pub fn pending(&self) -> Option<Arc<Pending>> {
+        // Nothing can panic while the lock is held.
+        self.writer.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Shows the writer what its transaction has stored, or that it is over.
+    pub fn set_pending(&self, pending: Option<Arc<Pending>>) {
+        if let Some(writer) = &self.writer {
+            *writer.lock().unwrap_or_else(PoisonError::into_inner) = pending;
+        }
+    }
+
+    /// The journal's events as the open snapshot has them; to the writer, as they were committed last.
+    pub fn view(&self, db: &Connection) -> Result<View, ReadError> {
+        match (&self.writer, self.stock.memory()) {
+            (Some(_), Some(memory)) => Ok(memory.latest()),
+            _ => self.stock.view(db),
         }
     }
 

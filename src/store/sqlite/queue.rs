@@ -74,6 +74,18 @@ impl<T> Queue<T> {
         Ok(())
     }
 
+    /// Adds a job in front of everything that waits, whatever the bounds say.
+    pub fn push_first(&self, job: T) -> Result<(), StoreError> {
+        let mut state = self.state();
+        if let Some(error) = &state.closed {
+            return Err(error.clone());
+        }
+        state.jobs.push_front((job, 0));
+        drop(state);
+        self.filled.notify_one();
+        Ok(())
+    }
+
     /// Adds a last job, whatever the bounds say, and refuses all later ones with `reason`. False if that happened before.
     pub fn close(&self, job: T, reason: StoreError) -> bool {
         let mut state = self.state();
@@ -113,6 +125,22 @@ impl<T> Queue<T> {
             }
         }
         !out.is_empty()
+    }
+
+    /// Takes the first job when it is one that `fits`, as soon as there is such a one, within `patience`.
+    pub fn take_first(&self, patience: Duration, fits: impl Fn(&T) -> bool) -> Option<T> {
+        let state = self.state();
+        let fits = |state: &mut State<T>| state.jobs.front().is_some_and(|(job, _)| fits(job));
+        let (mut state, _) = self
+            .filled
+            .wait_timeout_while(state, patience, |state| state.closed.is_none() && !fits(state))
+            .unwrap_or_else(PoisonError::into_inner);
+        if !fits(&mut state) {
+            return None;
+        }
+        let (job, weight) = state.jobs.pop_front()?;
+        state.bytes -= weight;
+        Some(job)
     }
 
     /// Jobs waiting.

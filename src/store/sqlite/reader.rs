@@ -29,6 +29,8 @@ pub enum ReadError {
     Sql(rusqlite::Error),
     /// We said so.
     Store(StoreError),
+    /// What the snapshot shows has left the memory since: a new snapshot will do.
+    Again,
 }
 
 impl From<rusqlite::Error> for ReadError {
@@ -48,6 +50,7 @@ impl ReadError {
     pub fn explain(self) -> StoreError {
         match self {
             Self::Store(error) => error,
+            Self::Again => StoreError::Engine("a snapshot older than the memory of the newest events".into()),
             Self::Sql(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => too_slow(),
             Self::Sql(error) => fault::explain(&error),
         }
@@ -109,15 +112,20 @@ impl Readers {
     }
 
     /// Asks a question within one snapshot.
-    pub fn ask<T>(&self, question: impl FnOnce(&Connection) -> Result<T, ReadError>) -> Result<T, StoreError> {
+    pub fn ask<T>(&self, mut question: impl FnMut(&Connection) -> Result<T, ReadError>) -> Result<T, StoreError> {
         let until = Instant::now() + DEADLINE;
         let lent = Giveback { readers: self, lent: Some(self.lend(until)?) };
         let Some(Lent { db, deadline }) = &lent.lent else { return Err(StoreError::Closed) };
         *deadline.lock().unwrap_or_else(PoisonError::into_inner) = until;
-        let answer = (|| {
+        let mut once = || {
             db.execute_batch("BEGIN")?;
             question(db)
-        })();
+        };
+        let mut answer = once();
+        while matches!(answer, Err(ReadError::Again)) && Instant::now() < until {
+            db.execute_batch("COMMIT").map_err(|error| fault::explain(&error))?;
+            answer = once();
+        }
         if !db.is_autocommit() {
             // Ending a snapshot must not be interrupted.
             *deadline.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now() + DEADLINE;

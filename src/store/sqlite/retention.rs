@@ -9,8 +9,11 @@
 use super::{
     fault::WriteError,
     lives::Folder,
-    names::Names,
-    shelf::{Scan, Shelf, Span, behind},
+    sealed::{
+        Shelving,
+        cut::{Cut, Cuts},
+    },
+    shelf::{Held, Scan, Shelf, Span, behind},
     trail,
     writer::Counters,
 };
@@ -19,6 +22,7 @@ use crate::{
     store::{Order, StoreError},
 };
 use rusqlite::{Connection, params};
+use std::sync::Arc;
 
 /// Events looked at, and connections, in one slice of the writer's time.
 const LOOK: usize = 4_000;
@@ -72,7 +76,13 @@ pub struct Swept {
 }
 
 /// Removes a slice.
-pub fn slice(db: &Connection, counters: &mut Counters, folder: &mut Folder, sweep: Sweep) -> Result<Swept, WriteError> {
+pub fn slice(
+    db: &Connection,
+    counters: &mut Counters,
+    folder: &mut Folder,
+    shelving: &mut Shelving,
+    sweep: Sweep,
+) -> Result<Swept, WriteError> {
     if !folder.is_on() || trail::is_held(db)? {
         return Ok(Swept::default());
     }
@@ -85,7 +95,6 @@ pub fn slice(db: &Connection, counters: &mut Counters, folder: &mut Folder, swee
         .query_map(params![sweep.after, TEST_CONNECTION_ID, CONNECTIONS], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
     let (mut done, mut looked) = (Swept::default(), 0);
-    let names = Names::new();
     let mut at = sweep;
     for conn in &conns {
         let key = at.key.take();
@@ -95,7 +104,7 @@ pub fn slice(db: &Connection, counters: &mut Counters, folder: &mut Folder, swee
         if let Some(base) = known.filter(|_| !folder.waits(*conn)) {
             let base = folder.raise_base(db, *conn, base)?;
             let turn = Turn { conn: *conn, base, before: sweep.before, left: LOOK.saturating_sub(looked) };
-            let end = remove(db, &names, turn, key)?;
+            let end = remove(db, shelving, turn, key)?;
             looked += end.looked;
             done.events += end.removed;
             if let Some(last) = end.last {
@@ -127,14 +136,21 @@ struct End {
     last: Option<EventKey>,
 }
 
-fn remove(db: &Connection, names: &Names, turn: Turn, after: Option<EventKey>) -> Result<End, WriteError> {
+fn remove(
+    db: &Connection,
+    shelving: &mut Shelving,
+    turn: Turn,
+    after: Option<EventKey>,
+) -> Result<End, WriteError> {
+    let names = Arc::clone(shelving.names());
     let Turn { conn, base, before, left } = turn;
     let swept: Micros =
         db.prepare_cached("SELECT swept FROM life_base WHERE conn = ?1")?.query_row([conn], |row| row.get(0))?;
     let start = after.unwrap_or(EventKey { created_us: swept, hash: i64::MAX });
     let (mut old, mut end) = (Vec::new(), End { looked: 0, removed: 0, last: None });
-    let (mut last, mut young) = (start, None);
-    let shelf = Shelf::of(db, names)?;
+    let mut recorded = db.prepare_cached("SELECT 1 FROM audit WHERE event_created = ?1 AND event_hash = ?2")?;
+    let (mut last, mut young): (_, Option<Micros>) = (start, None);
+    let shelf = Shelf::of(db, &names)?;
     let mut scan = behind(start, Order::Asc).map(|from| shelf.scan(Span::Of(conn), from, Order::Asc));
     while let Some(held) = scan.as_mut().map_or(Ok(None), Scan::take)? {
         let flat = held.flat();
@@ -147,26 +163,38 @@ fn remove(db: &Connection, names: &Names, turn: Turn, after: Option<EventKey>) -
         }
         end.looked += 1;
         last = flat.key;
-        let kind = flat.kind(db, names)?;
+        let kind = flat.kind(db, &names)?;
         if kind.family != Family::Connector || kind.notable() || !DETAIL.contains(&&*kind.name) {
             continue;
         }
         if flat.received.wrapping_add(last.created_us) < before {
-            old.push(last);
+            if !recorded.exists([last.created_us, last.hash])? {
+                old.push((last, matches!(held, Held::Loose(_))));
+            }
         } else {
             young.get_or_insert(last.created_us);
         }
     }
-    let mut recorded = db.prepare_cached("SELECT 1 FROM audit WHERE event_created = ?1 AND event_hash = ?2")?;
     let mut delete = db.prepare_cached("DELETE FROM event WHERE created = ?1 AND hash = ?2")?;
     let mut redelivery = db.prepare_cached("DELETE FROM redelivery WHERE created = ?1 AND hash = ?2")?;
-    for key in old {
-        let key = [key.created_us, key.hash];
-        if !recorded.exists(key)? {
-            end.removed += delete.execute(key)? as u64;
-            redelivery.execute(key)?;
+    let mut cuts = Cuts::new(db, &names);
+    for (key, is_row) in old {
+        let row = if is_row { delete.execute([key.created_us, key.hash])? } else { 0 };
+        // What was changed after it went into a block stands in both.
+        match cuts.add(conn, key)? {
+            Cut::InBlock => {}
+            Cut::InJournal => {
+                // It is cut when it is in a block.
+                young = Some(young.map_or(key.created_us, |young| young.min(key.created_us)));
+                continue;
+            }
+            Cut::Nowhere if row == 0 => continue,
+            Cut::Nowhere => {}
         }
+        end.removed += 1;
+        redelivery.execute([key.created_us, key.hash])?;
     }
+    cuts.apply(shelving)?;
     // Up to where nothing is left that will ever be removed: the next time begins there.
     if start.created_us <= swept.saturating_add(1) {
         let upto = match (young, end.last) {

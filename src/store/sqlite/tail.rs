@@ -9,7 +9,7 @@ use crate::{
     model::EventKey,
     store::{StoreError, TailCursor},
 };
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 /// So many arrivals are remembered in order.
 const WINDOW: u64 = 1_000_000;
@@ -26,18 +26,20 @@ pub fn last(db: &Connection) -> rusqlite::Result<(u64, u64)> {
 }
 
 /// Remembers what the commit under way stores; `counters` count it already.
-pub fn add(db: &Connection, counters: &Counters, stored: &[EventKey]) -> rusqlite::Result<()> {
-    let mut keys = Vec::with_capacity(stored.len() * 12);
-    let mut before = 0_i64;
-    for key in stored {
-        put_signed(&mut keys, key.created_us.wrapping_sub(before));
+pub fn add(db: &Connection, counters: &Counters, stored: &[(EventKey, i64)]) -> rusqlite::Result<()> {
+    let (mut keys, mut conns) = (Vec::with_capacity(stored.len() * 12), Vec::with_capacity(stored.len() * 2));
+    let mut before = (0_i64, 0_i64);
+    for (key, conn) in stored {
+        put_signed(&mut keys, key.created_us.wrapping_sub(before.0));
         keys.extend_from_slice(&key.hash.to_le_bytes());
-        before = key.created_us;
+        put_signed(&mut conns, conn.wrapping_sub(before.1));
+        before = (key.created_us, *conn);
     }
-    db.prepare_cached("INSERT INTO arrival (seq, upto, keys) VALUES (?1, ?2, ?3)")?.execute(params![
+    db.prepare_cached("INSERT INTO arrival (seq, upto, keys, conns) VALUES (?1, ?2, ?3, ?4)")?.execute(params![
         counters.commit as i64,
         counters.arrived as i64,
-        keys
+        keys,
+        conns
     ])?;
     if counters.commit.is_multiple_of(PRUNE_EVERY) && counters.arrived > WINDOW {
         db.prepare_cached(
@@ -48,16 +50,28 @@ pub fn add(db: &Connection, counters: &Counters, stored: &[EventKey]) -> rusqlit
     Ok(())
 }
 
-/// The keys of a commit.
-fn keys(bytes: &[u8]) -> Result<Vec<EventKey>, Short> {
-    let mut input = Reader::new(bytes);
-    let mut keys = Vec::new();
-    let mut created_us = 0_i64;
-    while !input.is_empty() {
-        created_us = created_us.wrapping_add(input.signed()?);
-        keys.push(EventKey { created_us, hash: i64::from_le_bytes(input.array()?) });
-    }
-    Ok(keys)
+/// An event that arrived, and the number of its connection; `None`: an older version did not keep it.
+pub type Arrival = (EventKey, Option<i64>);
+
+/// The events of a commit, as a row has them in the columns from `at` on.
+fn arrivals(row: &Row<'_>, at: usize, seq: i64) -> Result<Vec<Arrival>, ReadError> {
+    let keys = row.get_ref(at)?.as_blob().map_err(rusqlite::Error::from)?;
+    let conns = row.get_ref(at + 1)?.as_blob_or_null().map_err(rusqlite::Error::from)?;
+    let read = || -> Result<Vec<Arrival>, Short> {
+        let (mut keys, mut conns) = (Reader::new(keys), conns.map(Reader::new));
+        let (mut created_us, mut conn) = (0_i64, 0_i64);
+        let mut found = Vec::new();
+        while !keys.is_empty() {
+            created_us = created_us.wrapping_add(keys.signed()?);
+            let key = EventKey { created_us, hash: i64::from_le_bytes(keys.array()?) };
+            if let Some(conns) = &mut conns {
+                conn = conn.wrapping_add(conns.signed()?);
+            }
+            found.push((key, conns.is_some().then_some(conn)));
+        }
+        Ok(found)
+    };
+    Ok(read().map_err(|Short| StoreError::Damaged(format!("arrivals of commit {seq}")))?)
 }
 
 /// Keys behind a cursor, each with the cursor behind it, and whether some before them are no longer known.
@@ -65,31 +79,30 @@ pub fn after(
     db: &Connection,
     cursor: TailCursor,
     limit: usize,
-) -> Result<(Vec<(TailCursor, EventKey)>, bool), ReadError> {
+) -> Result<(Vec<(TailCursor, Arrival)>, bool), ReadError> {
     let first: Option<i64> = db
         .prepare_cached("SELECT seq FROM arrival ORDER BY seq LIMIT 1")?
         .query_row([], |row| row.get(0))
         .optional()?;
     let gap = first.is_some_and(|first| first > 1 && cursor.commit < first as u64);
     let mut found = Vec::new();
-    let mut statement = db.prepare_cached("SELECT seq, keys FROM arrival WHERE seq >= ?1 ORDER BY seq")?;
+    let mut statement = db.prepare_cached("SELECT seq, keys, conns FROM arrival WHERE seq >= ?1 ORDER BY seq")?;
     let mut rows = statement.query([i64::try_from(cursor.commit).unwrap_or(i64::MAX)])?;
     while found.len() < limit {
         let Some(row) = rows.next()? else { break };
-        let commit = row.get::<_, i64>(0)? as u64;
-        let keys = keys(row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?)
-            .map_err(|Short| StoreError::Damaged(format!("arrivals of commit {commit}")))?;
+        let seq: i64 = row.get(0)?;
+        let (commit, arrivals) = (seq as u64, arrivals(row, 1, seq)?);
         let skip = if commit == cursor.commit { cursor.seen as usize } else { 0 };
-        for (at, key) in keys.into_iter().enumerate().skip(skip).take(limit - found.len()) {
-            found.push((TailCursor { commit, seen: at as u32 + 1 }, key));
+        for (at, arrival) in arrivals.into_iter().enumerate().skip(skip).take(limit - found.len()) {
+            found.push((TailCursor { commit, seen: at as u32 + 1 }, arrival));
         }
     }
     Ok((found, gap))
 }
 
 /// Keys of every commit after one, and whether some of those commits are no longer known.
-pub fn since(db: &Connection, commit: u64) -> Result<(Vec<EventKey>, bool), ReadError> {
-    let mut statement = db.prepare_cached("SELECT seq, keys FROM arrival WHERE seq > ?1 ORDER BY seq")?;
+pub fn since(db: &Connection, commit: u64) -> Result<(Vec<Arrival>, bool), ReadError> {
+    let mut statement = db.prepare_cached("SELECT seq, keys, conns FROM arrival WHERE seq > ?1 ORDER BY seq")?;
     let mut rows = statement.query([i64::try_from(commit).unwrap_or(i64::MAX)])?;
     let (mut found, mut next) = (Vec::new(), commit.saturating_add(1));
     while let Some(row) = rows.next()? {
@@ -98,21 +111,18 @@ pub fn since(db: &Connection, commit: u64) -> Result<(Vec<EventKey>, bool), Read
             return Ok((Vec::new(), true));
         }
         next = seq.saturating_add(1);
-        let bytes = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
-        found.extend(keys(bytes).map_err(|Short| StoreError::Damaged(format!("arrivals of commit {seq}")))?);
+        found.extend(arrivals(row, 1, seq as i64)?);
     }
     Ok((found, false))
 }
 
 /// The newest place.
 pub fn end(db: &Connection) -> Result<TailCursor, ReadError> {
-    let newest: Option<(i64, Vec<u8>)> = db
-        .prepare_cached("SELECT seq, keys FROM arrival ORDER BY seq DESC LIMIT 1")?
-        .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
-    let Some((seq, bytes)) = newest else { return Ok(TailCursor::default()) };
-    let keys = keys(&bytes).map_err(|Short| StoreError::Damaged(format!("arrivals of commit {seq}")))?;
-    Ok(TailCursor { commit: seq as u64, seen: keys.len() as u32 })
+    let mut statement = db.prepare_cached("SELECT seq, keys, conns FROM arrival ORDER BY seq DESC LIMIT 1")?;
+    let mut rows = statement.query([])?;
+    let Some(row) = rows.next()? else { return Ok(TailCursor::default()) };
+    let seq: i64 = row.get(0)?;
+    Ok(TailCursor { commit: seq as u64, seen: arrivals(row, 1, seq)?.len() as u32 })
 }
 
 #[cfg(test)]
@@ -122,14 +132,14 @@ mod tests {
     #[test]
     fn old_arrivals_go_and_the_gap_is_told() {
         let db = Connection::open_in_memory().unwrap();
-        db.execute_batch("CREATE TABLE arrival (seq INTEGER PRIMARY KEY, upto INTEGER NOT NULL, keys BLOB NOT NULL)")
+        db.execute_batch("CREATE TABLE arrival (seq INTEGER PRIMARY KEY, upto INTEGER NOT NULL, keys BLOB NOT NULL, conns BLOB)")
             .unwrap();
         let mut counters = Counters::default();
         let key = EventKey { created_us: -5, hash: i64::MIN };
         for _ in 0..PRUNE_EVERY * 2 {
             counters.commit += 1;
             counters.arrived += 20_000;
-            add(&db, &counters, &[key, EventKey { hash: 7, ..key }]).unwrap();
+            add(&db, &counters, &[(key, 3), (EventKey { hash: 7, ..key }, -1)]).unwrap();
         }
         let kept: i64 = db.query_row("SELECT count(*) FROM arrival", [], |row| row.get(0)).unwrap();
         assert_eq!(kept as u64, WINDOW / 20_000);
@@ -141,9 +151,9 @@ mod tests {
             ask(first, 1),
             (
                 vec![
-                    (at(first, 2), EventKey { hash: 7, ..key }),
-                    (at(first + 1, 1), key),
-                    (at(first + 1, 2), EventKey { hash: 7, ..key })
+                    (at(first, 2), (EventKey { hash: 7, ..key }, Some(-1))),
+                    (at(first + 1, 1), (key, Some(3))),
+                    (at(first + 1, 2), (EventKey { hash: 7, ..key }, Some(-1)))
                 ],
                 false
             )

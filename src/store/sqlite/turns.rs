@@ -97,7 +97,7 @@ impl Writer {
         }
         let wanted: Vec<i64> =
             self.turns.waiters.iter().filter_map(|it| it.conns.as_deref()).flatten().copied().collect();
-        let outcome = self.attempt(0, |db, _, counters, folder| folder.turn(db, &wanted, counters.commit));
+        let outcome = self.attempt(0, |tx| tx.folder.turn(tx.db, &wanted, tx.counters.commit));
         self.turns.last = Some(Instant::now());
         match outcome {
             Ok(()) => {
@@ -138,7 +138,7 @@ impl Writer {
         }
         if self.folder.is_on()
             && self.database().is_some()
-            && let Err(error) = self.attempt(0, |db, _, counters, folder| folder.save_all(db, counters.commit))
+            && let Err(error) = self.attempt(0, |tx| tx.folder.save_all(tx.db, tx.counters.commit))
         {
             tracing::warn!("keeping states at the end: {}", error.explain());
         }

@@ -5,15 +5,24 @@
 //! whole transaction back; unless the disk is to blame, each job is then tried alone, so that one cannot spoil another.
 
 use super::{
-    Shared, SqliteOptions, acks,
+    Layout, Shared, SqliteOptions, acks,
     ballast::Ballast,
     encode::Encoded,
     fault::WriteError,
-    insert::{self, Ids},
+    insert::{Ids, Placing},
     intern::Interner,
     lives::{Folder, News},
     open::{self, Role},
-    quarantine, tail, tokens, trail,
+    quarantine,
+    names::Names,
+    sealed::{
+        Shelving,
+        memory::Generation,
+        seal::Seal,
+        shelving::Backlog,
+        stock,
+    },
+    tail, tokens, trail,
     turns::Turns,
     wal::Wal,
 };
@@ -22,12 +31,19 @@ use crate::{
     store::{Appended, Outcome, StoreError, TokenRecord},
 };
 use rusqlite::Connection;
-use std::{path::PathBuf, sync::Arc, time::SystemTime};
+use std::{
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
 use tokio::sync::oneshot;
 
 /// Events and bytes in one transaction, unless a single batch is larger.
 const EVENTS_MAX: usize = 8192;
 const BYTES_MAX: usize = 4 << 20;
+/// How long senders wait for what is to be sealed before more comes, at most; and between two looks.
+const SEAL_PATIENCE: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_millis(100);
 /// Where an answer goes.
 pub type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
@@ -50,6 +66,8 @@ pub enum Job {
     Settle { connection_id: Option<String>, reply: Reply<u64> },
     /// Throwing every row of lives away, to be made anew.
     Rebuild { reply: Reply<()> },
+    /// Blocks that come in the place of a generation of the journal, or of rows; answers whether they did.
+    Seal { seal: Box<Seal>, generation: Option<Arc<Generation>>, reply: Reply<bool> },
     /// A piece of work on audit logs.
     Trail { work: Box<trail::Work>, reply: Reply<trail::Answer> },
     /// A job that fails in the middle of its transaction.
@@ -70,6 +88,7 @@ impl Job {
         match self {
             Self::Append { batch, .. } => batch.weight(),
             Self::Trail { work, .. } => work.weight(),
+            Self::Seal { seal, .. } => seal.weight(),
             _ => 0,
         }
     }
@@ -79,7 +98,7 @@ impl Job {
         match self {
             Self::Append { reply, .. } => drop(reply.send(Err(error))),
             Self::Acks { reply, .. } => drop(reply.send(Err(error))),
-            Self::AddToken { reply, .. } => drop(reply.send(Err(error))),
+            Self::AddToken { reply, .. } | Self::Seal { reply, .. } => drop(reply.send(Err(error))),
             Self::RevokeToken { reply, .. } => drop(reply.send(Err(error))),
             Self::SetMeta { reply, .. } | Self::Close { reply } | Self::Rebuild { reply } => {
                 drop(reply.send(Err(error)));
@@ -96,6 +115,7 @@ impl Job {
             (Self::Append { reply, .. }, Done::Appended(it)) => drop(reply.send(Ok(it))),
             (Self::Acks { reply, .. }, Done::Acks(it)) => drop(reply.send(Ok(it))),
             (Self::AddToken { reply, .. }, Done::Added(it)) => drop(reply.send(Ok(it))),
+            (Self::Seal { reply, .. }, Done::Sealed(it)) => drop(reply.send(Ok(it))),
             (Self::Trail { reply, .. }, Done::Trail(it)) => drop(reply.send(Ok(it))),
             (Self::RevokeToken { reply, .. }, Done::Revoked(it)) => drop(reply.send(Ok(it))),
             (Self::SetMeta { reply, .. } | Self::Close { reply } | Self::Rebuild { reply }, Done::Nothing) => {
@@ -112,6 +132,7 @@ enum Done {
     Acks(Vec<bool>),
     Added(bool),
     Revoked(usize),
+    Sealed(bool),
     Trail(trail::Answer),
     Nothing,
 }
@@ -163,6 +184,7 @@ pub struct Writer {
     intern: Interner,
     pub(super) folder: Folder,
     pub(super) turns: Turns,
+    shelving: Shelving,
     counters: Counters,
     ballast: Ballast,
     wal: Wal,
@@ -177,13 +199,14 @@ impl Writer {
         mut db: Connection,
     ) -> Result<Self, open::OpenError> {
         let intern = Interner::open(&db, options.interned_max)?;
-        let folder = prepare(&db, &options)?;
+        let shelving = shelve(&db, &options, &shared)?;
+        let folder = prepare(&db, &options, &shelving)?;
         let counters = Counters::load(&db)?;
         let mut ballast = Ballast::new(&dir, options.ballast_bytes);
         ballast.ensure();
         let wal = Wal::watch(&mut db, options.wal_autocheckpoint_off)?;
         let turns = Turns::default();
-        let writer = Self { dir, options, shared, db: Some(db), intern, folder, turns, counters, ballast, wal };
+        let writer = Self { dir, options, shared, db: Some(db), intern, folder, turns, shelving, counters, ballast, wal };
         writer.shared.publish(&writer.counters, writer.intern.connection_count());
         writer.shared.publish_unfolded(&writer.folder);
         Ok(writer)
@@ -229,6 +252,7 @@ impl Writer {
             let settle = jobs.extract_if(.., |job| matches!(job, Job::Settle { .. })).collect::<Vec<_>>();
             if !jobs.is_empty() {
                 self.process(std::mem::take(&mut jobs));
+                self.after_events();
             }
             self.take_requests(settle);
             if let Some(reply) = close {
@@ -254,10 +278,30 @@ impl Writer {
         drop(reply.send(Ok(())));
     }
 
+    /// After events were stored: what is complete is sealed, and what waits for that does not grow without bound.
+    fn after_events(&mut self) {
+        if self.shelving.backlog() == Backlog::None {
+            return;
+        }
+        self.shared.bell.ring();
+        let until = Instant::now() + SEAL_PATIENCE;
+        while self.shelving.backlog() == Backlog::TooMuch && Instant::now() < until {
+            let Some(seal) = self.shared.queue.take_first(LOOK, |job| matches!(job, Job::Seal { .. })) else { continue };
+            self.process(vec![seal]);
+        }
+    }
+
     /// Commits jobs together, or each alone where that fails, and answers them.
     pub fn process(&mut self, jobs: Vec<Job>) {
         match self.commit(&jobs) {
-            Ok(done) => jobs.into_iter().zip(done).for_each(|(job, done)| job.answer(done)),
+            Ok(done) => {
+                for (job, done) in jobs.into_iter().zip(done) {
+                    if let (Job::Seal { generation: Some(generation), .. }, Done::Sealed(true)) = (&job, &done) {
+                        self.shelving.drop_oldest(generation);
+                    }
+                    job.answer(done);
+                }
+            }
             Err(error) if jobs.len() == 1 || error.is_environment() => {
                 let error = error.explain();
                 jobs.into_iter().for_each(|job| job.answer_error(error.clone()));
@@ -278,14 +322,14 @@ impl Writer {
     }
 
     fn commit(&mut self, jobs: &[Job]) -> Result<Vec<Done>, WriteError> {
-        self.attempt(weight(jobs), |db, intern, counters, folder| work(db, intern, counters, folder, jobs))
+        self.attempt(weight(jobs), |tx| work(tx, jobs))
     }
 
     /// Does something in a transaction of its own.
     pub(super) fn attempt<T>(
         &mut self,
         bytes: usize,
-        work: impl FnOnce(&Connection, &mut Interner, &mut Counters, &mut Folder) -> Result<T, WriteError>,
+        work: impl FnOnce(&mut Tx<'_>) -> Result<T, WriteError>,
     ) -> Result<T, WriteError> {
         let outcome = self.transaction(work);
         match &outcome {
@@ -300,7 +344,7 @@ impl Writer {
 
     fn transaction<T>(
         &mut self,
-        work: impl FnOnce(&Connection, &mut Interner, &mut Counters, &mut Folder) -> Result<T, WriteError>,
+        work: impl FnOnce(&mut Tx<'_>) -> Result<T, WriteError>,
     ) -> Result<T, WriteError> {
         if self.ballast.is_short() {
             return Err(WriteError::Store(StoreError::DiskFull));
@@ -314,13 +358,21 @@ impl Writer {
         let mut counters = before;
         let all = || {
             db.execute_batch("BEGIN IMMEDIATE")?;
-            let done = work(db, &mut self.intern, &mut counters, &mut self.folder)?;
+            let done = work(&mut Tx {
+                db,
+                intern: &mut self.intern,
+                counters: &mut counters,
+                folder: &mut self.folder,
+                shelving: &mut self.shelving,
+            })?;
             counters.save(db, &before)?;
             db.execute_batch("COMMIT")?;
             Ok(done)
         };
         let outcome = all();
         self.intern.settle(outcome.is_ok());
+        // Before anybody hears of the commit.
+        self.shelving.settle(outcome.is_ok());
         if outcome.is_ok() {
             self.counters = counters;
             self.shared.publish(&counters, self.intern.connection_count());
@@ -340,10 +392,11 @@ impl Writer {
             let intern = Interner::open(&db, self.options.interned_max)?;
             let counters = Counters::load(&db)?;
             let wal = Wal::watch(&mut db, self.options.wal_autocheckpoint_off)?;
-            let folder = prepare(&db, &self.options)?;
-            Ok((db, intern, counters, wal, folder))
+            let shelving = shelve(&db, &self.options, &self.shared)?;
+            let folder = prepare(&db, &self.options, &shelving)?;
+            Ok((db, intern, counters, wal, folder, shelving))
         };
-        let (db, intern, counters, wal, folder) = again().map_err(|error| {
+        let (db, intern, counters, wal, folder, shelving) = again().map_err(|error| {
             WriteError::Store(match error {
                 open::OpenError::DiskFull => StoreError::DiskFull,
                 open::OpenError::NotWritable { .. } => StoreError::ReadOnly,
@@ -351,6 +404,7 @@ impl Writer {
             })
         })?;
         (self.intern, self.counters, self.wal, self.folder) = (intern, counters, wal, folder);
+        self.shelving = shelving;
         tracing::info!("database opened anew after an input or output error");
         Ok(db)
     }
@@ -378,13 +432,43 @@ impl Writer {
 }
 
 /// Makes lives ready to be folded on.
-fn prepare(db: &Connection, options: &SqliteOptions) -> Result<Folder, open::OpenError> {
+fn prepare(db: &Connection, options: &SqliteOptions, shelving: &Shelving) -> Result<Folder, open::OpenError> {
+    let names = Arc::clone(shelving.names());
     let folder =
-        Folder::prepare(db, options.fold).and_then(|()| Folder::open(db, options.fold, options.fold_bytes_max));
-    folder.map_err(|error| match error {
+        Folder::prepare(db, options.fold).and_then(|()| Folder::open(db, options.fold, options.fold_bytes_max, names));
+    folder.map_err(cannot_open)
+}
+
+/// Puts the journal into memory, whatever was there before, and learns what is where.
+fn shelve(db: &Connection, options: &SqliteOptions, shared: &Shared) -> Result<Shelving, open::OpenError> {
+    let stock = &shared.names.stock;
+    if let Some(memory) = stock.memory() {
+        memory.reset();
+        stock::replay(db, memory).map_err(|error| cannot_open(error.into()))?;
+    }
+    let names = Arc::new(Names::of_writer(Arc::clone(stock)));
+    Ok(Shelving::open(db, options.layout == Layout::Sealed, Arc::clone(stock), names)?)
+}
+
+fn cannot_open(error: WriteError) -> open::OpenError {
+    match error {
         WriteError::Sql(error) => error.into(),
         WriteError::Store(error) => open::OpenError::Engine(error.to_string()),
-    })
+    }
+}
+
+/// What a transaction works with.
+pub struct Tx<'t> {
+    /// The open transaction.
+    pub db: &'t Connection,
+    /// Numbers of what repeats.
+    pub intern: &'t mut Interner,
+    /// Counts.
+    pub counters: &'t mut Counters,
+    /// Lives.
+    pub folder: &'t mut Folder,
+    /// Where events are.
+    pub shelving: &'t mut Shelving,
 }
 
 fn weight(jobs: &[Job]) -> usize {
@@ -392,13 +476,8 @@ fn weight(jobs: &[Job]) -> usize {
 }
 
 /// Everything of one transaction.
-fn work(
-    db: &Connection,
-    intern: &mut Interner,
-    counters: &mut Counters,
-    folder: &mut Folder,
-    jobs: &[Job],
-) -> Result<Vec<Done>, WriteError> {
+fn work(tx: &mut Tx<'_>, jobs: &[Job]) -> Result<Vec<Done>, WriteError> {
+    let Tx { db, counters, folder, shelving, .. } = tx;
     let now = now_us();
     let mut done = Vec::with_capacity(jobs.len());
     for job in jobs {
@@ -432,7 +511,12 @@ fn work(
                 folder.rebuild(db)?;
                 Done::Nothing
             }
-            Job::Trail { work, .. } => Done::Trail(trail::work(db, counters, folder, work)?),
+            Job::Seal { seal, generation, .. } => {
+                // After the database was opened anew nothing is known of what was in memory before.
+                let is_known = generation.as_ref().is_none_or(|it| shelving.is_oldest(it));
+                Done::Sealed(is_known && seal.apply(db, shelving)?)
+            }
+            Job::Trail { work, .. } => Done::Trail(trail::work(db, counters, folder, shelving, work)?),
             // Taken out before.
             Job::Close { .. } | Job::Settle { .. } => Done::Nothing,
             #[cfg(test)]
@@ -442,19 +526,13 @@ fn work(
             }
         });
     }
-    append_events(db, intern, counters, folder, jobs, &mut done)?;
+    append_events(tx, jobs, &mut done)?;
     Ok(done)
 }
 
 /// The events of all batches, in the order of their keys, which the B-tree likes; outcomes go back to their places.
-fn append_events(
-    db: &Connection,
-    intern: &mut Interner,
-    counters: &mut Counters,
-    folder: &mut Folder,
-    jobs: &[Job],
-    done: &mut [Done],
-) -> Result<(), WriteError> {
+fn append_events(tx: &mut Tx<'_>, jobs: &[Job], done: &mut [Done]) -> Result<(), WriteError> {
+    let Tx { db, intern, counters, folder, shelving } = tx;
     let mut batches = Vec::new();
     let mut order = Vec::new();
     for (at, job) in jobs.iter().enumerate() {
@@ -470,30 +548,33 @@ fn append_events(
     for (_, batch_at, row_at) in order {
         let (_, batch, ids, outcomes) = &mut batches[batch_at as usize];
         let row = &batch.rows[row_at as usize];
-        let placed = insert::put(db, intern, batch, ids, row)?;
+        let placed = Placing { db, intern, shelving, batch, ids }.put(row)?;
         if folder.is_on() {
             news.extend(News::of(&placed, row));
         }
         outcomes[row_at as usize] = Some(placed.outcome);
     }
     let mut stored = Vec::new();
-    for (at, batch, _, outcomes) in batches {
-        // In the order of arrival, whatever shares the commit.
-        trail::events(db, &mut counters.trail, batch, &outcomes)?;
-        if let Done::Appended(appended) = &mut done[at] {
-            // Every row was visited above.
-            appended.outcomes = outcomes.into_iter().flatten().collect();
-            stored.extend(appended.outcomes.iter().filter_map(|outcome| match outcome {
-                Outcome::Stored(key) => Some(*key),
-                Outcome::Duplicate(_) => None,
-            }));
-        }
+    for (_, batch, ids, outcomes) in &batches {
+        stored.extend(batch.rows.iter().zip(outcomes).filter_map(|(row, outcome)| match outcome {
+            Some(Outcome::Stored(key)) => Some((*key, ids.of_row(row))),
+            _ => None,
+        }));
     }
     if !stored.is_empty() {
         counters.events += stored.len() as u64;
         counters.arrived += stored.len() as u64;
         counters.commit += 1;
+        shelving.write(db, counters.commit)?;
         tail::add(db, counters, &stored)?;
+    }
+    for (at, batch, ids, outcomes) in batches {
+        // In the order of arrival, whatever shares the commit.
+        trail::events(db, shelving.names(), &mut counters.trail, batch, &ids, &outcomes)?;
+        if let Done::Appended(appended) = &mut done[at] {
+            // Every row was visited above.
+            appended.outcomes = outcomes.into_iter().flatten().collect();
+        }
     }
     folder.fold(db, news, counters.commit)
 }

@@ -38,7 +38,7 @@ pub struct Dirty {
 /// Folds what is stored.
 pub struct Folder {
     pub(super) on: bool,
-    pub(super) names: Names,
+    pub(super) names: Arc<Names>,
     pub(super) lives: Lives,
     pub(super) bases: Bases,
     pub(super) dirty: AHashMap<i64, Dirty>,
@@ -79,10 +79,10 @@ impl News {
 
 impl Folder {
     /// For an open database whose lives are up to date but for what is marked in it.
-    pub fn open(db: &Connection, on: bool, bytes_max: usize) -> Result<Self, WriteError> {
+    pub fn open(db: &Connection, on: bool, bytes_max: usize, names: Arc<Names>) -> Result<Self, WriteError> {
         let mut folder = Self {
             on,
-            names: Names::new(),
+            names,
             lives: Lives::new(bytes_max),
             bases: Bases::load(db)?,
             dirty: AHashMap::new(),
@@ -298,7 +298,7 @@ impl Folder {
             for conn in &self.touched {
                 self.lives.take(*conn);
             }
-            self.names = Names::new();
+            self.names.forget();
             if self.dirty_touched
                 && let Err(error) = self.load_dirty(db)
             {

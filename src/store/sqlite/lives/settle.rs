@@ -14,7 +14,7 @@ use super::{
 use crate::{
     lifecycle::{FOLD_VERSION, Fact},
     model::{Micros, TEST_CONNECTION_ID},
-    store::sqlite::{fault::WriteError, tokens, writer::now_us},
+    store::sqlite::{fault::WriteError, names::Names, shelf::Shelf, tokens, writer::now_us},
 };
 use rusqlite::{Connection, params};
 
@@ -29,7 +29,7 @@ const VERSION_KEY: &str = "fold_version";
 
 impl Folder {
     /// Makes sure that what is in the tables was made by these rules, or marks everything.
-    pub fn prepare(db: &Connection, on: bool) -> Result<(), WriteError> {
+    pub fn prepare(db: &Connection, on: bool, names: &Names) -> Result<(), WriteError> {
         // What is stored while nothing is folded is not marked either.
         let wanted = if on { FOLD_VERSION } else { 0 };
         let found = tokens::meta(db, VERSION_KEY)?;
@@ -40,7 +40,7 @@ impl Folder {
         db.execute_batch("BEGIN IMMEDIATE")?;
         let all = || -> Result<(), WriteError> {
             if on {
-                mark_all(db)?;
+                mark_all(db, names)?;
                 db.execute("UPDATE life SET summary = NULL, status = NULL", [])?;
             }
             tokens::set_meta(db, VERSION_KEY, &wanted.to_le_bytes())?;
@@ -58,7 +58,7 @@ impl Folder {
         if !self.on {
             return Ok(());
         }
-        mark_all(db)?;
+        mark_all(db, &self.names)?;
         self.forget(db)
     }
 
@@ -175,7 +175,7 @@ impl Slice {
 }
 
 /// Empties every table of rows and marks every connection, and the account, from the beginning.
-fn mark_all(db: &Connection) -> Result<(), WriteError> {
+fn mark_all(db: &Connection, names: &Names) -> Result<(), WriteError> {
     // What was folded up to a base cannot be made anew; what follows it is taken back when it is folded again.
     for sql in [
         "DELETE FROM stage WHERE conn NOT IN (SELECT conn FROM life_base)",
@@ -190,9 +190,9 @@ fn mark_all(db: &Connection) -> Result<(), WriteError> {
     db.execute(
         "INSERT INTO life (conn, connection_id, source, dirty_from, dirty_since)
          SELECT id, connection_id, source, ?1, ?2 FROM connection WHERE connection_id <> ?3
-         UNION ALL SELECT 0, '', '', ?1, ?2 WHERE EXISTS (SELECT 1 FROM event WHERE conn = 0)
+         UNION ALL SELECT 0, '', '', ?1, ?2 WHERE ?4
          ON CONFLICT (conn) DO UPDATE SET dirty_from = ?1, dirty_since = ?2",
-        params![i64::MIN, now_us(), TEST_CONNECTION_ID],
+        params![i64::MIN, now_us(), TEST_CONNECTION_ID, Shelf::of(db, names)?.has(0)?],
     )?;
     db.execute("UPDATE life SET dirty_from = base.at + 1 FROM life_base base WHERE base.conn = life.conn", [])?;
     Ok(())

@@ -9,10 +9,10 @@
 use super::fold::{Folder, put_life, save_head};
 use crate::{
     model::Micros,
-    store::sqlite::{fault::WriteError, tail, tokens, writer::now_us},
+    store::sqlite::{fault::WriteError, shelf::Shelf, tail, tokens, writer::now_us},
 };
 use ahash::AHashSet;
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::Connection;
 
 /// How old such a row may become while events keep coming.
 const AGE_MAX: Micros = 5_000_000;
@@ -114,26 +114,30 @@ impl Folder {
         if tail::last(db)?.0 <= written {
             return Ok(());
         }
-        let (keys, gap) = tail::since(db, written)?;
+        let test = crate::model::TEST_CONNECTION_ID;
+        let (arrivals, gap) = tail::since(db, written)?;
         if gap {
             // Also those that have no row in `life` yet. Of one that waits to be folded again nothing is written here.
-            let mut statement = db.prepare_cached(
-                "SELECT id FROM connection WHERE connection_id <> ?1
-                 UNION ALL SELECT 0 WHERE EXISTS (SELECT 1 FROM event WHERE conn = 0)",
-            )?;
-            for conn in statement.query_map([crate::model::TEST_CONNECTION_ID], |row| row.get(0))? {
+            let mut statement = db.prepare_cached("SELECT id FROM connection WHERE connection_id <> ?1")?;
+            for conn in statement.query_map([test], |row| row.get(0))? {
                 self.unwritten.add(conn?);
+            }
+            if Shelf::of(db, &self.names)?.has(0)? {
+                self.unwritten.add(0);
             }
             return Ok(());
         }
-        let mut statement = db.prepare_cached(
-            "SELECT event.conn FROM event LEFT JOIN connection ON connection.id = event.conn
-             WHERE created = ?1 AND hash = ?2 AND connection.connection_id IS NOT ?3",
-        )?;
-        for key in keys {
-            let test = crate::model::TEST_CONNECTION_ID;
-            let conn = statement.query_row(rusqlite::params![key.created_us, key.hash, test], |row| row.get(0));
-            if let Some(conn) = conn.optional()? {
+        let tests: Vec<i64> = db
+            .prepare_cached("SELECT id FROM connection WHERE connection_id = ?1")?
+            .query_map([test], |row| row.get(0))?
+            .collect::<Result<_, _>>()?;
+        let shelf = Shelf::of(db, &self.names)?;
+        for (key, conn) in arrivals {
+            let conn = match conn {
+                Some(conn) => Some(conn),
+                None => shelf.get(key, None)?.map(|held| held.flat().conn),
+            };
+            if let Some(conn) = conn.filter(|conn| !tests.contains(conn)) {
                 self.unwritten.add(conn);
             }
         }

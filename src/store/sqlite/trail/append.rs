@@ -13,14 +13,15 @@ use crate::{
     model::{EventKey, Micros},
     store::{
         Outcome,
-        sqlite::{encode::Encoded, fault::WriteError},
+        sqlite::{encode::Encoded, fault::WriteError, insert::Ids, names::Names},
     },
 };
 use rusqlite::{Connection, params};
 
 const INSERT: &str = "INSERT INTO audit
     (log, seq, at, event_created, event_hash, actor, method, action, use_case, event, ptype, pid, stype, sid, twin, channel,
-    rules, body, received) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19) ON CONFLICT DO NOTHING";
+    rules, body, received, conn)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20) ON CONFLICT DO NOTHING";
 /// Most records near in time that are looked at for a twin.
 pub const NEAR_MAX: i64 = 64;
 pub const NEAR: &str = "SELECT seq, at, channel FROM audit
@@ -31,33 +32,56 @@ pub const NEAR: &str = "SELECT seq, at, channel FROM audit
 /// The records of what a batch has stored. `outcomes`: of every row.
 pub fn events(
     db: &Connection,
+    names: &Names,
     edges: &mut Edges,
     batch: &Encoded,
+    ids: &Ids,
     outcomes: &[Option<Outcome>],
 ) -> Result<(), WriteError> {
     for (row, outcome) in batch.rows.iter().zip(outcomes) {
         if let (Some(record), Some(Outcome::Stored(key))) = (&row.record, outcome) {
-            event(db, edges, record, *key)?;
+            event(db, names, edges, record, Of { key: *key, conn: ids.of_row(row) })?;
         }
     }
     Ok(())
 }
 
-/// The record of one event, unless it or its action has one. `key`: under which it is stored.
-pub fn event(db: &Connection, edges: &mut Edges, record: &Prepared, key: EventKey) -> Result<(), WriteError> {
-    if told::is_told(db, record, key)? {
+/// The event that a record is of.
+#[derive(Debug, Clone, Copy)]
+pub struct Of {
+    /// Under which it is stored.
+    pub key: EventKey,
+    /// Number of its connection.
+    pub conn: i64,
+}
+
+/// The record of one event, unless it or its action has one.
+pub fn event(
+    db: &Connection,
+    names: &Names,
+    edges: &mut Edges,
+    record: &Prepared,
+    of: Of,
+) -> Result<(), WriteError> {
+    if told::is_told(db, names, record, of.key)? {
         return Ok(());
     }
-    if record.draft.event_id.is_some_and(|id| id.0 == key) {
-        append(db, edges, Log::Trail, record)?;
+    if record.draft.event_id.is_some_and(|id| id.0 == of.key) {
+        append(db, edges, Log::Trail, record, Some(of.conn))?;
     } else {
-        append(db, edges, Log::Trail, &record.under(key))?;
+        append(db, edges, Log::Trail, &record.under(of.key), Some(of.conn))?;
     }
     Ok(())
 }
 
-/// Appends one record; gives its number, or `None` when its event has one already.
-pub fn append(db: &Connection, edges: &mut Edges, log: Log, record: &Prepared) -> Result<Option<u64>, WriteError> {
+/// Appends one record; gives its number, or `None` when its event has one already. `conn`: number of the event's connection.
+pub fn append(
+    db: &Connection,
+    edges: &mut Edges,
+    log: Log,
+    record: &Prepared,
+    conn: Option<i64>,
+) -> Result<Option<u64>, WriteError> {
     let seq = edges.size(log) + 1;
     let draft = &record.draft;
     let text = canonical(seq, &record.body);
@@ -83,6 +107,7 @@ pub fn append(db: &Connection, edges: &mut Edges, log: Log, record: &Prepared) -
         RULES,
         text,
         record.received_us,
+        conn,
     ])?;
     if put == 0 {
         return Ok(None);

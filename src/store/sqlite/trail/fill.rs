@@ -4,7 +4,11 @@
 //! reads and prepares slices, so that the writer only inserts; how far it came is kept in the transaction of the records, so
 //! that it goes on after a restart. An event that has a record already keeps it.
 
-use super::{Answer, Work, append, edge::Edges, prepare::Prepared};
+use super::{
+    Answer, Work,
+    append::{self, Of},
+    edge::Edges,
+    prepare::Prepared};
 use crate::{
     model::EventKey,
     store::{
@@ -12,6 +16,7 @@ use crate::{
         sqlite::{
             Shared,
             fault::WriteError,
+            names::Names,
             reader::ReadError,
             row::Opened,
             shelf::{Shelf, Span, behind},
@@ -45,7 +50,7 @@ pub struct Fill {
     upto: Option<EventKey>,
     /// Whether nothing follows.
     last: bool,
-    found: Vec<(EventKey, Box<Prepared>)>,
+    found: Vec<(Of, Box<Prepared>)>,
 }
 
 impl Fill {
@@ -73,12 +78,12 @@ fn mark(db: &Connection) -> Result<Option<Option<EventKey>>, ReadError> {
 }
 
 /// Puts a slice in place. Nothing happens when another one came first.
-pub fn put(db: &Connection, edges: &mut Edges, fill: &Fill) -> Result<(), WriteError> {
+pub fn put(db: &Connection, names: &Names, edges: &mut Edges, fill: &Fill) -> Result<(), WriteError> {
     if mark(db)? != Some(fill.after) {
         return Ok(());
     }
-    for (key, record) in &fill.found {
-        append::event(db, edges, record, *key)?;
+    for (of, record) in &fill.found {
+        append::event(db, names, edges, record, *of)?;
     }
     match fill.upto.filter(|_| !fill.last) {
         Some(key) => {
@@ -104,11 +109,11 @@ fn slice(shared: &Shared, db: &Connection) -> Result<Option<Fill>, ReadError> {
             fill.last = false;
             break;
         }
-        let key = held.flat().key;
+        let (key, conn) = (held.flat().key, held.flat().conn);
         match Opened::of(db, &shared.names, held.flat()).and_then(|opened| opened.event(db, &shared.names)) {
             Ok(stored) => {
                 let record = Prepared::of(&stored.event, key, stored.received_us);
-                fill.found.extend(record.map(|record| (key, record.by(&stored.protocol))))
+                fill.found.extend(record.map(|record| (Of { key, conn }, record.by(&stored.protocol))))
             }
             // One damaged event must not keep the others from their records.
             Err(ReadError::Store(StoreError::Damaged(what))) => {

@@ -103,11 +103,17 @@ pub fn is_held(db: &Connection) -> rusqlite::Result<bool> {
 }
 
 /// Does a piece of work inside the writer's transaction.
-pub fn work(db: &Connection, counters: &mut Counters, folder: &mut Folder, work: &Work) -> Result<Answer, WriteError> {
+pub fn work(
+    db: &Connection,
+    counters: &mut Counters,
+    folder: &mut Folder,
+    shelving: &mut Shelving,
+    work: &Work,
+) -> Result<Answer, WriteError> {
     match work {
         Work::Record(record) => {
             // Nothing but an event can have a record already.
-            let seq = append::append(db, &mut counters.trail, Log::Access, record)?;
+            let seq = append::append(db, &mut counters.trail, Log::Access, record, None)?;
             return Ok(Answer::Seq(seq.unwrap_or_default()));
         }
         Work::Head(Head { log, size, at, note }) => {
@@ -121,8 +127,8 @@ pub fn work(db: &Connection, counters: &mut Counters, folder: &mut Folder, work:
             .execute(params![public, at, *trail as i64, *access as i64])?;
         }
         Work::Hold(reason) => tokens::set_meta(db, prune::HOLD, reason.as_deref().unwrap_or_default().as_bytes())?,
-        Work::Fill(fill) => fill::put(db, &mut counters.trail, fill)?,
-        Work::Sweep(sweep) => return Ok(Answer::Swept(retention::slice(db, counters, folder, *sweep)?)),
+        Work::Fill(fill) => fill::put(db, shelving.names(), &mut counters.trail, fill)?,
+        Work::Sweep(sweep) => return Ok(Answer::Swept(retention::slice(db, counters, folder, shelving, *sweep)?)),
         Work::Prune(cut) => return Ok(Answer::Pruned(prune::slice(db, &mut counters.trail, cut)?)),
     }
     Ok(Answer::Nothing)

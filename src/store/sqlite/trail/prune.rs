@@ -131,7 +131,7 @@ pub fn slice(db: &Connection, edges: &mut Edges, cut: &Cut) -> Result<Done, Writ
     }
     if !ranges.is_empty() {
         let record = Prepared::new(run(cut, removed.len(), &ranges), at);
-        append::append(db, edges, Log::Access, &record)?;
+        append::append(db, edges, Log::Access, &record, None)?;
     }
     Ok(Done { ranges, next: more.then_some(last) })
 }

@@ -13,25 +13,20 @@ use super::prepare::Prepared;
 use crate::{
     audit::{Channel, Entry},
     model::{Delivery, EventKey, Timestamp},
-    store::sqlite::{
-        fault::WriteError,
-        kind::{Kind, Spill},
-    },
+    store::sqlite::{fault::WriteError, names::Names, shelf::Shelf},
 };
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, Row, params};
 
 /// Most records of one millisecond that are looked at.
 const SAME_MAX: i64 = 64;
 const MILLISECOND_US: i64 = 1_000;
 const SAME: &str =
-    "SELECT event_created, event_hash, actor, method, action, use_case, event, ptype, pid, stype, sid, body
+    "SELECT event_created, event_hash, actor, method, action, use_case, event, ptype, pid, stype, sid, body, conn
     FROM audit INDEXED BY audit_once
     WHERE event_created BETWEEN ?1 AND ?2 ORDER BY event_created, event_hash LIMIT ?3";
-const KIND: &str = "SELECT kind.text, event.spill FROM event LEFT JOIN kind ON kind.id = event.kind
-    WHERE event.created = ?1 AND event.hash = ?2";
 
 /// Whether a record of another event than `key` says what this one would.
-pub fn is_told(db: &Connection, record: &Prepared, key: EventKey) -> Result<bool, WriteError> {
+pub fn is_told(db: &Connection, names: &Names, record: &Prepared, key: EventKey) -> Result<bool, WriteError> {
     // Rows of the table have the shape of the audit trail.
     if record.draft.channel != Channel::Audit {
         return Ok(false);
@@ -41,7 +36,7 @@ pub fn is_told(db: &Connection, record: &Prepared, key: EventKey) -> Result<bool
     let mut rows = statement.query(params![from, from + MILLISECOND_US - 1, SAME_MAX])?;
     while let Some(row) = rows.next()? {
         let other = EventKey { created_us: row.get(0)?, hash: row.get(1)? };
-        if other != key && says_the_same(row, record)? && (record.imported || is_imported(db, other)?) {
+        if other != key && says_the_same(row, record)? && (record.imported || is_imported(db, names, other, row.get(12)?)?) {
             return Ok(true);
         }
     }
@@ -88,21 +83,12 @@ fn agree(one: Timestamp, other: Timestamp) -> bool {
     nanos(one).div_euclid(unit) == nanos(other).div_euclid(unit)
 }
 
-/// Whether an event came by an import first.
-fn is_imported(db: &Connection, key: EventKey) -> Result<bool, WriteError> {
-    let found: Option<(Option<String>, Option<Vec<u8>>)> = db
-        .prepare_cached(KIND)?
-        .query_row([key.created_us, key.hash], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
-    let damaged = |_| WriteError::damaged("kind", key);
-    Ok(match found {
-        None => false,
-        Some((Some(kind), _)) => serde_json::from_str::<Kind<'_>>(&kind).map_err(damaged)?.protocol == Delivery::IMPORT,
-        Some((None, spill)) => {
-            let spill: Spill = serde_json::from_slice(&spill.unwrap_or_default()).map_err(damaged)?;
-            spill.kind.is_some_and(|kind| kind.protocol == Delivery::IMPORT)
-        }
-    })
+/// Whether an event came by an import first. `conn`: number of its connection, where the record tells it.
+fn is_imported(db: &Connection, names: &Names, key: EventKey, conn: Option<i64>) -> Result<bool, WriteError> {
+    match Shelf::of(db, names)?.get(key, conn)? {
+        Some(held) => Ok(held.flat().kind(db, names)?.protocol == Delivery::IMPORT),
+        None => Ok(false),
+    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,400 @@
+//! Sealed blocks within a snapshot.
+//!
+//! In: a connection and a key, or a span of keys. Out: the events there, copied out of their blocks, so that no more than one block is
+//! unpacked at a time, however many overlap. Blocks never change and their numbers are never given twice, so keys that were
+//! unpacked may be remembered. A block that does not match its checksums is named with what it held.
+
+use super::{
+    chunk::{Chunk, ChunkBuilder},
+    codec::{self, Bodies, Heads},
+};
+use crate::{
+    model::{EventKey, Timestamp},
+    store::{
+        Order, StoreError,
+        sqlite::{
+            cache::Cache,
+            flat::{BodyRef, Flat},
+            names::Names,
+            reader::ReadError,
+            shelf::{Span, behind},
+        },
+    },
+};
+use rusqlite::{Connection, Row};
+use std::{
+    collections::BinaryHeap,
+    ops::Range,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+macro_rules! select_meta {
+    ($tail:literal) => {
+        concat!("SELECT id, conn, first, last, n, bytes FROM block ", $tail)
+    };
+}
+
+const ALL_ASC: &str = select_meta!("INDEXED BY block_first WHERE last >= ?1 ORDER BY first");
+const ALL_DESC: &str = select_meta!("INDEXED BY block_last WHERE first <= ?1 ORDER BY last DESC");
+const CONN_ASC: &str = select_meta!("INDEXED BY block_conn WHERE conn = ?2 AND last >= ?1 ORDER BY first");
+const CONN_DESC: &str = select_meta!("INDEXED BY block_conn WHERE conn = ?2 AND first <= ?1 ORDER BY last DESC");
+const AT: &str = select_meta!("INDEXED BY block_first WHERE first <= ?1 AND last >= ?1");
+const CONN_AT: &str = select_meta!("INDEXED BY block_conn WHERE conn = ?2 AND first <= ?1 AND last >= ?1");
+/// In no order, for whoever keeps a list of them.
+pub const METAS: &str = select_meta!("INDEXED BY block_conn ORDER BY conn");
+
+const KEYS: &str = "SELECT times, hashes FROM block WHERE id = ?1";
+const HEADS: &str = "SELECT heads FROM block WHERE id = ?1";
+const BODIES: &str = "SELECT bodies FROM block WHERE id = ?1";
+
+/// Memory for keys that were unpacked, in bytes.
+const KEYS_BYTES: usize = 12 << 20;
+/// And for heads, of which each takes about so much.
+const HEADS_BYTES: usize = 4 << 20;
+const HEAD_BYTES: usize = 16;
+/// Bodies that are copied out at a time, in bytes as estimated.
+const SLICE_BYTES: i64 = 8 << 20;
+
+/// What is known of a block without unpacking it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Meta {
+    /// Its number.
+    pub id: i64,
+    /// Number of its connection.
+    pub conn: i64,
+    /// `created` of its first event.
+    pub first: i64,
+    /// `created` of its last event.
+    pub last: i64,
+    /// Events.
+    pub n: usize,
+    /// Bytes of bodies, unpacked.
+    pub bytes: i64,
+}
+
+impl Meta {
+    /// Of a row of [`METAS`].
+    pub fn of(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            id: row.get(0)?,
+            conn: row.get(1)?,
+            first: row.get(2)?,
+            last: row.get(3)?,
+            n: row.get(4)?,
+            bytes: row.get(5)?,
+        })
+    }
+
+    fn damaged(&self, db: &Connection, names: &Names, column: &str) -> ReadError {
+        let whose = match self.conn {
+            0 => "no connection".to_owned(),
+            conn => names.connection(db, conn).map_or_else(|_| format!("connection number {conn}"), |id| id.to_string()),
+        };
+        let time = |at| Timestamp::from_micros(at).to_string();
+        StoreError::Damaged(format!(
+            "{column} of block {}: {} events of {whose} from {} to {}",
+            self.id,
+            self.n,
+            time(self.first),
+            time(self.last)
+        ))
+        .into()
+    }
+}
+
+/// The keys of a block, in order.
+#[derive(Debug)]
+pub struct Keys {
+    times: Vec<i64>,
+    hashes: Vec<i64>,
+}
+
+impl Keys {
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.times.len()
+    }
+
+    /// The key at a place.
+    pub fn at(&self, place: usize) -> EventKey {
+        EventKey { created_us: self.times[place], hash: self.hashes[place] }
+    }
+
+    /// The first place whose key is not before `key`.
+    fn lower(&self, key: EventKey) -> usize {
+        let mut place = self.times.partition_point(|at| *at < key.created_us);
+        while place < self.times.len() && self.times[place] == key.created_us && self.hashes[place] < key.hash {
+            place += 1;
+        }
+        place
+    }
+
+    /// The place of a key.
+    pub fn find(&self, key: EventKey) -> Option<usize> {
+        let place = self.lower(key);
+        (place < self.len() && self.at(place) == key).then_some(place)
+    }
+}
+
+/// What was unpacked lately.
+pub struct Unpacked {
+    keys: Mutex<Cache<i64, Arc<Keys>>>,
+    heads: Mutex<Cache<i64, Arc<Heads>>>,
+}
+
+impl Default for Unpacked {
+    fn default() -> Self {
+        Self { keys: Mutex::new(Cache::new(KEYS_BYTES)), heads: Mutex::new(Cache::new(HEADS_BYTES)) }
+    }
+}
+
+/// The blocks of a snapshot.
+#[derive(Clone, Copy)]
+pub struct Blocks<'s> {
+    db: &'s Connection,
+    names: &'s Names,
+}
+
+/// Events copied out of blocks, in the asked order.
+pub struct Slice {
+    /// Their columns.
+    pub chunk: Arc<Chunk>,
+    /// Their places in it.
+    pub order: Vec<u32>,
+    /// Where to read on; `None` at the end.
+    pub next: Option<EventKey>,
+}
+
+impl<'s> Blocks<'s> {
+    /// Of the snapshot that is open.
+    pub fn of(db: &'s Connection, names: &'s Names) -> Self {
+        Self { db, names }
+    }
+
+    fn unpacked(&self) -> &'s Unpacked {
+        &self.names.stock.unpacked
+    }
+
+    /// The keys of a block.
+    pub fn keys(&self, meta: &Meta) -> Result<Arc<Keys>, ReadError> {
+        // Nothing can panic while the lock is held.
+        let known = || self.unpacked().keys.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(keys) = known().get(&meta.id) {
+            return Ok(keys);
+        }
+        let mut statement = self.db.prepare_cached(KEYS)?;
+        let mut rows = statement.query([meta.id])?;
+        let row = rows.next()?.ok_or_else(|| meta.damaged(self.db, self.names, "row"))?;
+        let blob = |at| row.get_ref(at)?.as_blob().map_err(rusqlite::Error::from);
+        let times = codec::times(blob(0)?, meta.n).map_err(|_| meta.damaged(self.db, self.names, "times"))?;
+        let hashes = codec::hashes(blob(1)?, meta.n).map_err(|_| meta.damaged(self.db, self.names, "hashes"))?;
+        let keys = Arc::new(Keys { times, hashes });
+        known().put(meta.id, Arc::clone(&keys), meta.n * 16 + 64);
+        Ok(keys)
+    }
+
+    /// The heads of a block.
+    pub fn heads(&self, meta: &Meta) -> Result<Arc<Heads>, ReadError> {
+        let known = || self.unpacked().heads.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(heads) = known().get(&meta.id) {
+            return Ok(heads);
+        }
+        let mut statement = self.db.prepare_cached(HEADS)?;
+        let mut rows = statement.query([meta.id])?;
+        let row = rows.next()?.ok_or_else(|| meta.damaged(self.db, self.names, "row"))?;
+        let blob = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
+        let times = &self.keys(meta)?.times;
+        let heads = Heads::open(blob, times).map_err(|_| meta.damaged(self.db, self.names, "heads"))?;
+        let heads = Arc::new(heads);
+        known().put(meta.id, Arc::clone(&heads), meta.n * HEAD_BYTES + 256);
+        Ok(heads)
+    }
+
+    fn bodies(&self, meta: &Meta) -> Result<Bodies, ReadError> {
+        let mut statement = self.db.prepare_cached(BODIES)?;
+        let mut rows = statement.query([meta.id])?;
+        let row = rows.next()?.ok_or_else(|| meta.damaged(self.db, self.names, "row"))?;
+        let blob = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
+        let times = &self.keys(meta)?.times;
+        Bodies::open(blob, times).map_err(|_| meta.damaged(self.db, self.names, "bodies"))
+    }
+
+    /// The columns of the event at a place.
+    pub fn flat<'h>(
+        &self,
+        meta: &Meta,
+        heads: &'h Heads,
+        keys: &Keys,
+        place: usize,
+        body: BodyRef<'h>,
+    ) -> Result<Flat<'h>, ReadError> {
+        let head = heads.get(place).ok_or_else(|| meta.damaged(self.db, self.names, "heads"))?;
+        Ok(head.flat(keys.at(place), meta.conn, body))
+    }
+
+    /// Copies events of a block.
+    pub fn copy(&self, meta: &Meta, places: Range<usize>, into: &mut ChunkBuilder) -> Result<(), ReadError> {
+        let (keys, heads, bodies) = (self.keys(meta)?, self.heads(meta)?, self.bodies(meta)?);
+        let mut body = Vec::new();
+        for place in places {
+            body.clear();
+            bodies.put(place, &mut body).map_err(|_| meta.damaged(self.db, self.names, "bodies"))?;
+            let flat = self.flat(meta, &heads, &keys, place, BodyRef::Plain(&body))?;
+            into.push(&flat).map_err(|error| StoreError::Engine(format!("copying events of a block: {error}")))?;
+        }
+        Ok(())
+    }
+
+    /// Where the event of a key is. `conn`: the number of its connection, where that is known.
+    pub fn find(&self, key: EventKey, conn: Option<i64>) -> Result<Option<(Meta, usize)>, ReadError> {
+        let mut statement = self.db.prepare_cached(if conn.is_some() { CONN_AT } else { AT })?;
+        let mut rows = match conn {
+            Some(conn) => statement.query([key.created_us, conn])?,
+            None => statement.query([key.created_us])?,
+        };
+        while let Some(row) = rows.next()? {
+            let meta = Meta::of(row)?;
+            if let Some(place) = self.keys(&meta)?.find(key) {
+                return Ok(Some((meta, place)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The event at a place.
+    pub fn event(&self, meta: &Meta, place: usize) -> Result<Arc<Chunk>, ReadError> {
+        let mut one = ChunkBuilder::new();
+        self.copy(meta, place..place + 1, &mut one)?;
+        Ok(Arc::new(one.finish()))
+    }
+
+    /// The first `wanted` events of a span from a key on, itself included; fewer where they are large.
+    pub fn slice(&self, span: Span, order: Order, from: EventKey, wanted: usize) -> Result<Slice, ReadError> {
+        let mut wanted = wanted.max(1);
+        loop {
+            let picked = self.pick(span, order, from, wanted)?;
+            if wanted == 1 || picked.bytes() <= SLICE_BYTES {
+                return self.gather(&picked, order);
+            }
+            wanted = (wanted / 4).max(1);
+        }
+    }
+
+    fn pick(&self, span: Span, order: Order, from: EventKey, wanted: usize) -> Result<Picked, ReadError> {
+        let mut statement = self.db.prepare_cached(match (span, order) {
+            (Span::Of(_), Order::Asc) => CONN_ASC,
+            (Span::Of(_), Order::Desc) => CONN_DESC,
+            (_, Order::Asc) => ALL_ASC,
+            (_, Order::Desc) => ALL_DESC,
+        })?;
+        let mut rows = match span {
+            Span::Of(conn) => statement.query([from.created_us, conn])?,
+            Span::All | Span::Notable => statement.query([from.created_us])?,
+        };
+        let mut nearest = BinaryHeap::<i128>::with_capacity(wanted + 1);
+        let mut parts = Vec::new();
+        while let Some(row) = rows.next()? {
+            let meta = Meta::of(row)?;
+            let closest = match order {
+                Order::Asc => rank(EventKey { created_us: meta.first, hash: i64::MIN }, order),
+                Order::Desc => rank(EventKey { created_us: meta.last, hash: i64::MAX }, order),
+            };
+            let is_full = nearest.len() == wanted;
+            if is_full && nearest.peek().is_some_and(|farthest| closest > *farthest) {
+                break;
+            }
+            let keys = self.keys(&meta)?;
+            let part = match order {
+                Order::Asc => keys.lower(from)..keys.len(),
+                Order::Desc => 0..behind(from, Order::Asc).map_or(keys.len(), |next| keys.lower(next)),
+            };
+            let mut ranks = Vec::new();
+            for step in 0..part.len() {
+                let place = match order {
+                    Order::Asc => part.start + step,
+                    Order::Desc => part.end - 1 - step,
+                };
+                let rank = rank(keys.at(place), order);
+                if nearest.len() == wanted {
+                    if nearest.peek().is_some_and(|farthest| rank > *farthest) {
+                        break;
+                    }
+                    nearest.pop();
+                }
+                nearest.push(rank);
+                ranks.push(rank);
+            }
+            if !ranks.is_empty() {
+                parts.push(Part { meta, places: part, ranks });
+            }
+        }
+        let last = if nearest.len() == wanted { nearest.peek().copied() } else { None };
+        if let Some(last) = last {
+            // What was near when its block was looked at may not be any more.
+            parts.iter_mut().for_each(|part| part.ranks.truncate(part.ranks.partition_point(|rank| *rank <= last)));
+        }
+        Ok(Picked { parts, last })
+    }
+
+    fn gather(&self, picked: &Picked, order: Order) -> Result<Slice, ReadError> {
+        let mut builder = ChunkBuilder::new();
+        for Part { meta, places, ranks } in picked.parts.iter().filter(|part| !part.ranks.is_empty()) {
+            let places = match order {
+                Order::Asc => places.start..places.start + ranks.len(),
+                Order::Desc => places.end - ranks.len()..places.end,
+            };
+            self.copy(meta, places, &mut builder)?;
+        }
+        let chunk = builder.finish();
+        let mut places: Vec<u32> = (0..chunk.len() as u32).collect();
+        places.sort_unstable_by_key(|place| rank(chunk.get(*place as usize).key, order));
+        let next = picked.last.and_then(|_| {
+            let last = places.last().map(|place| chunk.get(*place as usize).key);
+            last.and_then(|last| behind(last, order))
+        });
+        Ok(Slice { chunk: Arc::new(chunk), order: places, next })
+    }
+}
+
+/// Which events a slice has.
+struct Picked {
+    parts: Vec<Part>,
+    /// The farthest; `None` when nothing follows.
+    last: Option<i128>,
+}
+
+/// What a block has for it.
+struct Part {
+    meta: Meta,
+    /// The places whose keys follow.
+    places: Range<usize>,
+    /// The ranks of those that are near enough, nearest first.
+    ranks: Vec<i128>,
+}
+
+impl Picked {
+    fn bytes(&self) -> i64 {
+        let of = |part: &Part| part.meta.bytes / (part.meta.n.max(1) as i64) * part.ranks.len() as i64;
+        self.parts.iter().map(of).sum()
+    }
+}
+
+/// A number for each key, smaller for what comes first.
+fn rank(key: EventKey, order: Order) -> i128 {
+    let up = (i128::from(key.created_us) << 64) + (i128::from(key.hash) - i128::from(i64::MIN));
+    match order {
+        Order::Asc => up,
+        Order::Desc => !up,
+    }
+}
+
+/// What SQLite must make of each question, for the tests.
+#[cfg(test)]
+pub const SQL_AND_PLAN: &[(&str, &str)] = &[
+    (ALL_ASC, "SCAN block USING COVERING INDEX block_first"),
+    (ALL_DESC, "SEARCH block USING COVERING INDEX block_last"),
+    (CONN_ASC, "SEARCH block USING COVERING INDEX block_conn (conn=?)"),
+    (CONN_DESC, "SEARCH block USING COVERING INDEX block_conn (conn=? AND first<?)"),
+    (CONN_AT, "SEARCH block USING COVERING INDEX block_conn (conn=? AND first<?)"),
+    (METAS, "SCAN block USING COVERING INDEX block_conn"),
+];

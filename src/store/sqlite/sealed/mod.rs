@@ -1,0 +1,24 @@
+//! The sealed layout: a journal of the newest events, and blocks of the rest.
+//!
+//! In: the new events of a commit. Out: one row of the journal that makes them durable, and the events in memory for whoever asks; in the
+//! background blocks of one connection each, column by column, which take their place. Both are one transaction with what
+//! leaves, so that an event is in exactly one of them at any moment. Where an event was before is found by its connection and
+//! its time, then by its content. What is large, and what was changed after it came here, is a row.
+
+pub mod blocks;
+mod chunk;
+mod codec;
+pub mod cut;
+mod known;
+pub mod memory;
+pub mod seal;
+pub mod sealer;
+pub mod shelving;
+pub mod stock;
+mod tiers;
+
+pub use blocks::{Blocks, Slice};
+pub use chunk::{Chunk, ChunkBuilder};
+pub use sealer::Sealer;
+pub use shelving::Shelving;
+pub use stock::Stock;

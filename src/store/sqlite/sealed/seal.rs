@@ -1,0 +1,193 @@
+//! Making blocks, and putting them in place.
+//!
+//! In: events of one connection, sorted. Out: blocks that were read back and compared before anything leaves for their sake; and one
+//! transaction in which blocks come and rows of the journal, other blocks or rows go.
+
+use super::{
+    blocks::Meta,
+    chunk::Chunk,
+    codec::{self, Columns},
+    shelving::{self, Shelving},
+    tiers,
+};
+use crate::{
+    model::EventKey,
+    store::{
+        StoreError,
+        sqlite::{
+            fault::WriteError,
+            flat::{BodyRef, Flat},
+        },
+    },
+};
+use rusqlite::{Connection, params};
+use std::{ops::RangeInclusive, sync::Arc};
+
+/// A block that is not in the database yet.
+#[derive(Debug)]
+pub struct NewBlock {
+    conn: i64,
+    first: i64,
+    last: i64,
+    n: usize,
+    bytes: i64,
+    columns: Columns,
+}
+
+impl NewBlock {
+    /// Of events of one connection, sorted by key, and read back.
+    fn of(rows: &[Flat<'_>]) -> Result<Self, StoreError> {
+        let unfit = |what: String| StoreError::Engine(format!("events do not make a block: {what}"));
+        let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Err(unfit("none".into())) };
+        let columns = codec::encode(rows).map_err(|error| unfit(error.to_string()))?;
+        if !gives_back(&columns, rows) {
+            return Err(unfit("what is read back is not what was written".into()));
+        }
+        Ok(Self {
+            conn: first.conn,
+            first: first.key.created_us,
+            last: last.key.created_us,
+            n: rows.len(),
+            bytes: rows.iter().map(|row| plain(row).len() as i64).sum(),
+            columns,
+        })
+    }
+
+    /// Puts it into the database.
+    fn insert(&self, db: &Connection) -> rusqlite::Result<Meta> {
+        let Self { conn, first, last, n, bytes, columns } = self;
+        db.prepare_cached(
+            "INSERT INTO block (conn, first, last, n, bytes, times, hashes, heads, bodies)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        )?
+        .execute(params![
+            conn,
+            first,
+            last,
+            *n as i64,
+            bytes,
+            columns.times,
+            columns.hashes,
+            columns.heads,
+            columns.bodies
+        ])?;
+        Ok(Meta { id: db.last_insert_rowid(), conn: *conn, first: *first, last: *last, n: *n, bytes: *bytes })
+    }
+
+    /// Bytes of its columns.
+    pub fn size(&self) -> usize {
+        let Columns { times, hashes, heads, bodies } = &self.columns;
+        times.len() + hashes.len() + heads.len() + bodies.len()
+    }
+}
+
+/// A body that is not packed.
+pub fn plain<'r>(row: &Flat<'r>) -> &'r [u8] {
+    match row.body {
+        BodyRef::Plain(body) | BodyRef::Packed(body) => body,
+    }
+}
+
+/// Whether a block holds what it was made of.
+fn gives_back(columns: &Columns, rows: &[Flat<'_>]) -> bool {
+    let read = || {
+        let times = codec::times(&columns.times, rows.len()).ok()?;
+        let hashes = codec::hashes(&columns.hashes, rows.len()).ok()?;
+        let heads = codec::Heads::open(&columns.heads, &times).ok()?;
+        let bodies = codec::Bodies::open(&columns.bodies, &times).ok()?;
+        let mut body = Vec::new();
+        for (at, row) in rows.iter().enumerate() {
+            body.clear();
+            bodies.put(at, &mut body).ok()?;
+            let key = EventKey { created_us: times[at], hash: hashes[at] };
+            if heads.get(at)?.flat(key, row.conn, BodyRef::Plain(&body)) != *row {
+                return None;
+            }
+        }
+        Some(())
+    };
+    read().is_some()
+}
+
+/// Makes blocks of events of one connection, which need not be sorted: full ones, unless they are fewer.
+pub fn blocks_of(rows: &mut [(Arc<Chunk>, u32)]) -> Result<Vec<NewBlock>, StoreError> {
+    rows.sort_by_key(|(chunk, at)| chunk.key(*at as usize));
+    let flats: Vec<Flat<'_>> = rows.iter().map(|(chunk, at)| chunk.get(*at as usize)).collect();
+    let (each, mut made, mut from, mut bytes) = (tiers::cut(flats.len()), Vec::new(), 0, 0);
+    for at in 0..flats.len() {
+        bytes += plain(&flats[at]).len() as i64;
+        if at + 1 - from == each || bytes >= tiers::FULL_BYTES || at + 1 == flats.len() {
+            made.push(NewBlock::of(&flats[from..=at])?);
+            (from, bytes) = (at + 1, 0);
+        }
+    }
+    Ok(made)
+}
+
+/// What comes and what goes, in one transaction.
+#[derive(Debug, Default)]
+pub struct Seal {
+    /// Rows of the journal that go.
+    pub journal: Option<RangeInclusive<u64>>,
+    /// How many.
+    pub journal_rows: usize,
+    /// Blocks that go.
+    pub gone: Vec<Meta>,
+    /// Rows that go, of one connection each, with what they were when they were read.
+    pub rows: Vec<Gone>,
+    /// Blocks that come.
+    pub new: Vec<NewBlock>,
+}
+
+/// A row that goes unless it was changed since.
+#[derive(Debug)]
+pub struct Gone {
+    /// Its key.
+    pub key: EventKey,
+    /// Number of its connection.
+    pub conn: i64,
+    /// Whether it deserves a look.
+    pub notable: bool,
+}
+
+impl Seal {
+    /// About how many bytes are written.
+    pub fn weight(&self) -> usize {
+        self.new.iter().map(NewBlock::size).sum::<usize>() + 1
+    }
+
+    /// Does it. False when a block that should go is gone already: whoever made this looks again.
+    pub fn apply(&self, db: &Connection, shelving: &mut Shelving) -> Result<bool, WriteError> {
+        let mut is_there = db.prepare_cached("SELECT 1 FROM block WHERE id = ?1")?;
+        for meta in &self.gone {
+            if !is_there.exists([meta.id])? {
+                return Ok(false);
+            }
+        }
+        if let Some(journal) = &self.journal {
+            let gone = db
+                .prepare_cached("DELETE FROM journal WHERE seq BETWEEN ?1 AND ?2")?
+                .execute([*journal.start() as i64, *journal.end() as i64])?;
+            if gone != self.journal_rows {
+                let what = format!("{gone} rows of the journal between {journal:?} instead of {}", self.journal_rows);
+                return Err(WriteError::Store(StoreError::Damaged(what)));
+            }
+        }
+        let mut delete = db.prepare_cached("DELETE FROM block WHERE id = ?1")?;
+        for meta in &self.gone {
+            delete.execute([meta.id])?;
+            shelving.gone(*meta);
+        }
+        let mut delete = db.prepare_cached("DELETE FROM event WHERE created = ?1 AND hash = ?2")?;
+        for row in &self.rows {
+            delete.execute([row.key.created_us, row.key.hash])?;
+            if row.notable {
+                shelving::mark(db, row.key, row.conn)?;
+            }
+        }
+        for block in &self.new {
+            shelving.new_block(block.insert(db)?);
+        }
+        Ok(true)
+    }
+}
