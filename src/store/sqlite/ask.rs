@@ -155,7 +155,7 @@ impl Asked {
         let prepare = |db: &mut Connection| {
             let names = open::connect(dir, Role::Guest)?;
             open::read_only(&names)?;
-            relation::make(db, names)?;
+            relation::make(db, names, dir)?;
             open::read_only(db)?;
             db.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
             let told = Arc::clone(&refused);

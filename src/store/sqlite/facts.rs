@@ -94,7 +94,8 @@ impl EventReader {
         if schema::version(&db).map_err(wrong)? == 0 {
             return Err(missing());
         }
-        Ok(Self { db, names: Names::guest() })
+        let names = Names::guest(&db).map_err(|error| super::fault::explain(&error))?;
+        Ok(Self { db, names })
     }
 
     /// A page, from one snapshot, which is given back before the page is.

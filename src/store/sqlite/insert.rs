@@ -48,7 +48,7 @@ impl Ids {
     }
 
     /// Number of a row's connection.
-    fn of_row(&self, row: &Row) -> i64 {
+    pub fn of_row(&self, row: &Row) -> i64 {
         row.conn.map_or(0, |at| self.connections[at as usize])
     }
 }
@@ -121,7 +121,7 @@ impl Placing<'_> {
             return Ok(Some(there(found)));
         }
         let spill = self.spill(row)?;
-        let flat = self.flat(row, key, spill.as_deref());
+        let flat = flat(self.batch, self.ids, row, key, spill.as_deref());
         if !(goes_elsewhere && self.shelving.push(self.db, &flat)?) && !put_row(self.db, &flat)? {
             let row = loose::get(self.db, key)?.ok_or_else(|| WriteError::damaged("row", key))?;
             return Ok(Some(There::of(&row.flat())(Found::Loose(Box::new(row)))));
@@ -150,23 +150,6 @@ impl Placing<'_> {
             exception_id: row.exception_id.clone(),
         };
         Ok(spill.to_bytes())
-    }
-
-    fn flat<'f>(&'f self, row: &'f Row, key: EventKey, spill: Option<&'f [u8]>) -> Flat<'f> {
-        let body = &self.batch.bodies[row.body.clone()];
-        Flat {
-            key,
-            conn: self.ids.of_row(row),
-            label: self.ids.labels[row.label as usize],
-            kind: self.ids.kinds[row.kind as usize],
-            shape: row.shape.map_or(0, |at| self.ids.shapes[at as usize]),
-            notable: row.notable,
-            received: row.received_us.wrapping_sub(key.created_us),
-            sync: row.sync.as_ref().map(SyncCell::as_ref),
-            secret: row.secret,
-            spill,
-            body: if row.packed { BodyRef::Packed(body) } else { BodyRef::Plain(body) },
-        }
     }
 
     /// Takes over what another delivery knows better. Gives whether anything changed that a reader of the event sees.
@@ -248,6 +231,24 @@ fn spread(digest: i64) -> i64 {
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     ((bits ^ (bits >> 31)) | 1) as i64
+}
+
+/// A row's columns under a key.
+fn flat<'f>(batch: &'f Encoded, ids: &Ids, row: &'f Row, key: EventKey, spill: Option<&'f [u8]>) -> Flat<'f> {
+    let body = &batch.bodies[row.body.clone()];
+    Flat {
+        key,
+        conn: ids.of_row(row),
+        label: ids.labels[row.label as usize],
+        kind: ids.kinds[row.kind as usize],
+        shape: row.shape.map_or(0, |at| ids.shapes[at as usize]),
+        notable: row.notable,
+        received: row.received_us.wrapping_sub(key.created_us),
+        sync: row.sync.as_ref().map(SyncCell::as_ref),
+        secret: row.secret,
+        spill,
+        body: if row.packed { BodyRef::Packed(body) } else { BodyRef::Plain(body) },
+    }
 }
 
 /// Writes a row; false when there is one of its key.

@@ -32,8 +32,8 @@ pub struct Names {
 
 impl Names {
     /// Of a process beside the one that writes.
-    pub fn guest() -> Self {
-        Self::new(Arc::new(Stock::guest()))
+    pub fn guest(db: &Connection) -> rusqlite::Result<Self> {
+        Ok(Self::new(Arc::new(Stock::guest(db)?)))
     }
 
     /// Of the thread that writes, which sees what it has stored and not committed yet.

@@ -2,8 +2,10 @@
 //!
 //! In: a connection that only reads. Out: a temporary view of that name on it. What repeats is looked up and what is packed is unpacked
 //! by functions of ours, column by column, so that a question pays only for what it names; the key and the connection are plain
-//! columns, so that the indexes serve questions about them. The functions look names up over a second connection: a number never
+//! columns, so that questions about them read no more than they ask for. The functions look names up over a second connection: a number never
 //! changes its meaning, so the two need not see the same commit.
+
+mod stored;
 
 use super::{
     body,
@@ -21,7 +23,10 @@ use rusqlite::{
     functions::{Context, FunctionFlags},
     types::ValueRef,
 };
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 /// They depend on their arguments alone and do nothing.
 const FLAGS: FunctionFlags =
@@ -73,9 +78,11 @@ const COLUMNS: &[(&str, Column)] = &[
     ("raw", Column::Whole(|it| Some(it.raw.clone()))),
 ];
 
-/// Makes the relation. `names` is a second connection to the same store.
-pub fn make(db: &Connection, names: Connection) -> rusqlite::Result<()> {
-    let decoder = Arc::new(Mutex::new(Decoder { db: names, names: Names::new(), last: None }));
+/// Makes the relation of the store in a directory. `names` is a second connection to it.
+pub fn make(db: &Connection, names: Connection, dir: &Path) -> rusqlite::Result<()> {
+    stored::make(db, dir)?;
+    let found = Names::guest(&names)?;
+    let decoder = Arc::new(Mutex::new(Decoder { db: names, names: found, last: None }));
     db.create_scalar_function("lifeline_id", 2, FLAGS, |ctx| Ok(EventId(key(ctx)?).to_string()))?;
     db.create_scalar_function("lifeline_clock", 1, FLAGS, |ctx| Ok(Timestamp::of_clock(ctx.get(0)?).to_string()))?;
     db.create_scalar_function("lifeline_sync", 1, FLAGS, |ctx| {
@@ -99,12 +106,12 @@ pub fn make(db: &Connection, names: Connection) -> rusqlite::Result<()> {
             let mut decoder = decoder.lock().unwrap_or_else(PoisonError::into_inner);
             decoder.read(packed(ctx)?, column).map_err(|error| match error {
                 ReadError::Sql(error) => error,
-                ReadError::Store(error) => Error::UserFunctionError(error.into()),
+                error => Error::UserFunctionError(error.explain().into()),
             })
         })?;
     }
     db.execute_batch(&format!(
-        "CREATE TEMP VIEW events AS SELECT {} FROM main.event AS e LEFT JOIN main.connection AS c ON c.id = e.conn",
+        "CREATE TEMP VIEW events AS SELECT {} FROM lifeline_stored AS e LEFT JOIN main.connection AS c ON c.id = e.conn",
         columns.join(", ")
     ))
 }

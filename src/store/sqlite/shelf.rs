@@ -168,6 +168,9 @@ impl<'s> Shelf<'s> {
         if let Some(held) = held {
             return Ok(Some(held.into()));
         }
+        if !self.names.stock.has_blocks() {
+            return Ok(None);
+        }
         let blocks = self.blocks();
         match blocks.find(key, conn)? {
             Some((meta, place)) => Ok(Some(Held::Chunk(blocks.event(&meta, place)?, 0))),
@@ -191,6 +194,7 @@ impl<'s> Shelf<'s> {
     pub fn scan(&self, span: Span, from: EventKey, order: Order) -> Scan<'s> {
         let mut sources: Vec<Box<dyn Source + 's>> = vec![Box::new(loose::Stream::new(self.db, span, order, from))];
         match span {
+            _ if !self.names.stock.has_blocks() => {}
             Span::Notable => sources.push(Box::new(Marked::new(self, order, from))),
             Span::All | Span::Of(_) => {
                 let memory_span = match span {

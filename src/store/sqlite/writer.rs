@@ -48,7 +48,6 @@ const LOOK: Duration = Duration::from_millis(100);
 pub type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 
 /// Something to write.
-#[derive(Debug)]
 pub enum Job {
     /// A batch; with the number of a quarantined item when it comes from a replay.
     Append { batch: Box<Encoded>, replay: Option<(i64, Micros)>, reply: Reply<Appended> },
@@ -435,7 +434,7 @@ impl Writer {
 fn prepare(db: &Connection, options: &SqliteOptions, shelving: &Shelving) -> Result<Folder, open::OpenError> {
     let names = Arc::clone(shelving.names());
     let folder =
-        Folder::prepare(db, options.fold).and_then(|()| Folder::open(db, options.fold, options.fold_bytes_max, names));
+        Folder::prepare(db, options.fold, &names).and_then(|()| Folder::open(db, options.fold, options.fold_bytes_max, names));
     folder.map_err(cannot_open)
 }
 

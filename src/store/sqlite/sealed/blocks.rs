@@ -6,7 +6,7 @@
 
 use super::{
     chunk::{Chunk, ChunkBuilder},
-    codec::{self, Bodies, Heads},
+    codec::{self, Bodies, Head, Heads},
 };
 use crate::{
     model::{EventKey, Timestamp},
@@ -80,7 +80,7 @@ impl Meta {
             conn: row.get(1)?,
             first: row.get(2)?,
             last: row.get(3)?,
-            n: row.get(4)?,
+            n: row.get::<_, i64>(4)?.max(0) as usize,
             bytes: row.get(5)?,
         })
     }
@@ -229,17 +229,15 @@ impl<'s> Blocks<'s> {
         body: BodyRef<'h>,
     ) -> Result<Flat<'h>, ReadError> {
         let head = heads.get(place).ok_or_else(|| meta.damaged(self.db, self.names, "heads"))?;
-        Ok(head.flat(keys.at(place), meta.conn, body))
+        Ok(flat_of(head, keys.at(place), meta.conn, body))
     }
 
     /// Copies events of a block.
     pub fn copy(&self, meta: &Meta, places: Range<usize>, into: &mut ChunkBuilder) -> Result<(), ReadError> {
         let (keys, heads, bodies) = (self.keys(meta)?, self.heads(meta)?, self.bodies(meta)?);
-        let mut body = Vec::new();
         for place in places {
-            body.clear();
-            bodies.put(place, &mut body).map_err(|_| meta.damaged(self.db, self.names, "bodies"))?;
-            let flat = self.flat(meta, &heads, &keys, place, BodyRef::Plain(&body))?;
+            let body = bodies.get(place).ok_or_else(|| meta.damaged(self.db, self.names, "bodies"))?;
+            let flat = self.flat(meta, &heads, &keys, place, BodyRef::Plain(body))?;
             into.push(&flat).map_err(|error| StoreError::Engine(format!("copying events of a block: {error}")))?;
         }
         Ok(())
@@ -354,6 +352,12 @@ impl<'s> Blocks<'s> {
         });
         Ok(Slice { chunk: Arc::new(chunk), order: places, next })
     }
+}
+
+/// An event's columns out of those of its block.
+pub fn flat_of<'h>(head: Head<'h>, key: EventKey, conn: i64, body: BodyRef<'h>) -> Flat<'h> {
+    let Head { label, kind, shape, notable, received, sync, secret, spill } = head;
+    Flat { key, conn, label, kind, shape, notable, received, sync, secret, spill, body }
 }
 
 /// Which events a slice has.

@@ -18,7 +18,7 @@ pub mod stock;
 mod tiers;
 
 pub use blocks::{Blocks, Slice};
-pub use chunk::{Chunk, ChunkBuilder};
+pub use chunk::Chunk;
 pub use sealer::Sealer;
 pub use shelving::Shelving;
 pub use stock::Stock;

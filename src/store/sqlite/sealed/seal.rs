@@ -4,7 +4,7 @@
 //! transaction in which blocks come and rows of the journal, other blocks or rows go.
 
 use super::{
-    blocks::Meta,
+    blocks::{Meta, flat_of},
     chunk::Chunk,
     codec::{self, Columns},
     shelving::{self, Shelving},
@@ -95,12 +95,9 @@ fn gives_back(columns: &Columns, rows: &[Flat<'_>]) -> bool {
         let hashes = codec::hashes(&columns.hashes, rows.len()).ok()?;
         let heads = codec::Heads::open(&columns.heads, &times).ok()?;
         let bodies = codec::Bodies::open(&columns.bodies, &times).ok()?;
-        let mut body = Vec::new();
         for (at, row) in rows.iter().enumerate() {
-            body.clear();
-            bodies.put(at, &mut body).ok()?;
             let key = EventKey { created_us: times[at], hash: hashes[at] };
-            if heads.get(at)?.flat(key, row.conn, BodyRef::Plain(&body)) != *row {
+            if flat_of(heads.get(at)?, key, row.conn, BodyRef::Plain(bodies.get(at)?)) != *row {
                 return None;
             }
         }

@@ -22,6 +22,8 @@ enum Journal {
     Published(Memory),
     /// Beside the process that writes: read from the file when they are asked for.
     Read(Mutex<Guest>),
+    /// There is none.
+    Absent,
 }
 
 /// What a guest has read.
@@ -46,26 +48,40 @@ impl Stock {
     }
 
     /// Of one that only reads beside it.
-    pub fn guest() -> Self {
-        let guest = Guest { memory: Memory::new(Limits::default()), last: i64::MIN };
-        Self { journal: Journal::Read(Mutex::new(guest)), unpacked: Unpacked::default() }
+    pub fn guest(db: &Connection) -> rusqlite::Result<Self> {
+        let has_blocks = db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'block'")?.exists([])?;
+        let journal = if has_blocks {
+            Journal::Read(Mutex::new(Guest { memory: Memory::new(Limits::default()), last: i64::MIN }))
+        } else {
+            Journal::Absent
+        };
+        Ok(Self { journal, unpacked: Unpacked::default() })
+    }
+
+    /// Whether there is anything but rows: a file of an older version that is only read has no place for it.
+    pub fn has_blocks(&self) -> bool {
+        !matches!(self.journal, Journal::Absent)
     }
 
     /// The events in memory, where the writer publishes them.
     pub fn memory(&self) -> Option<&Memory> {
         match &self.journal {
             Journal::Published(memory) => Some(memory),
-            Journal::Read(_) => None,
+            Journal::Read(_) | Journal::Absent => None,
         }
     }
 
     /// The journal's events as the open snapshot has them.
     pub fn view(&self, db: &Connection) -> Result<View, ReadError> {
+        if !self.has_blocks() {
+            return Ok(View::default());
+        }
         let (first, last): (Option<i64>, Option<i64>) =
             db.prepare_cached(RANGE)?.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let (Some(first), Some(last)) = (first, last) else { return Ok(View::default()) };
         match &self.journal {
             Journal::Published(memory) => memory.view(first as u64, last as u64).ok_or(ReadError::Again),
+            Journal::Absent => Ok(View::default()),
             Journal::Read(guest) => {
                 // What a panic leaves behind is a shorter memory.
                 let mut guest = guest.lock().unwrap_or_else(PoisonError::into_inner);

@@ -25,6 +25,7 @@ use super::{
     lives::Folder,
     reader::ReadError,
     retention::{self, Sweep, Swept},
+    sealed::Shelving,
     tokens,
     writer::{Counters, Job, now_us},
 };
