@@ -135,24 +135,22 @@ impl Auditor {
             // A full disk is no reason not to serve; the key is remembered at the next start.
             tracing::error!("the key that signs checkpoints cannot be noted in the store: {error}");
         }
-        let rollback = rollback::check(&**store, &settings, Some(*key.public().bytes()))?;
-        for wrong in &rollback {
-            tracing::error!("AUDIT TRAIL: {wrong}");
-        }
         let wrong = |source| keys::KeyError::File { path: "checkpoint sinks".into(), source };
         let sinks = sinks::Sinks::start(settings.dir.as_deref(), &settings.sinks).map_err(wrong)?;
-        Ok(Self {
+        let auditor = Self {
             notary: Notary::new(Arc::clone(store), &key, sinks)?,
             failures: Failures::default(),
             scrub: Scrub::default(),
             exports: Arc::new(Semaphore::new(settings.exports_max)),
             made: Mutex::default(),
             store: Arc::clone(store),
-            rollback: Mutex::new(rollback),
+            rollback: Mutex::default(),
             rotating: tokio::sync::Mutex::default(),
             records: Default::default(),
             settings,
-        })
+        };
+        auditor.outside()?;
+        Ok(auditor)
     }
 
     /// Appends a record of something that was done to Lifeline.
@@ -171,18 +169,19 @@ impl Auditor {
         }
     }
 
-    /// What does not fit the checkpoints that were written outside the store. Blocks.
+    /// Compares the store with the checkpoints that were written outside of it; what does not fit becomes a warning, and what is new
+    /// of it an error in the log. Blocks.
     ///
     /// # Errors
     /// The store cannot be read.
-    pub fn outside(&self) -> Result<Vec<String>, StoreError> {
+    pub fn outside(&self) -> Result<(), StoreError> {
         let wrong = rollback::check(&*self.store, &self.settings, Some(self.current()))?;
         let mut before = self.rollback.lock().unwrap_or_else(PoisonError::into_inner);
         for new in wrong.iter().filter(|new| !before.contains(new)) {
             tracing::error!("AUDIT TRAIL: {new}");
         }
-        before.clone_from(&wrong);
-        Ok(wrong)
+        *before = wrong;
+        Ok(())
     }
 
     /// The public key that signs now.

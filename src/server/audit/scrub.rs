@@ -74,14 +74,10 @@ impl Scrub {
     }
 }
 
-/// Looks at everything, again and again.
+/// Looks at everything, again and again. A pass ends with the checkpoints outside the store: the start has just looked at those.
 pub async fn run(auditor: Arc<Auditor>, store: SharedStore) {
     loop {
         let began = std::time::Instant::now();
-        let witness = Arc::clone(&auditor);
-        if let Err(error) = blocking(move || witness.outside()).await {
-            tracing::warn!("the audit logs cannot be compared with their checkpoints outside: {error}");
-        }
         for log in Log::ALL {
             let mut next = Some(1);
             while let Some(from) = next {
@@ -112,6 +108,10 @@ pub async fn run(auditor: Arc<Auditor>, store: SharedStore) {
                 };
                 sleep(pause.clamp(PAUSES.0, PAUSES.1)).await;
             }
+        }
+        let witness = Arc::clone(&auditor);
+        if let Err(error) = blocking(move || witness.outside()).await {
+            tracing::warn!("the audit logs cannot be compared with their checkpoints outside: {error}");
         }
         auditor.scrub.end_pass();
         let left = auditor.settings.scrub_every.saturating_sub(began.elapsed());
