@@ -12,15 +12,16 @@ mod rollback;
 mod scrub;
 pub mod sinks;
 
-pub use access::{Deed, Taken, replay, replayed_in_vain, who};
+pub use access::{Taken, replay, replayed_in_vain, who};
 pub use notary::{Notary, Signed, blocking};
 
 use crate::{
     audit::{
-        Actor, Log,
+        Actor, Deed, Log,
         note::{SigningKey, VerifyingKey},
     },
     config::Sink,
+    model::Timestamp,
     server::state::now_us,
     store::{SharedStore, StoreError},
 };
@@ -158,7 +159,7 @@ impl Auditor {
     /// # Errors
     /// What the store says.
     pub async fn did(&self, deed: Deed, (by, method): (Actor, &str)) -> Result<u64, StoreError> {
-        self.store.trail().record(deed.draft(by, method)).await
+        self.store.trail().record(deed.draft(by, method, Timestamp::from_micros(now_us()))).await
     }
 
     /// The same for what is done already: a record that cannot be written is an error in our log.
