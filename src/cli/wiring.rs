@@ -2,20 +2,20 @@
 //!
 //! Nothing else in `cli/` knows a store's engine, how a pipeline is put together or how the server starts.
 
-use super::CliError;
+use super::{CliError, now_us};
 use crate::{
-    audit::{Actor, ActorKind, Log, note::VerifyingKey},
+    audit::{Actor, ActorKind, Deed, Log, note::VerifyingKey},
     auth::{ConfiguredToken, DEFAULT_NAME, Gate, GateSettings, IdentitySettings, Issuer, Kind},
     config::{Config, PubsubIdentity, Secret},
     diagnose::Catalog,
     export::audit::{Export, Format, Plan, filter_text},
-    model::Micros,
+    model::{Micros, Timestamp},
     protocol::{Limits, PROTOCOLS},
     query::{audit::ExportParams, diagnosis::Diagnoser},
     redact::Redactor,
     server::{
         self, Listen, ServerContext, ServerSettings, TlsFiles,
-        audit::{AuditSettings, Auditor, Deed, keys},
+        audit::{AuditSettings, Auditor, keys},
     },
     store::{
         SharedStore,
@@ -211,7 +211,7 @@ pub async fn note(
 /// What the store says.
 pub async fn did(opened: &Opened, deed: Deed) -> Result<(), CliError> {
     let (by, method) = this_command();
-    opened.store.trail().record(deed.draft(by, method)).await?;
+    opened.store.trail().record(deed.draft(by, method, Timestamp::from_micros(now_us()))).await?;
     Ok(())
 }
 

@@ -268,6 +268,23 @@ pub struct Edit {
     pub schema_status: Option<Box<str>>,
 }
 
+impl Edit {
+    /// By somebody, with nothing known of what was changed.
+    #[must_use]
+    pub const fn by(action: Action) -> Self {
+        Self {
+            action,
+            edit_type: None,
+            changes: Vec::new(),
+            paused: None,
+            sync_frequency_minutes: None,
+            schedule_type: None,
+            setup_status: None,
+            schema_status: None,
+        }
+    }
+}
+
 /// Access of Fivetran's support to data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Support {

@@ -329,16 +329,7 @@ fn deleted() -> Signal {
 }
 
 fn created() -> Signal {
-    Signal::Created(Box::new(Edit {
-        action: *action(Channel::Dashboard),
-        edit_type: None,
-        changes: Vec::new(),
-        paused: None,
-        sync_frequency_minutes: None,
-        schedule_type: None,
-        setup_status: None,
-        schema_status: None,
-    }))
+    Signal::Created(Box::new(Edit::by(*action(Channel::Dashboard))))
 }
 
 fn kinds(facts: &[Fact]) -> Vec<Value> {

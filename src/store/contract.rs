@@ -453,10 +453,13 @@ fn lives_follow_their_events(store: &SharedStore) {
     }
     assert_eq!(paged, timeline.stages);
     assert_eq!(timeline.incidents.len(), 1);
-    let sync = lives.sync("a".into(), "sync 1").expect("read").expect("there");
+    let (source, sync) = lives.sync("a".into(), "sync 1").expect("read").expect("there");
+    let sync = sync.expect("one of its syncs");
+    assert_eq!(source, timeline.summary.source);
     assert_eq!((sync.status.as_deref(), sync.sync_id.as_deref()), (Some("FAILURE"), Some("sync 1")));
-    assert_eq!(lives.sync("a".into(), "sync 9"), Ok(None));
-    assert_eq!(lives.sync("b".into(), "sync 1"), Ok(None));
+    assert_eq!(lives.sync("a".into(), "sync 9"), Ok(Some((source, None))));
+    assert_eq!(lives.sync("b".into(), "sync 1"), Ok(Some((source, None))));
+    assert_eq!(lives.sync("nobody".into(), "sync 1"), Ok(None));
 
     settled(store);
     let open = lives::IncidentQuery { open: Some(true), limit: 10, ..lives::IncidentQuery::default() };

@@ -236,11 +236,11 @@ pub trait Lives {
     /// When the engine fails.
     fn timeline(&self, query: &TimelineQuery) -> Result<Option<TimelinePage>, StoreError>;
 
-    /// One sync. Of several stages with its id the first.
+    /// One sync, of several stages with its id the first, and the source of its connection. `None` for an unknown connection.
     ///
     /// # Errors
     /// When the engine fails.
-    fn sync(&self, whose: Whose<'_>, sync_id: &str) -> Result<Option<Stage>, StoreError>;
+    fn sync(&self, whose: Whose<'_>, sync_id: &str) -> Result<Option<(Source, Option<Stage>)>, StoreError>;
 
     /// A connection's days, from day to day (since 1970, the last one excluded), ascending, days without anything left out.
     /// `None` for an unknown connection.

@@ -358,6 +358,16 @@ impl Drop for App {
     }
 }
 
+/// What a command printed.
+pub fn out(done: &Output) -> String {
+    String::from_utf8_lossy(&done.stdout).into_owned()
+}
+
+/// What it complained of.
+pub fn err(done: &Output) -> String {
+    String::from_utf8_lossy(&done.stderr).into_owned()
+}
+
 /// HMAC-SHA256 in lower-case hexadecimal.
 pub fn sign(secret: &str, body: &[u8]) -> String {
     let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(secret.as_bytes()).expect("any key length");

@@ -1,7 +1,7 @@
 //! The command line: what commands print, and the exit codes that scripts rely on (0 done, 1 found something wrong, 2 usage).
 
 use crate::{
-    app::{App, INGEST, READ, SECRET, Setup, command},
+    app::{App, INGEST, READ, SECRET, Setup, command, err, out},
     samples::{fixture, number_of, numbered},
 };
 use serde_json::{Value, json};
@@ -15,14 +15,6 @@ use std::{
 fn run(args: &[&str]) -> Output {
     let home = tempfile::tempdir().expect("a temporary directory");
     command(home.path(), &[]).args(args).output().expect("the binary runs")
-}
-
-fn out(done: &Output) -> String {
-    String::from_utf8_lossy(&done.stdout).into_owned()
-}
-
-fn err(done: &Output) -> String {
-    String::from_utf8_lossy(&done.stderr).into_owned()
 }
 
 #[track_caller]

@@ -1,10 +1,9 @@
 //! What errors mean: over HTTP, on the command line, with files of one's own; none of the documented errors missing; hostile texts.
 
-use crate::app::{App, INGEST, Setup};
+use crate::app::{App, INGEST, Setup, err, out};
 use serde_json::{Value, json};
 use std::{
     fs,
-    process::Output,
     time::{Duration, Instant},
 };
 
@@ -419,10 +418,6 @@ fn the_same_unknown_error_is_seen_once_with_a_count() {
     assert_eq!(app.get_json("/v1/diagnose/unknown?limit=1")["data"].as_array().map(Vec::len), Some(1));
 }
 
-fn out(done: &Output) -> String {
-    String::from_utf8_lossy(&done.stdout).into_owned()
-}
-
 #[test]
 fn errors_are_explained_on_the_command_line() {
     let app = Setup::default().prepare();
@@ -511,7 +506,7 @@ fn a_broken_file_is_refused_with_file_entry_and_field() {
         let started = Instant::now();
         let done = app.run(&["explain", "Moon phase 4"]);
         assert!(started.elapsed() < Duration::from_secs(20));
-        let error = String::from_utf8_lossy(&done.stderr).into_owned();
+        let error = err(&done);
         assert_eq!(done.status.code(), Some(1), "{error}");
         for part in parts.iter().chain(&["own.toml"]) {
             assert!(error.contains(part), "{part:?} is missing in {error}");
@@ -521,7 +516,7 @@ fn a_broken_file_is_refused_with_file_entry_and_field() {
     assert_eq!(app.run(&["explain", "Moon phase 4"]).status.code(), Some(0));
     let app = Setup::default().env("LIFELINE_DIAGNOSIS_DIR", "/no/such/directory").prepare();
     let done = app.run(&["explain", "a"]);
-    assert!(String::from_utf8_lossy(&done.stderr).contains("/no/such/directory"));
+    assert!(err(&done).contains("/no/such/directory"));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! programs; and the same answers from the views over the database.
 
 use crate::{
-    app::App,
+    app::{App, err, out},
     samples::{self, simulated},
 };
 use lifeline::model::Timestamp;
@@ -15,16 +15,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     path::Path,
-    process::Output,
 };
-
-fn out(done: &Output) -> String {
-    String::from_utf8_lossy(&done.stdout).into_owned()
-}
-
-fn err(done: &Output) -> String {
-    String::from_utf8_lossy(&done.stderr).into_owned()
-}
 
 #[track_caller]
 fn good(app: &App, args: &[&str]) -> String {

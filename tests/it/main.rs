@@ -8,6 +8,7 @@
 
 mod app;
 mod http;
+mod otlp_values;
 mod samples;
 mod sse;
 

@@ -6,6 +6,7 @@
 use crate::{
     app::{App, INGEST},
     http::Response,
+    otlp_values::{field, packed, spelled},
     routes,
     samples::{documented, fixture, gzip, numbered},
 };
@@ -183,57 +184,6 @@ fn logplex(lines: &[&str]) -> Vec<u8> {
 
 fn parsed(line: &str) -> Value {
     serde_json::from_str(line).expect("an event is JSON")
-}
-
-/// A value in OTLP's JSON.
-fn spelled(value: &Value) -> Value {
-    match value {
-        Value::Null => json!({}),
-        Value::Bool(value) => json!({"boolValue": value}),
-        Value::Number(number) if number.is_i64() => json!({"intValue": number.to_string()}),
-        Value::Number(number) => json!({"doubleValue": number}),
-        Value::String(text) => json!({"stringValue": text}),
-        Value::Array(list) => json!({"arrayValue": {"values": Value::from_iter(list.iter().map(spelled))}}),
-        Value::Object(members) => {
-            let pairs = members.iter().map(|(key, value)| json!({"key": key, "value": spelled(value)}));
-            json!({"kvlistValue": {"values": Value::from_iter(pairs)}})
-        }
-    }
-}
-
-/// A length-delimited protobuf field.
-fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
-    let mut out = vec![number << 3 | 2];
-    prost::encoding::encode_varint(bytes.len() as u64, &mut out);
-    out.extend_from_slice(bytes);
-    out
-}
-
-/// A value as an `AnyValue`.
-fn packed(value: &Value) -> Vec<u8> {
-    match value {
-        Value::Null => Vec::new(),
-        Value::Bool(value) => vec![2 << 3, u8::from(*value)],
-        Value::Number(number) => match number.as_i64() {
-            Some(number) => {
-                let mut out = vec![3 << 3];
-                prost::encoding::encode_varint(number.cast_unsigned(), &mut out);
-                out
-            }
-            None => {
-                let double = number.as_f64().expect("a number");
-                [&[4 << 3 | 1][..], &double.to_le_bytes()].concat()
-            }
-        },
-        Value::String(text) => field(1, text.as_bytes()),
-        Value::Array(list) => field(5, &list.iter().flat_map(|value| field(1, &packed(value))).collect::<Vec<_>>()),
-        Value::Object(members) => {
-            let pair = |(key, value): (&String, &Value)| {
-                field(1, &[field(1, key.as_bytes()), field(2, &packed(value))].concat())
-            };
-            field(6, &members.iter().flat_map(pair).collect::<Vec<_>>())
-        }
-    }
 }
 
 fn send(app: &App, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Response {

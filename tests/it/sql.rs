@@ -1,24 +1,19 @@
 //! Questions in SQL on the command line: beside a running server and without one, for people and for programs.
 
-use crate::{app::App, samples::numbered};
+use crate::{
+    app::{App, err, out},
+    samples::numbered,
+};
 use serde_json::{Value, json};
 use std::{
     io::Write as _,
-    process::{Output, Stdio},
+    process::Stdio,
     time::{Duration, Instant},
 };
 
 const QUESTION: &str =
     "SELECT created, event, level, connection_id, connection_name AS name, json_extract(data, '$.count') AS n, data
     FROM events ORDER BY created_us, id";
-
-fn out(done: &Output) -> String {
-    String::from_utf8_lossy(&done.stdout).into_owned()
-}
-
-fn err(done: &Output) -> String {
-    String::from_utf8_lossy(&done.stderr).into_owned()
-}
 
 #[track_caller]
 fn good(app: &App, args: &[&str]) -> String {

@@ -8,7 +8,7 @@ use crate::audit::{
     note::{MANIFEST_FORMAT, Note, NoteError, VerifyingKey},
     verify::{self, Failure, Report},
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use std::{
@@ -117,12 +117,12 @@ pub fn verify_file(path: &Path, manifest: Option<&Path>, keys: &[VerifyingKey]) 
 }
 
 /// What stands beside a file.
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Sidecar {
-    manifest: String,
-    checkpoint: String,
-    public_key: String,
+pub(super) struct Sidecar {
+    pub checkpoint: String,
+    pub manifest: String,
+    pub public_key: String,
 }
 
 fn whole(file: File, beside: &Path, keys: &[VerifyingKey]) -> Result<Report, Wrong> {

@@ -364,10 +364,13 @@ impl Export {
     /// changed: the signed manifest, the checkpoint and the key, as one line of JSON. `None` before the end.
     #[must_use]
     pub fn sidecar(&self) -> Option<String> {
-        let manifest = self.manifest()?;
-        let Plan { checkpoint, public_key, .. } = &self.plan;
-        let members = serde_json::json!({"manifest": manifest, "checkpoint": checkpoint, "public_key": public_key});
-        Some(format!("{members}\n"))
+        let sidecar = check::Sidecar {
+            checkpoint: self.plan.checkpoint.clone(),
+            manifest: self.manifest()?,
+            public_key: self.plan.public_key.clone(),
+        };
+        // Three texts: nothing that JSON could refuse.
+        serde_json::to_string(&sidecar).ok().map(|line| line + "\n")
     }
 
     /// The signed manifest of the whole file; `None` before the end.

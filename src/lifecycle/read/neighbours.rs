@@ -53,16 +53,10 @@ fn configuration(data: Members<'_>) -> Signal {
     match data.str(&["action"]) {
         Some("paused") if !what.contains("mapping") => Signal::Paused(Box::new(action)),
         Some("resumed") if !what.contains("mapping") => Signal::Resumed(Box::new(action)),
-        _ => Signal::Edited(Box::new(Edit {
-            action,
-            edit_type: data.said(&["message"], TEXT_CHARS_MAX),
-            changes: Vec::new(),
-            paused: None,
-            sync_frequency_minutes: None,
-            schedule_type: None,
-            setup_status: None,
-            schema_status: None,
-        })),
+        _ => {
+            let edit_type = data.said(&["message"], TEXT_CHARS_MAX);
+            Signal::Edited(Box::new(Edit { edit_type, ..Edit::by(action) }))
+        }
     }
 }
 

@@ -1,7 +1,11 @@
 //! Requests in both encodings, their abuses, and the answers.
 
+#[path = "../../../tests/it/otlp_values.rs"]
+mod otlp_values;
+
 use super::*;
 use crate::model::{Record, RecordError, Timestamp};
+use otlp_values::{field, fixed, packed, packed_pairs, spelled, spelled_pairs};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -36,64 +40,9 @@ fn request(logs: &[Value]) -> String {
     json!({"resourceLogs": [{"resource": {}, "scopeLogs": [{"scope": {}, "logRecords": logs}]}]}).to_string()
 }
 
-/// A length-delimited protobuf field.
-fn field(number: u8, bytes: &[u8]) -> Vec<u8> {
-    let mut out = vec![number << 3 | 2];
-    prost::encoding::encode_varint(bytes.len() as u64, &mut out);
-    out.extend_from_slice(bytes);
-    out
-}
-
-fn fixed(number: u8, value: u64) -> Vec<u8> {
-    [&[number << 3 | 1][..], &value.to_le_bytes()].concat()
-}
-
-fn packed(logs: &[Vec<u8>]) -> Vec<u8> {
+fn request_of(logs: &[Vec<u8>]) -> Vec<u8> {
     let logs: Vec<u8> = logs.iter().flat_map(|log| field(2, log)).collect();
     field(1, &field(2, &logs))
-}
-
-/// An `AnyValue` with the value of some JSON.
-fn packed_any(value: &Value) -> Vec<u8> {
-    match value {
-        Value::Null => Vec::new(),
-        Value::Bool(value) => vec![2 << 3, u8::from(*value)],
-        Value::Number(number) => match number.as_i64() {
-            Some(number) => {
-                let mut out = vec![3 << 3];
-                prost::encoding::encode_varint(number.cast_unsigned(), &mut out);
-                out
-            }
-            None => fixed(4, number.as_f64().unwrap().to_bits()),
-        },
-        Value::String(text) => field(1, text.as_bytes()),
-        Value::Array(list) => field(5, &list.iter().flat_map(|value| field(1, &packed_any(value))).collect::<Vec<_>>()),
-        Value::Object(members) => field(6, &packed_pairs(members, 1)),
-    }
-}
-
-fn packed_pairs(members: &serde_json::Map<String, Value>, number: u8) -> Vec<u8> {
-    let pair = |(key, value): (&String, &Value)| {
-        field(number, &[field(1, key.as_bytes()), field(2, &packed_any(value))].concat())
-    };
-    members.iter().flat_map(pair).collect()
-}
-
-/// The same in OTLP's JSON.
-fn spelled_any(value: &Value) -> Value {
-    match value {
-        Value::Null => json!({}),
-        Value::Bool(value) => json!({"boolValue": value}),
-        Value::Number(number) if number.is_i64() => json!({"intValue": number.to_string()}),
-        Value::Number(number) => json!({"doubleValue": number}),
-        Value::String(text) => json!({"stringValue": text}),
-        Value::Array(list) => json!({"arrayValue": {"values": list.iter().map(spelled_any).collect::<Vec<_>>()}}),
-        Value::Object(members) => json!({"kvlistValue": {"values": spelled_pairs(members)}}),
-    }
-}
-
-fn spelled_pairs(members: &serde_json::Map<String, Value>) -> Value {
-    members.iter().map(|(key, value)| json!({"key": key, "value": spelled_any(value)})).collect()
 }
 
 #[test]
@@ -103,18 +52,19 @@ fn an_event_is_found_in_a_text_in_pairs_and_in_attributes() {
     assert_eq!(items(JSON, request(&[log(json!({"stringValue": EVENT}))])).unwrap(), [format!("{at} {EVENT}")]);
     let event: Value = serde_json::from_str(EVENT).unwrap();
     let expected = [format!("{at} {event}")];
-    assert_eq!(items(JSON, request(&[log(spelled_any(&event))])).unwrap(), expected);
+    assert_eq!(items(JSON, request(&[log(spelled(&event))])).unwrap(), expected);
     let members = event.as_object().unwrap();
     let mut spread = log(json!({"stringValue": "sync \"x\" ended"}));
     spread["attributes"] = spelled_pairs(members);
     let expected = [format!("{at} {{\"body\":\"sync \\\"x\\\" ended\",\"attributes\":{event}}}")];
     assert_eq!(items(JSON, request(&[spread])).unwrap(), expected);
 
-    let packed_log =
-        |parts: &[Vec<u8>]| packed(&[[fixed(1, 1_786_959_683_518_000_000), vec![2 << 3, 13], parts.concat()].concat()]);
+    let packed_log = |parts: &[Vec<u8>]| {
+        request_of(&[[fixed(1, 1_786_959_683_518_000_000), vec![2 << 3, 13], parts.concat()].concat()])
+    };
     let found = |parts: &[Vec<u8>]| items(PROTOBUF, packed_log(parts)).unwrap();
     assert_eq!(found(&[field(5, &field(1, EVENT.as_bytes()))]), [format!("{at} {EVENT}")]);
-    assert_eq!(found(&[field(5, &packed_any(&event))]), [format!("{at} {event}")]);
+    assert_eq!(found(&[field(5, &packed(&event))]), [format!("{at} {event}")]);
     assert_eq!(found(&[field(5, &field(1, b"sync \"x\" ended")), packed_pairs(members, 6)]), expected);
 }
 
@@ -203,7 +153,7 @@ fn empty_requests_are_successes_and_others_are_refused() {
     assert_eq!(items("text/plain", "{}").unwrap_err().code, UNKNOWN_TYPE);
     assert!(!items(JSON, " ").unwrap_err().quarantine);
     // Without a type the first byte tells.
-    let log = packed(&[field(5, &field(1, EVENT.as_bytes()))]);
+    let log = request_of(&[field(5, &field(1, EVENT.as_bytes()))]);
     assert_eq!(items("", log).unwrap(), [format!("- - {EVENT}")]);
     assert_eq!(items("", request(&[json!({"body": {"stringValue": EVENT}})])).unwrap(), [format!("- - {EVENT}")]);
     assert_eq!(items("", "hello").unwrap_err().code, UNKNOWN_TYPE);
@@ -212,13 +162,13 @@ fn empty_requests_are_successes_and_others_are_refused() {
 #[test]
 fn damage_costs_a_log_record_or_the_part_around_it() {
     let good = field(5, &field(1, EVENT.as_bytes()));
-    let found = |log: &[u8]| items(PROTOBUF, packed(&[log.to_vec(), good.clone()])).unwrap();
+    let found = |log: &[u8]| items(PROTOBUF, request_of(&[log.to_vec(), good.clone()])).unwrap();
     for log in [&b"\x2a\x09x"[..], &field(5, b"\x0a\x09"), &field(5, &field(1, b"\xff"))] {
         let found = found(log);
         assert!(found[0].starts_with('!') && found[1] == format!("- - {EVENT}"), "{found:?}");
     }
     let parts =
-        [field(1, b"\x12\x09x"), packed(std::slice::from_ref(&good)), field(1, &field(2, b"\x12\x09x"))].concat();
+        [field(1, b"\x12\x09x"), request_of(std::slice::from_ref(&good)), field(1, &field(2, b"\x12\x09x"))].concat();
     let found = items(PROTOBUF, &parts).unwrap();
     assert!(found.len() == 3 && found[0].starts_with("!3 ") && found[2].starts_with("!3 "), "{found:?}");
     let logs =
@@ -233,7 +183,7 @@ fn nesting_and_growth_are_bounded() {
     for deep in [33, 1_000] {
         let mut any = Vec::new();
         (0..deep).for_each(|_| any = field(5, &field(1, &any)));
-        let found = items(PROTOBUF, packed(&[field(5, &any), good.clone()])).unwrap();
+        let found = items(PROTOBUF, request_of(&[field(5, &any), good.clone()])).unwrap();
         assert!(found[0].contains("nested"), "{found:?}");
     }
     let deep = format!("{}{}", "{\"arrayValue\":{\"values\":[".repeat(50_000), "]}}".repeat(50_000));
@@ -245,15 +195,15 @@ fn nesting_and_growth_are_bounded() {
 
     let limits = Limits { body_bytes_max: 1 << 10, records_max: 10 };
     // Two bytes for `null,`, one for an escape of six.
-    let nulls = packed(&[field(5, &field(5, &field(1, b"").repeat(400)))]);
+    let nulls = request_of(&[field(5, &field(5, &field(1, b"").repeat(400)))]);
     assert_eq!(items_with(PROTOBUF, &nulls, &limits).unwrap_err().code, DecodeError::TOO_LARGE);
     let escapes =
-        packed(&[field(5, &field(6, &field(1, &[field(1, b"\x01"), field(2, &field(1, &[1; 400]))].concat())))]);
+        request_of(&[field(5, &field(6, &field(1, &[field(1, b"\x01"), field(2, &field(1, &[1; 400]))].concat())))]);
     assert_eq!(items_with(PROTOBUF, &escapes, &limits).unwrap_err().code, DecodeError::TOO_LARGE);
     let shared = vec![field(5, &field(1, &[b'x'; 200])); 6];
-    assert_eq!(items_with(PROTOBUF, &packed(&shared), &limits).unwrap_err().code, DecodeError::TOO_LARGE);
+    assert_eq!(items_with(PROTOBUF, &request_of(&shared), &limits).unwrap_err().code, DecodeError::TOO_LARGE);
     let many = vec![Vec::new(); 11];
-    assert_eq!(items_with(PROTOBUF, &packed(&many), &limits).unwrap_err().code, DecodeError::TOO_LARGE);
+    assert_eq!(items_with(PROTOBUF, &request_of(&many), &limits).unwrap_err().code, DecodeError::TOO_LARGE);
     let many = request(&vec![json!({}); 11]);
     assert_eq!(items_with(JSON, many.as_bytes(), &limits).unwrap_err().code, DecodeError::TOO_LARGE);
 }
@@ -350,11 +300,11 @@ proptest! {
         let event = json!({"event": "x", "data": data});
         let attributes = json!({"a": attribute});
         for body in [event.clone(), json!("words")] {
-            let log = json!({"body": spelled_any(&body), "attributes": spelled_pairs(attributes.as_object().unwrap())});
-            let spelled = items(JSON, request(&[log])).unwrap();
-            let log = [field(5, &packed_any(&body)), packed_pairs(attributes.as_object().unwrap(), 6)].concat();
-            prop_assert_eq!(&items(PROTOBUF, packed(&[log])).unwrap(), &spelled);
-            let found: Value = serde_json::from_str(spelled[0].strip_prefix("- - ").unwrap()).unwrap();
+            let log = json!({"body": spelled(&body), "attributes": spelled_pairs(attributes.as_object().unwrap())});
+            let by_json = items(JSON, request(&[log])).unwrap();
+            let log = [field(5, &packed(&body)), packed_pairs(attributes.as_object().unwrap(), 6)].concat();
+            prop_assert_eq!(&items(PROTOBUF, request_of(&[log])).unwrap(), &by_json);
+            let found: Value = serde_json::from_str(by_json[0].strip_prefix("- - ").unwrap()).unwrap();
             let expected = if body == event { event.clone() } else { json!({"body": body, "attributes": attributes}) };
             prop_assert_eq!(found, expected);
         }

@@ -204,13 +204,11 @@ pub fn sync(lives: &dyn Lives, diagnoser: &Diagnoser, request: &ConnectionReques
     if is_nobody(whose.id) {
         return Ok(Err(Missing::Connection));
     }
-    let stage = lives.sync(whose, sync_id)?.filter(|stage| stage.kind == StageKind::Sync);
-    Ok(match (stage, lives.connection(whose, None)?.map(|summary| summary.source)) {
-        (Some(stage), Some(source)) => Ok(diagnoser.stage(&events_of(lives), source, &stage).into_owned().into_bytes()),
-        (Some(stage), None) => Ok(stage.body.into_bytes()),
-        (None, Some(_)) => Err(Missing::Sync),
-        (None, None) => Err(Missing::Connection),
-    })
+    let Some((source, stage)) = lives.sync(whose, sync_id)? else {
+        return Ok(Err(Missing::Connection));
+    };
+    let stage = stage.filter(|stage| stage.kind == StageKind::Sync).ok_or(Missing::Sync);
+    Ok(stage.map(|stage| diagnoser.stage(&events_of(lives), source, &stage).into_owned().into_bytes()))
 }
 
 /// Takes rows, a few at a time, until a page is full by number or by bytes. Gives the rows and the anchor behind which more follow.

@@ -175,11 +175,11 @@ impl Lives for FakeLives {
         Ok(Some(TimelinePage { summary, stages, incidents, next }))
     }
 
-    fn sync(&self, whose: Whose<'_>, sync_id: &str) -> Result<Option<Stage>, StoreError> {
-        let known = self.connection(whose, None)?.is_some();
+    fn sync(&self, whose: Whose<'_>, sync_id: &str) -> Result<Option<(Source, Option<Stage>)>, StoreError> {
+        let Some(summary) = self.connection(whose, None)? else { return Ok(None) };
         let kept = self.kept();
-        let found = kept.stages.iter().find(|stage| known && stage.sync_id.as_deref() == Some(sync_id));
-        Ok(found.cloned())
+        let found = kept.stages.iter().find(|stage| stage.sync_id.as_deref() == Some(sync_id));
+        Ok(Some((summary.source, found.cloned())))
     }
 
     fn days(&self, whose: Whose<'_>, from: i64, to: i64) -> Result<Option<Vec<DayRow>>, StoreError> {

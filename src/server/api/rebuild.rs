@@ -2,9 +2,10 @@
 
 use super::{Problem, json, no_parameters};
 use crate::{
+    audit::Deed,
     auth::Access,
     server::{
-        audit::{Deed, who},
+        audit::who,
         state::{Door, State},
     },
     store::StoreStats,

@@ -5,10 +5,11 @@
 
 use super::{Problem, json, no_parameters};
 use crate::{
+    audit::Deed,
     auth::{self, Access, Kind, Reader},
     query::render::{Page, TokenView, millis},
     server::{
-        audit::{Deed, who as by_whom},
+        audit::who as by_whom,
         body,
         state::{Door, State, now_us},
     },

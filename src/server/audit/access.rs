@@ -1,10 +1,10 @@
-//! Our own doings as records of the access log.
+//! Who does what to Lifeline, noted in the access log.
 //!
 //! In: who did what to Lifeline. Out: records, appended before the doing is answered where that is possible. Failed logins are counted
 //! for a minute and written as one record an address; past [`ADDRESSES_MAX`] addresses a minute the rest is one record.
 
 use crate::{
-    audit::{Actor, ActorKind, Change, Draft, Resource},
+    audit::{Actor, ActorKind, Deed, Draft},
     auth::Reader,
     json::cut,
     model::Timestamp,
@@ -20,30 +20,6 @@ use std::{
 
 /// Addresses of failed logins that get a record of their own in a minute.
 pub const ADDRESSES_MAX: usize = 100;
-
-/// Something that was done to Lifeline.
-#[derive(Debug, Clone)]
-pub struct Deed {
-    /// Its name: `export_audit`.
-    pub event: &'static str,
-    /// `EXPORT`, `CREATE`, `DELETE` ...
-    pub action: &'static str,
-    /// Type and id of what it was done to.
-    pub on: (&'static str, String),
-    /// What is to be known of it.
-    pub details: Vec<(&'static str, Value)>,
-}
-
-impl Deed {
-    /// The record of it.
-    #[must_use]
-    pub fn draft(self, by: Actor, method: &str) -> Draft {
-        let resource = Resource { kind: self.on.0.to_owned(), id: Some(self.on.1) };
-        let change = |(field, new): (&str, Value)| Change { field: field.to_owned(), old: Value::Null, new };
-        let changes = self.details.into_iter().map(change).collect();
-        Draft::own(self.event, by, method, self.action, Some(resource), changes, Timestamp::from_micros(now_us()))
-    }
-}
 
 /// Longest text that says what a command took, in characters.
 const TAKEN_CHARS_MAX: usize = 4_000;
@@ -119,12 +95,6 @@ pub fn who(by: Option<&Reader>, door: Door) -> (Actor, &'static str) {
     }
 }
 
-/// The server itself.
-#[must_use]
-pub fn ourselves() -> Actor {
-    Actor { id: Some("lifeline".into()), kind: ActorKind::System }
-}
-
 /// Failed logins of this minute.
 #[derive(Debug, Default)]
 pub struct Failures(Mutex<Counts>);
@@ -152,6 +122,7 @@ impl Failures {
     /// The records of what was counted since the last time, in order of the addresses.
     pub fn take(&self) -> Vec<Draft> {
         let Counts { by_address, others } = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let at = Timestamp::from_micros(now_us());
         let mut counts: Vec<_> = by_address.into_iter().collect();
         counts.sort_unstable();
         let named = counts.into_iter().map(|(from, count)| (from.map(|from| from.to_string()), count));
@@ -161,7 +132,7 @@ impl Failures {
             .map(|(from, count)| {
                 let details = vec![("count", count.into())];
                 let deed = Deed { event: "failed_login", action: "LOGIN", on: ("SERVER", "lifeline".into()), details };
-                deed.draft(Actor { id: from, kind: ActorKind::Unknown }, "HTTP")
+                deed.draft(Actor { id: from, kind: ActorKind::Unknown }, "HTTP", at)
             })
             .collect()
     }

@@ -12,15 +12,16 @@ mod rollback;
 mod scrub;
 pub mod sinks;
 
-pub use access::{Deed, Taken, replay, replayed_in_vain, who};
+pub use access::{Taken, replay, replayed_in_vain, who};
 pub use notary::{Notary, Signed, blocking};
 
 use crate::{
     audit::{
-        Actor, Log,
+        Actor, Deed, Log,
         note::{SigningKey, VerifyingKey},
     },
     config::Sink,
+    model::Timestamp,
     server::state::now_us,
     store::{SharedStore, StoreError},
 };
@@ -135,24 +136,22 @@ impl Auditor {
             // A full disk is no reason not to serve; the key is remembered at the next start.
             tracing::error!("the key that signs checkpoints cannot be noted in the store: {error}");
         }
-        let rollback = rollback::check(&**store, &settings, Some(*key.public().bytes()))?;
-        for wrong in &rollback {
-            tracing::error!("AUDIT TRAIL: {wrong}");
-        }
         let wrong = |source| keys::KeyError::File { path: "checkpoint sinks".into(), source };
         let sinks = sinks::Sinks::start(settings.dir.as_deref(), &settings.sinks).map_err(wrong)?;
-        Ok(Self {
+        let auditor = Self {
             notary: Notary::new(Arc::clone(store), &key, sinks)?,
             failures: Failures::default(),
             scrub: Scrub::default(),
             exports: Arc::new(Semaphore::new(settings.exports_max)),
             made: Mutex::default(),
             store: Arc::clone(store),
-            rollback: Mutex::new(rollback),
+            rollback: Mutex::default(),
             rotating: tokio::sync::Mutex::default(),
             records: Default::default(),
             settings,
-        })
+        };
+        auditor.outside()?;
+        Ok(auditor)
     }
 
     /// Appends a record of something that was done to Lifeline.
@@ -160,7 +159,7 @@ impl Auditor {
     /// # Errors
     /// What the store says.
     pub async fn did(&self, deed: Deed, (by, method): (Actor, &str)) -> Result<u64, StoreError> {
-        self.store.trail().record(deed.draft(by, method)).await
+        self.store.trail().record(deed.draft(by, method, Timestamp::from_micros(now_us()))).await
     }
 
     /// The same for what is done already: a record that cannot be written is an error in our log.
@@ -171,18 +170,19 @@ impl Auditor {
         }
     }
 
-    /// What does not fit the checkpoints that were written outside the store. Blocks.
+    /// Compares the store with the checkpoints that were written outside of it; what does not fit becomes a warning, and what is new
+    /// of it an error in the log. Blocks.
     ///
     /// # Errors
     /// The store cannot be read.
-    pub fn outside(&self) -> Result<Vec<String>, StoreError> {
+    pub fn outside(&self) -> Result<(), StoreError> {
         let wrong = rollback::check(&*self.store, &self.settings, Some(self.current()))?;
         let mut before = self.rollback.lock().unwrap_or_else(PoisonError::into_inner);
         for new in wrong.iter().filter(|new| !before.contains(new)) {
             tracing::error!("AUDIT TRAIL: {new}");
         }
-        before.clone_from(&wrong);
-        Ok(wrong)
+        *before = wrong;
+        Ok(())
     }
 
     /// The public key that signs now.

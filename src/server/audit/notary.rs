@@ -260,35 +260,52 @@ impl Notary {
     }
 
     /// Signs what is due: a log that has been longer than its newest checkpoint for `grown`, and any log whose newest checkpoint is
-    /// older than `every`.
+    /// older than `every`. A log that cannot be signed does not keep the other from it.
+    ///
+    /// # Errors
+    /// Of the first log that cannot be signed.
     pub async fn tick(&self, grown: std::time::Duration, every: std::time::Duration) -> Result<(), StoreError> {
+        let mut done = Ok(());
         for log in Log::ALL {
-            let mut known = self.known[place(log)].lock().await;
-            let Some(newest) = &known.newest else {
-                self.catch_up(log, &mut known).await?;
-                continue;
-            };
-            let age_us = u64::try_from(now_us().saturating_sub(newest.at)).unwrap_or(0);
-            let newest_size = newest.size;
-            let store = Arc::clone(&self.store);
-            let size = blocking(move || store.trail().size(log)).await?;
-            if size != newest_size && known.grown.is_none() {
-                known.grown = Some(Instant::now());
-            }
-            let due = known.grown.is_some_and(|since| since.elapsed() >= grown);
-            if due || u128::from(age_us) >= every.as_micros() {
-                self.sign(log, size, &mut known).await?;
-            }
+            done = done.and(self.sign_if_due(log, grown, every).await);
+        }
+        done
+    }
+
+    async fn sign_if_due(
+        &self,
+        log: Log,
+        grown: std::time::Duration,
+        every: std::time::Duration,
+    ) -> Result<(), StoreError> {
+        let mut known = self.known[place(log)].lock().await;
+        let Some(newest) = &known.newest else {
+            return self.catch_up(log, &mut known).await;
+        };
+        let age_us = u64::try_from(now_us().saturating_sub(newest.at)).unwrap_or(0);
+        let newest_size = newest.size;
+        let store = Arc::clone(&self.store);
+        let size = blocking(move || store.trail().size(log)).await?;
+        if size != newest_size && known.grown.is_none() {
+            known.grown = Some(Instant::now());
+        }
+        let due = known.grown.is_some_and(|since| since.elapsed() >= grown);
+        if due || u128::from(age_us) >= every.as_micros() {
+            self.sign(log, size, &mut known).await?;
         }
         Ok(())
     }
 
-    /// Signs what is not signed yet.
+    /// Signs what is not signed yet. A log that cannot be signed does not keep the other from it.
+    ///
+    /// # Errors
+    /// Of the first log that cannot be signed.
     pub async fn finish(&self) -> Result<(), StoreError> {
+        let mut done = Ok(());
         for log in Log::ALL {
-            self.newest(log).await?;
+            done = done.and(self.newest(log).await.map(drop));
         }
-        Ok(())
+        done
     }
 
     /// Takes another key. Each log's next checkpoint is signed by both, so that the old key vouches for the new one; then `keep` makes

@@ -3,9 +3,9 @@
 //! In: the store. Out: counts of what was looked at and of what does not fit, an error in the log for each new finding (bounded), and
 //! removals by retention, each of which the store itself records in the access log. One pass over both logs takes about as long as the settings say: a slice, a pause, a slice.
 
-use super::{Auditor, Deed, access::ourselves, blocking};
+use super::{Auditor, blocking};
 use crate::{
-    audit::Log,
+    audit::{Actor, Deed, Log},
     model::Micros,
     server::state::now_us,
     store::{
@@ -74,14 +74,10 @@ impl Scrub {
     }
 }
 
-/// Looks at everything, again and again.
+/// Looks at everything, again and again. A pass ends with the checkpoints outside the store: the start has just looked at those.
 pub async fn run(auditor: Arc<Auditor>, store: SharedStore) {
     loop {
         let began = std::time::Instant::now();
-        let witness = Arc::clone(&auditor);
-        if let Err(error) = blocking(move || witness.outside()).await {
-            tracing::warn!("the audit logs cannot be compared with their checkpoints outside: {error}");
-        }
         for log in Log::ALL {
             let mut next = Some(1);
             while let Some(from) = next {
@@ -112,6 +108,10 @@ pub async fn run(auditor: Arc<Auditor>, store: SharedStore) {
                 };
                 sleep(pause.clamp(PAUSES.0, PAUSES.1)).await;
             }
+        }
+        let witness = Arc::clone(&auditor);
+        if let Err(error) = blocking(move || witness.outside()).await {
+            tracing::warn!("the audit logs cannot be compared with their checkpoints outside: {error}");
         }
         auditor.scrub.end_pass();
         let left = auditor.settings.scrub_every.saturating_sub(began.elapsed());
@@ -162,7 +162,7 @@ async fn sweep(auditor: &Auditor, store: &SharedStore) {
             let details = vec![("events", events.into()), ("reason", format!("retention {days} days").into())];
             let on = ("EVENTS", "detail".to_owned());
             let deed = Deed { event: "retention_run", action: "DELETE", on, details };
-            auditor.note(deed, (ourselves(), "SYSTEM")).await;
+            auditor.note(deed, (Actor::ourselves(), "SYSTEM")).await;
         }
         Err(error) => tracing::warn!("retention of sync detail did not finish: {error}"),
     }

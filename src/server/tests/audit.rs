@@ -2,12 +2,15 @@
 
 use super::*;
 use crate::{
-    audit::{Actor, ActorKind, Change, Draft, Log, Resource},
+    audit::{
+        Actor, ActorKind, Change, Draft, Log, Resource,
+        note::{self, Checkpoint, SigningKey},
+    },
     model::Timestamp,
-    server::audit::AuditSettings,
+    server::audit::{AuditSettings, Notary, keys, sinks::Sinks},
     store::{
-        Order, Trail,
-        trail::{RecordFilter, RecordQuery},
+        Order, StoreError, Trail,
+        trail::{Head, RecordFilter, RecordQuery},
     },
 };
 
@@ -132,4 +135,32 @@ async fn a_removed_record_is_gone_but_still_proved() {
     assert_eq!(server.get("/v1/audit/proof/inclusion?seq=2", "re").await.status, 200);
     let list = server.get("/v1/audit", "re").await.json();
     assert_eq!(list["data"].as_array().map(Vec::len), Some(1), "{list}");
+}
+
+#[actix_web::test]
+async fn a_log_that_may_not_be_signed_does_not_keep_the_other_from_it() {
+    let store = Arc::new(FakeStore::default());
+    let origin = keys::origin(&*store, Log::Trail).expect("an origin");
+    let key = SigningKey::generate(&origin).expect("a key");
+    let root = [9; 32];
+    let checkpoint = Checkpoint { origin, size: 2, root, time: None, previous: None, others: Vec::new() };
+    let note = note::sign(&checkpoint.text(), &[&key]).expect("signed");
+    for n in 0..3 {
+        store.trail.push(Log::Trail, draft(n, "other than what was signed"));
+    }
+    store.trail.keep_head(Head { log: Log::Trail, size: 2, at: 1, note }).await.expect("kept");
+    let notary =
+        Notary::new(Arc::clone(&store) as _, &key, Sinks::start(None, &[]).expect("no sinks")).expect("a notary");
+    let sizes =
+        |log| -> Vec<u64> { store.trail.heads(log, None, 10).expect("heads").iter().map(|head| head.size).collect() };
+    for ticks in 1..=2 {
+        let refused = notary.tick(Duration::ZERO, Duration::ZERO).await;
+        assert!(matches!(refused, Err(StoreError::Damaged(_))), "{refused:?}");
+        assert_eq!(sizes(Log::Access), vec![0; ticks]);
+    }
+    store.trail.push(Log::Access, draft(2, "the last of the day"));
+    let refused = notary.finish().await;
+    assert!(matches!(refused, Err(StoreError::Damaged(_))), "{refused:?}");
+    assert_eq!(sizes(Log::Access), [1, 0, 0]);
+    assert_eq!(sizes(Log::Trail), [2], "nothing is signed over it");
 }

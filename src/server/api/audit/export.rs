@@ -7,11 +7,12 @@
 
 use super::super::{Problem, private};
 use crate::{
+    audit::Deed,
     auth::Reader,
     export::audit::{Export, Format, Plan, SIDECAR, filter_text},
     query::audit::ExportParams,
     server::{
-        audit::{Deed, MadeExport, Signed, who},
+        audit::{MadeExport, Signed, who},
         state::{Door, PATIENCE, State},
     },
     store::{StoreError, trail::Pruned},

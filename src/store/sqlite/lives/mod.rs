@@ -22,7 +22,7 @@ pub use load::SQL_AND_PLAN;
 use super::{SqliteStore, writer::Job};
 use crate::{
     lifecycle::{Run, Stage, Summary},
-    model::{EventId, Micros, StoredEvent},
+    model::{EventId, Micros, Source, StoredEvent},
     store::{
         Lives, Store, StoreError, StoreFuture,
         lives::{
@@ -45,9 +45,9 @@ impl Lives for SqliteStore {
         self.shared.readers.ask(|db| read::timeline(db, &self.shared.names, query))
     }
 
-    fn sync(&self, whose: Whose<'_>, sync_id: &str) -> Result<Option<Stage>, StoreError> {
+    fn sync(&self, whose: Whose<'_>, sync_id: &str) -> Result<Option<(Source, Option<Stage>)>, StoreError> {
         self.shared.readers.ask(|db| match read::of_id(db, &self.shared.names, whose, None)? {
-            Some((reading, _)) => reading.sync(db, sync_id),
+            Some((reading, summary)) => Ok(Some((summary.source, reading.sync(db, sync_id)?))),
             None => Ok(None),
         })
     }

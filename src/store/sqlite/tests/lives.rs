@@ -180,7 +180,7 @@ fn check_each(store: &SqliteStore) {
                     .iter()
                     .rev()
                     .find(|it| it.kind == StageKind::Sync && it.sync_id.as_deref() == Some(sync));
-                assert_eq!(store.sync(id.into(), sync).unwrap().as_ref(), first);
+                assert_eq!(store.sync(id.into(), sync).unwrap().unwrap().1.as_ref(), first);
             }
         }
         let mut own = events.iter().filter(|it| it.event.connection_id.as_deref() == Some(id));
@@ -753,7 +753,7 @@ fn an_event_far_ahead_waits_for_its_time() {
     let page = timeline(&store, "one", None, 100).unwrap();
     assert!(page.incidents.iter().all(|incident| incident.resolved_us.is_none()));
     assert!(page.stages.iter().all(|stage| stage.kind != StageKind::Recovered));
-    assert_eq!(store.sync("one".into(), "b").unwrap().and_then(|it| it.until_us), None);
+    assert_eq!(store.sync("one".into(), "b").unwrap().unwrap().1.and_then(|it| it.until_us), None);
     let listed = |filter| list(&store, LifeSort::LastEvent, Order::Desc, filter, 10);
     let ids = |found: Vec<Summary>| found.into_iter().map(|it| it.connection_id).collect::<Vec<_>>();
     let broken = crate::lifecycle::Status::Broken;

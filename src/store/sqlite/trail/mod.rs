@@ -226,9 +226,8 @@ impl Trail for SqliteStore {
     }
 
     fn record(&self, draft: Draft) -> StoreFuture<u64> {
-        let own_id = draft.own_id.or_else(|| Some(uuid::Uuid::new_v4().as_u128()));
         let received_us = draft.at.micros();
-        let answer = self.work(Work::Record(Prepared::new(Draft { own_id, ..draft }, received_us)));
+        let answer = self.work(Work::Record(Prepared::own(draft, received_us)));
         Box::pin(async {
             match answer.await? {
                 Answer::Seq(seq) => Ok(seq),

@@ -35,6 +35,12 @@ impl Prepared {
         Box::new(Self { draft, body, received_us, imported: false })
     }
 
+    /// Of a doing of our own, under an id of its own.
+    pub fn own(draft: Draft, received_us: Micros) -> Box<Self> {
+        let own_id = draft.own_id.or_else(|| Some(uuid::Uuid::new_v4().as_u128()));
+        Self::new(Draft { own_id, ..draft }, received_us)
+    }
+
     /// The same, of an event that came by a protocol.
     pub fn by(mut self: Box<Self>, protocol: &str) -> Box<Self> {
         self.imported = protocol == Delivery::IMPORT;

@@ -5,7 +5,7 @@
 use super::{Edges, append, edge, fill, number, prepare::Prepared};
 use crate::{
     audit::{
-        Actor, ActorKind, Change, Draft, Entry, Log, Resource,
+        Actor, Deed, Draft, Entry, Log,
         tree::{NodeId, leaf_hash},
     },
     model::{Micros, Timestamp},
@@ -30,9 +30,9 @@ const RUN: &str = "retention_run";
 const LOOKED_AT: &str = "SELECT rowid, seq, at FROM audit INDEXED BY audit_seq
     WHERE log = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
 const TEXT: &str = "SELECT body FROM audit
-    WHERE rowid = ?1 AND body IS NOT NULL AND received < ?2 AND NOT (log = 0 AND event = 'retention_run')";
+    WHERE rowid = ?1 AND body IS NOT NULL AND received < ?2 AND NOT (log = ?3 AND event = ?4)";
 const RUNS: &str = "SELECT body FROM audit INDEXED BY audit_event
-    WHERE log = 0 AND seq >> 16 = ?1 AND event = 'retention_run' ORDER BY seq";
+    WHERE log = ?1 AND seq >> 16 = ?2 AND event = ?3 ORDER BY seq";
 const REMOVED: &str = "UPDATE audit SET event_created = NULL, event_hash = NULL, actor = NULL, method = NULL,
     action = NULL, use_case = NULL, event = NULL, ptype = NULL, pid = NULL, stype = NULL, sid = NULL, twin = NULL,
     channel = NULL, body = NULL WHERE rowid = ?1";
@@ -100,7 +100,8 @@ pub fn slice(db: &Connection, edges: &mut Edges, cut: &Cut) -> Result<Done, Writ
         if when >= before {
             continue;
         }
-        let Some(body) = text.query_row([rowid, before], |row| row.get::<_, String>(0)).optional()? else { continue };
+        let old = params![rowid, before, number(Log::Access), RUN];
+        let Some(body) = text.query_row(old, |row| row.get::<_, String>(0)).optional()? else { continue };
         if edge::stored(db, log, NodeId { level: 0, index: seq - 1 })? != Some(leaf_hash(body.as_bytes())) {
             tracing::error!(
                 log = log.as_str(),
@@ -130,7 +131,7 @@ pub fn slice(db: &Connection, edges: &mut Edges, cut: &Cut) -> Result<Done, Writ
         keep(db, range)?;
     }
     if !ranges.is_empty() {
-        let record = Prepared::new(run(cut, removed.len(), &ranges), at);
+        let record = Prepared::own(run(cut, removed.len(), &ranges), at);
         append::append(db, edges, Log::Access, &record, None)?;
     }
     Ok(Done { ranges, next: more.then_some(last) })
@@ -139,18 +140,10 @@ pub fn slice(db: &Connection, edges: &mut Edges, cut: &Cut) -> Result<Done, Writ
 /// The record of a slice.
 fn run(cut: &Cut, records: usize, ranges: &[Pruned]) -> Draft {
     let told: Vec<String> = ranges.iter().map(|range| format!("{}-{}", range.first, range.last)).collect();
-    let change =
-        |field: &str, new: serde_json::Value| Change { field: field.to_owned(), old: serde_json::Value::Null, new };
-    let changes = vec![
-        change("records", records.into()),
-        change("ranges", told.into()),
-        change("reason", cut.reason.as_str().into()),
-    ];
-    let by = Actor { id: Some("lifeline".into()), kind: ActorKind::System };
-    let on = Resource { kind: "AUDIT_LOG".into(), id: Some(cut.log.as_str().into()) };
-    let at = Timestamp::from_micros(cut.at);
-    let draft = Draft::own(RUN, by, "SYSTEM", "DELETE", Some(on), changes, at);
-    Draft { own_id: Some(uuid::Uuid::new_v4().as_u128()), ..draft }
+    let details = vec![("records", records.into()), ("ranges", told.into()), ("reason", cut.reason.as_str().into())];
+    let on = ("AUDIT_LOG", cut.log.as_str().to_owned());
+    let deed = Deed { event: RUN, action: "DELETE", on, details };
+    deed.draft(Actor::ourselves(), "SYSTEM", Timestamp::from_micros(cut.at))
 }
 
 /// The numbers that records of the access log say were removed from a log, range by range.
@@ -158,7 +151,7 @@ pub fn recorded(db: &Connection, log: Log) -> rusqlite::Result<Vec<(u64, u64)>> 
     let mut statement = db.prepare_cached(RUNS)?;
     let mut ranges = Vec::new();
     for stretch in 0..=(edge::size(db, Log::Access)? >> 16) {
-        let mut rows = statement.query([stretch as i64])?;
+        let mut rows = statement.query(params![number(Log::Access), stretch as i64, RUN])?;
         while let Some(row) = rows.next()? {
             let body: Option<String> = row.get(0)?;
             let Some(entry) = body.as_deref().and_then(|body| Entry::parse(body).ok()) else { continue };
