@@ -39,6 +39,11 @@ impl<'b> Reader<'b> {
         self.0.is_empty()
     }
 
+    /// Everything that is left.
+    pub const fn rest(&self) -> &'b [u8] {
+        self.0
+    }
+
     /// The next so many bytes.
     pub fn take(&mut self, len: usize) -> Result<&'b [u8], Short> {
         let (head, rest) = self.0.split_at_checked(len).ok_or(Short)?;
