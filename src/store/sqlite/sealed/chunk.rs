@@ -148,7 +148,7 @@ impl<'c> Parts<'c> {
     }
 }
 
-/// Events of one commit, or of several merged; never changes.
+/// Events of one commit; never changes.
 #[derive(PartialEq, Eq)]
 pub struct Chunk {
     entries: Box<[Entry]>,

@@ -5,7 +5,8 @@
 //! left already; whoever asks takes a newer snapshot.
 //!
 //! Chunks gather in the newest generation until it is full. Then it is closed, a new one begins, and the sealer takes
-//! closed ones, oldest first. One thread publishes; readers hold a lock only while they copy a few places out.
+//! closed ones, oldest first. One thread publishes; readers hold a lock only while they copy a few places out. Locks are
+//! taken in one order: the turn, the list, the index of a generation.
 
 mod filter;
 mod generation;
@@ -24,12 +25,13 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// How long a view waits for a commit that its snapshot shows already: it is published at once after it.
 const PUBLISHED_WITHIN: Duration = Duration::from_millis(200);
-/// How long it sleeps between two looks, after a few without.
+/// How often it looks without a pause, and how long it sleeps between two looks after that.
+const YIELDS: u32 = 16;
 const LOOK_EVERY: Duration = Duration::from_micros(50);
 
 /// When a generation is closed.
@@ -173,18 +175,21 @@ impl Memory {
 
     /// A commit is in the journal a moment before it is published.
     fn wait_for(&self, seq: u64) -> Option<()> {
-        let mut looks = 0_u32;
-        let mut slept = Duration::ZERO;
-        while self.end() <= seq {
-            if looks < 16 {
-                looks += 1;
+        let shown = || self.end() > seq;
+        if (0..YIELDS).any(|_| {
+            shown() || {
                 std::thread::yield_now();
-            } else if slept < PUBLISHED_WITHIN {
-                std::thread::sleep(LOOK_EVERY);
-                slept += LOOK_EVERY;
-            } else {
+                false
+            }
+        }) {
+            return Some(());
+        }
+        let until = Instant::now() + PUBLISHED_WITHIN;
+        while !shown() {
+            if Instant::now() > until {
                 return None;
             }
+            std::thread::sleep(LOOK_EVERY);
         }
         Some(())
     }

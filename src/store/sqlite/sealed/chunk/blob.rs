@@ -29,6 +29,14 @@ const GROWTH_MAX: usize = 22;
 /// The least that an event's columns take, in bytes.
 const COLUMNS_BYTES_MIN: usize = 16;
 
+/// Bits of [`Entry::place`] below its flags, which a blob keeps with the length of the texts.
+const PLACE_BITS: u32 = 30;
+/// A flag beside those two: the step in time is in milliseconds, which is what Fivetran writes.
+const MILLIS: u64 = 4;
+/// How many flags there are.
+const FLAG_BITS: u32 = 3;
+const _: () = assert!(NOTABLE | RARE == 3 << PLACE_BITS && TEXTS_BYTES_MAX < 1 << PLACE_BITS);
+
 thread_local! {
     static ENCODER: RefCell<snap::raw::Encoder> = RefCell::new(snap::raw::Encoder::new());
 }
@@ -65,7 +73,11 @@ impl Chunk {
         let (mut created, mut receipt) = (0_i64, 0_i64);
         for (at, entry) in self.entries.iter().enumerate() {
             let EventKey { created_us, hash } = entry.key;
-            put_signed(out, created_us.wrapping_sub(created));
+            let step = created_us.wrapping_sub(created);
+            let (step, millis) = if step % 1000 == 0 { (step / 1000, MILLIS) } else { (step, 0) };
+            let flags = u64::from(entry.place >> PLACE_BITS) | millis;
+            put_varint(out, (parts.texts_of(at).len() as u64) << FLAG_BITS | flags);
+            put_signed(out, step);
             out.extend_from_slice(&hash.to_le_bytes());
             // Events of one request were received at one moment.
             let received_us = created_us.wrapping_add(entry.received);
@@ -73,8 +85,6 @@ impl Chunk {
             for number in [entry.conn, entry.label, entry.kind, entry.shape, entry.sync] {
                 put_varint(out, u64::from(number));
             }
-            let flags = u64::from(entry.place >> 30);
-            put_varint(out, (parts.texts_of(at).len() as u64) << 2 | flags);
             (created, receipt) = (created_us, received_us);
         }
     }
@@ -120,19 +130,20 @@ fn read_columns(input: &mut Reader<'_>, events: usize, syncs: usize, texts_len: 
     let mut entries = Vec::with_capacity(events);
     let (mut created, mut receipt, mut start) = (0_i64, 0_i64, 0_usize);
     for _ in 0..events {
-        created = created.wrapping_add(input.signed()?);
+        let (len, flags) = {
+            let value = input.varint()?;
+            (usize::try_from(value >> FLAG_BITS).map_err(|_| Short)?, value & ((1 << FLAG_BITS) - 1))
+        };
+        let unit = if flags & MILLIS == 0 { 1 } else { 1000 };
+        created = created.wrapping_add(input.signed()?.wrapping_mul(unit));
         let hash = i64::from_le_bytes(input.array()?);
         receipt = receipt.wrapping_add(input.signed()?);
         let mut number = || u32::try_from(input.varint()?).map_err(|_| Short);
         let (conn, label, kind, shape, sync) = (number()?, number()?, number()?, number()?, number()?);
-        let (len, flags) = {
-            let value = input.varint()?;
-            (usize::try_from(value >> 2).map_err(|_| Short)?, (value & 3) as u32)
-        };
         if sync as usize > syncs || len > texts_len - start {
             return Err(Short);
         }
-        let place = start as u32 | flags << 30;
+        let place = start as u32 | (flags as u32) << PLACE_BITS;
         let key = EventKey { created_us: created, hash };
         let received = receipt.wrapping_sub(created);
         entries.push(Entry { key, received, conn, label, kind, shape, sync, place });
@@ -157,6 +168,3 @@ fn decompress(block: &[u8], len: usize) -> Result<Vec<u8>, Short> {
     }
     snap::raw::Decoder::new().decompress_vec(block).map_err(|_| Short)
 }
-
-// The flags fill the bits above every place.
-const _: () = assert!(NOTABLE | RARE == 3 << 30 && TEXTS_BYTES_MAX < 1 << 30);

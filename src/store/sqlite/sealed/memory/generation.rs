@@ -125,7 +125,7 @@ impl Generation {
         let index = self.index();
         match (index.rows.first(), index.rows.last()) {
             (Some(first), Some(last)) => first.seq..=last.seq,
-            _ => 1..=0,
+            _ => RangeInclusive::new(1, 0),
         }
     }
 
@@ -137,8 +137,7 @@ impl Generation {
     /// The connections that have events here, ascending, and how many each.
     pub fn connections(&self) -> Vec<(i64, usize)> {
         let index = self.index();
-        let mut connections: Vec<_> =
-            index.by_conn.iter().map(|(conn, events)| (*conn, events.iter().count())).collect();
+        let mut connections: Vec<_> = index.by_conn.iter().map(|(conn, events)| (*conn, events.len())).collect();
         connections.sort_unstable();
         connections
     }

@@ -40,6 +40,11 @@ impl Sorted {
         self.head.get(block).map_or(&self.tail, Vec::as_slice)
     }
 
+    /// Number of places.
+    pub fn len(&self) -> usize {
+        self.head.iter().map(Vec::len).sum::<usize>() + self.tail.len()
+    }
+
     /// Adds the place of that number.
     pub fn insert(&mut self, number: u32, places: &[Place]) {
         let key = places[number as usize].key;

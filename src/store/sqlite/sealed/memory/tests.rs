@@ -190,6 +190,11 @@ proptest! {
                 check(&memory.view(lo, hi).unwrap(), &model, lo, hi, &froms, 4);
             }
         }
+        for (lo, hi) in (gone..=seq).flat_map(|lo| (lo..=seq).map(move |hi| (lo, hi))).filter(|_| seq > 0) {
+            let seen = all(&memory.view(lo, hi).unwrap(), Span::All, Order::Asc);
+            let shown = model.iter().filter(|(_, known)| (lo..=hi).contains(&known.seq));
+            prop_assert!(seen.into_iter().eq(shown.map(|(key, known)| (*key, *known))));
+        }
         // Another process reads the same from the journal.
         let rows = blobs.range(gone..).map(|(seq, blob)| (*seq, blob));
         let other = Memory::from_blobs(Limits { events_max: 7, bytes_max: 1 << 20 }, rows).unwrap();
@@ -380,4 +385,16 @@ fn views_are_exact_while_commits_are_published_and_sealed() {
         }
     });
     assert_eq!(memory.end(), COMMITS + 1);
+}
+
+#[test]
+fn a_full_filter_seldom_says_perhaps() {
+    let key = |at: i64| EventKey { created_us: at / 3 * 1000, hash: at.wrapping_mul(0x9e37_79b9_7f4a_7c15_u64 as i64) };
+    for events in [1, 100, 65_536] {
+        let filter = filter::Filter::new(events as usize);
+        (0..events).for_each(|at| filter.add(key(at)));
+        assert!((0..events).all(|at| filter.may_hold(key(at))));
+        let wrong = (events..events + 100_000).filter(|at| filter.may_hold(key(*at))).count();
+        assert!(wrong < 3000, "{wrong} of 100,000 with {events} events");
+    }
 }
