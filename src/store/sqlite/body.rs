@@ -19,7 +19,7 @@ use zstd::{
 
 /// Trained on the bodies of documented and of made-up events, by `train_the_dictionary` in the tests. Never edited: what is
 /// stored needs it. A better one gets the next number.
-static DICTIONARY: &[u8] = include_bytes!("dictionary.bin");
+pub static DICTIONARY: &[u8] = include_bytes!("dictionary.bin");
 /// Level 1: on short texts with a dictionary, higher ones gain little.
 const LEVEL: i32 = 1;
 /// Largest body that is read back, in bytes; far above the largest request.

@@ -39,6 +39,11 @@ impl<'b> Reader<'b> {
         self.0.is_empty()
     }
 
+    /// How many bytes are left.
+    pub const fn left(&self) -> usize {
+        self.0.len()
+    }
+
     /// The next so many bytes.
     pub fn take(&mut self, len: usize) -> Result<&'b [u8], Short> {
         let (head, rest) = self.0.split_at_checked(len).ok_or(Short)?;

@@ -1,0 +1,5 @@
+//! Sealed blocks: a connection's older events, columns instead of rows.
+//!
+//! In: sorted events of one connection. Out: a handful of blobs, each readable by itself. Refused: blobs that are damaged.
+
+pub mod codec;
