@@ -136,12 +136,7 @@ struct End {
     last: Option<EventKey>,
 }
 
-fn remove(
-    db: &Connection,
-    shelving: &mut Shelving,
-    turn: Turn,
-    after: Option<EventKey>,
-) -> Result<End, WriteError> {
+fn remove(db: &Connection, shelving: &mut Shelving, turn: Turn, after: Option<EventKey>) -> Result<End, WriteError> {
     let names = Arc::clone(shelving.names());
     let Turn { conn, base, before, left } = turn;
     let swept: Micros =

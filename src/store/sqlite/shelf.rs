@@ -336,12 +336,8 @@ struct Marked<'s> {
 
 impl<'s> Marked<'s> {
     fn new(shelf: &Shelf<'s>, order: Order, from: EventKey) -> Self {
-        let shelf = Shelf {
-            db: shelf.db,
-            names: shelf.names,
-            view: Arc::clone(&shelf.view),
-            pending: shelf.pending.clone(),
-        };
+        let shelf =
+            Shelf { db: shelf.db, names: shelf.names, view: Arc::clone(&shelf.view), pending: shelf.pending.clone() };
         Self { shelf, order, from: Some(from), read: VecDeque::new() }
     }
 

@@ -132,8 +132,10 @@ mod tests {
     #[test]
     fn old_arrivals_go_and_the_gap_is_told() {
         let db = Connection::open_in_memory().unwrap();
-        db.execute_batch("CREATE TABLE arrival (seq INTEGER PRIMARY KEY, upto INTEGER NOT NULL, keys BLOB NOT NULL, conns BLOB)")
-            .unwrap();
+        db.execute_batch(
+            "CREATE TABLE arrival (seq INTEGER PRIMARY KEY, upto INTEGER NOT NULL, keys BLOB NOT NULL, conns BLOB)",
+        )
+        .unwrap();
         let mut counters = Counters::default();
         let key = EventKey { created_us: -5, hash: i64::MIN };
         for _ in 0..PRUNE_EVERY * 2 {

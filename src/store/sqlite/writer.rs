@@ -12,16 +12,10 @@ use super::{
     insert::{Ids, Placing},
     intern::Interner,
     lives::{Folder, News},
+    names::Names,
     open::{self, Role},
     quarantine,
-    names::Names,
-    sealed::{
-        Shelving,
-        memory::Generation,
-        seal::Seal,
-        shelving::Backlog,
-        stock,
-    },
+    sealed::{Shelving, memory::Generation, seal::Seal, shelving::Backlog, stock},
     tail, tokens, trail,
     turns::Turns,
     wal::Wal,
@@ -205,7 +199,8 @@ impl Writer {
         ballast.ensure();
         let wal = Wal::watch(&mut db, options.wal_autocheckpoint_off)?;
         let turns = Turns::default();
-        let writer = Self { dir, options, shared, db: Some(db), intern, folder, turns, shelving, counters, ballast, wal };
+        let writer =
+            Self { dir, options, shared, db: Some(db), intern, folder, turns, shelving, counters, ballast, wal };
         writer.shared.publish(&writer.counters, writer.intern.connection_count());
         writer.shared.publish_unfolded(&writer.folder);
         Ok(writer)
@@ -285,7 +280,9 @@ impl Writer {
         self.shared.bell.ring();
         let until = Instant::now() + SEAL_PATIENCE;
         while self.shelving.backlog() == Backlog::TooMuch && Instant::now() < until {
-            let Some(seal) = self.shared.queue.take_first(LOOK, |job| matches!(job, Job::Seal { .. })) else { continue };
+            let Some(seal) = self.shared.queue.take_first(LOOK, |job| matches!(job, Job::Seal { .. })) else {
+                continue;
+            };
             self.process(vec![seal]);
         }
     }
@@ -341,10 +338,7 @@ impl Writer {
         outcome
     }
 
-    fn transaction<T>(
-        &mut self,
-        work: impl FnOnce(&mut Tx<'_>) -> Result<T, WriteError>,
-    ) -> Result<T, WriteError> {
+    fn transaction<T>(&mut self, work: impl FnOnce(&mut Tx<'_>) -> Result<T, WriteError>) -> Result<T, WriteError> {
         if self.ballast.is_short() {
             return Err(WriteError::Store(StoreError::DiskFull));
         }
@@ -433,8 +427,8 @@ impl Writer {
 /// Makes lives ready to be folded on.
 fn prepare(db: &Connection, options: &SqliteOptions, shelving: &Shelving) -> Result<Folder, open::OpenError> {
     let names = Arc::clone(shelving.names());
-    let folder =
-        Folder::prepare(db, options.fold, &names).and_then(|()| Folder::open(db, options.fold, options.fold_bytes_max, names));
+    let folder = Folder::prepare(db, options.fold, &names)
+        .and_then(|()| Folder::open(db, options.fold, options.fold_bytes_max, names));
     folder.map_err(cannot_open)
 }
 

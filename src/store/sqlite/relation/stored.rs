@@ -3,6 +3,7 @@
 //! In: a question's bounds on connection and time, and whether it wants them in order. Out: the columns of each event, the body as rows
 //! hold it. Read over a connection of its own, in one snapshot from the first row of a question to its last.
 
+use crate::model::EventKey;
 use crate::store::{
     Order,
     sqlite::{
@@ -13,7 +14,6 @@ use crate::store::{
         shelf::{Held, Scan, Shelf, Span},
     },
 };
-use crate::model::EventKey;
 use rusqlite::{
     Connection, Error, ffi,
     types::{ToSqlOutput, ValueRef},

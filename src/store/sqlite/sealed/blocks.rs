@@ -88,7 +88,9 @@ impl Meta {
     fn damaged(&self, db: &Connection, names: &Names, column: &str) -> ReadError {
         let whose = match self.conn {
             0 => "no connection".to_owned(),
-            conn => names.connection(db, conn).map_or_else(|_| format!("connection number {conn}"), |id| id.to_string()),
+            conn => {
+                names.connection(db, conn).map_or_else(|_| format!("connection number {conn}"), |id| id.to_string())
+            }
         };
         let time = |at| Timestamp::from_micros(at).to_string();
         StoreError::Damaged(format!(

@@ -173,6 +173,29 @@ impl Memory {
         (lo >= list.gone).then(|| View::new(list.generations.iter(), lo, hi))
     }
 
+    /// What is published now, as the one who publishes sees it.
+    pub fn latest(&self) -> View {
+        View::new(self.list().generations.iter(), 0, u64::MAX)
+    }
+
+    /// Whether a generation is the one to be sealed next.
+    pub fn is_oldest(&self, generation: &Arc<Generation>) -> bool {
+        let list = self.list();
+        list.generations.len() > 1 && list.generations.front().is_some_and(|oldest| Arc::ptr_eq(oldest, generation))
+    }
+
+    /// Forgets everything: the journal is read anew. Views that were made before keep what they see.
+    pub fn reset(&self) {
+        let _turn = self.turn();
+        let open = Arc::new(Generation::new(self.limits.events_max));
+        let mut list = self.list_mut();
+        self.end.store(0, Ordering::Release);
+        self.events.store(0, Ordering::Relaxed);
+        self.bytes.store(open.bytes(), Ordering::Relaxed);
+        self.closed.store(0, Ordering::Relaxed);
+        *list = List { generations: VecDeque::from([open]), gone: 0 };
+    }
+
     /// A commit is in the journal a moment before it is published.
     fn wait_for(&self, seq: u64) -> Option<()> {
         let shown = || self.end() > seq;

@@ -50,6 +50,8 @@ pub struct Bell {
     rung: Mutex<bool>,
     heard: Condvar,
     ended: AtomicBool,
+    /// Who waits until everything is in blocks that was in the journal.
+    waiters: Mutex<Vec<oneshot::Sender<()>>>,
 }
 
 impl Bell {
@@ -57,6 +59,16 @@ impl Bell {
     pub fn ring(&self) {
         *self.rung.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.heard.notify_one();
+    }
+
+    /// Seals what the journal holds, however little; tells when it is done, or is dropped when it cannot be.
+    pub fn seal_all(&self, done: oneshot::Sender<()>) {
+        self.waiters.lock().unwrap_or_else(PoisonError::into_inner).push(done);
+        self.ring();
+    }
+
+    fn take_waiters(&self) -> Vec<oneshot::Sender<()>> {
+        std::mem::take(&mut *self.waiters.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Nothing more is sealed.
@@ -102,9 +114,13 @@ fn run(shared: &Shared, bell: &Bell, age: Duration) {
     let mut db = None;
     let Some(memory) = names.stock.memory() else { return };
     let mut old_at = Instant::now() + age;
+    // Those who asked before the generation was closed that is sealed now.
+    let mut waiters = Vec::new();
     while !bell.ended.load(Ordering::Relaxed) {
         let Some(generation) = memory.sealable() else {
-            if Instant::now() >= old_at {
+            waiters.drain(..).for_each(|waiter: oneshot::Sender<()>| drop(waiter.send(())));
+            waiters = bell.take_waiters();
+            if !waiters.is_empty() || Instant::now() >= old_at {
                 memory.close_open();
                 old_at = Instant::now() + age;
             } else {
@@ -117,7 +133,10 @@ fn run(shared: &Shared, bell: &Bell, age: Duration) {
             Ok(false) => {}
             Err(StoreError::Closed) => return,
             Err(error) => {
-                tracing::warn!("sealing events of the journal: {error}; they stay where they are, and it is tried again");
+                tracing::warn!(
+                    "sealing events of the journal: {error}; they stay where they are, and it is tried again"
+                );
+                waiters.clear();
                 bell.wait(PAUSE);
             }
         }
@@ -140,7 +159,11 @@ fn seal(
     };
     let made = make(db, names, generation);
     let (reply, answer) = oneshot::channel();
-    let job = Job::Seal { seal: Box::new(made.map_err(ReadError::explain)?), generation: Some(Arc::clone(generation)), reply };
+    let job = Job::Seal {
+        seal: Box::new(made.map_err(ReadError::explain)?),
+        generation: Some(Arc::clone(generation)),
+        reply,
+    };
     shared.queue.push_first(job)?;
     answer.blocking_recv().unwrap_or_else(|_| Err(StoreError::Closed))
 }

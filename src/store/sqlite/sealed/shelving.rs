@@ -76,16 +76,7 @@ impl Shelving {
     pub fn open(db: &Connection, sealed: bool, stock: Arc<Stock>, names: Arc<Names>) -> rusqlite::Result<Self> {
         let known = Known::open(db)?;
         let view = stock.memory().map(Memory::latest).unwrap_or_default();
-        Ok(Self {
-            sealed,
-            stock,
-            names,
-            known,
-            view,
-            builder: ChunkBuilder::new(),
-            pending: None,
-            changes: Vec::new(),
-        })
+        Ok(Self { sealed, stock, names, known, view, builder: ChunkBuilder::new(), pending: None, changes: Vec::new() })
     }
 
     /// What reading an event takes.
@@ -106,7 +97,8 @@ impl Shelving {
     /// Where an event is that is stored already. `rows`: also where it may be nothing but a row.
     pub fn find(&self, db: &Connection, conn: i64, key: EventKey, rows: bool) -> Result<Option<Found>, WriteError> {
         let elsewhere = self.find_elsewhere(db, conn, key)?;
-        if (rows || elsewhere.is_some()) && self.known.may_be_loose(conn, key.created_us)
+        if (rows || elsewhere.is_some())
+            && self.known.may_be_loose(conn, key.created_us)
             && let Some(row) = loose::get(db, key)?
         {
             return Ok(Some(Found::Loose(Box::new(row))));
@@ -179,9 +171,8 @@ impl Shelving {
         let mut blob = Vec::new();
         chunk.to_blob(&mut blob);
         let times = || (0..chunk.len()).map(|at| chunk.key(at).created_us);
-        db.prepare_cached("INSERT INTO journal (seq, n, first, last, chunk) VALUES (?1, ?2, ?3, ?4, ?5)")?.execute(
-            params![seq as i64, chunk.len() as i64, times().min(), times().max(), blob],
-        )?;
+        db.prepare_cached("INSERT INTO journal (seq, n, first, last, chunk) VALUES (?1, ?2, ?3, ?4, ?5)")?
+            .execute(params![seq as i64, chunk.len() as i64, times().min(), times().max(), blob])?;
         self.names.set_pending(Some(Arc::new(Pending::new(Arc::clone(&chunk)))));
         self.pending = Some((seq, chunk));
         Ok(())
@@ -242,7 +233,10 @@ impl Shelving {
 
 /// Notes that an event that is in no row deserves a look.
 pub fn mark(db: &Connection, key: EventKey, conn: i64) -> rusqlite::Result<()> {
-    db.prepare_cached("INSERT OR IGNORE INTO notable (created, hash, conn) VALUES (?1, ?2, ?3)")?
-        .execute([key.created_us, key.hash, conn])?;
+    db.prepare_cached("INSERT OR IGNORE INTO notable (created, hash, conn) VALUES (?1, ?2, ?3)")?.execute([
+        key.created_us,
+        key.hash,
+        conn,
+    ])?;
     Ok(())
 }

@@ -5,7 +5,10 @@ use super::{
     chunk::Chunk,
     memory::{Limits, Memory, View},
 };
-use crate::store::{StoreError, sqlite::{Sealing, reader::ReadError}};
+use crate::store::{
+    StoreError,
+    sqlite::{Sealing, reader::ReadError},
+};
 use rusqlite::{Connection, Row};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -126,7 +129,8 @@ fn each(db: &Connection, after: i64, mut take: impl FnMut(i64, Arc<Chunk>)) -> R
 
 /// Says what a row of the journal held.
 fn damaged(row: &Row<'_>, seq: i64) -> ReadError {
-    let time = |at| row.get(at).map_or_else(|_| "?".to_owned(), |at| crate::model::Timestamp::from_micros(at).to_string());
+    let time =
+        |at| row.get(at).map_or_else(|_| "?".to_owned(), |at| crate::model::Timestamp::from_micros(at).to_string());
     let n: i64 = row.get(2).unwrap_or(0);
     let what = format!("journal row {seq}: {n} events from {} to {}", time(3), time(4));
     StoreError::Damaged(what).into()

@@ -293,7 +293,8 @@ fn a_full_disk_refuses_keeps_reading_and_recovers() {
     let mut stored = Vec::new();
     let mut number = 0;
     for round in 0..3 {
-        fs::write(&filler, vec![1; 3 << 20]).unwrap();
+        // As far as it goes: what was stored meanwhile may leave less.
+        let _ = fs::write(&filler, vec![1; 3 << 20]);
         let mut failures = 0;
         while failures < 5 {
             assert!(number < 3_000_000, "the disk never filled");

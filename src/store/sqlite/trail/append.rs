@@ -56,13 +56,7 @@ pub struct Of {
 }
 
 /// The record of one event, unless it or its action has one.
-pub fn event(
-    db: &Connection,
-    names: &Names,
-    edges: &mut Edges,
-    record: &Prepared,
-    of: Of,
-) -> Result<(), WriteError> {
+pub fn event(db: &Connection, names: &Names, edges: &mut Edges, record: &Prepared, of: Of) -> Result<(), WriteError> {
     if told::is_told(db, names, record, of.key)? {
         return Ok(());
     }

@@ -8,7 +8,8 @@ use super::{
     Answer, Work,
     append::{self, Of},
     edge::Edges,
-    prepare::Prepared};
+    prepare::Prepared,
+};
 use crate::{
     model::EventKey,
     store::{

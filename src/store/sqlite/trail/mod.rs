@@ -260,6 +260,12 @@ impl Trail for SqliteStore {
     fn sweep(&self, before: Micros) -> StoreFuture<u64> {
         let shared = std::sync::Arc::clone(&self.shared);
         Box::pin(async move {
+            // What is in blocks can be taken out of them.
+            let (done, sealed) = oneshot::channel();
+            shared.bell.seal_all(done);
+            if sealed.await.is_err() {
+                tracing::debug!("the journal could not be sealed; what it holds is swept another time");
+            }
             let mut removed = 0;
             let mut next = Some(Sweep { before, after: 0, key: None });
             while let Some(sweep) = next {

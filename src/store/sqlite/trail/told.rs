@@ -36,7 +36,10 @@ pub fn is_told(db: &Connection, names: &Names, record: &Prepared, key: EventKey)
     let mut rows = statement.query(params![from, from + MILLISECOND_US - 1, SAME_MAX])?;
     while let Some(row) = rows.next()? {
         let other = EventKey { created_us: row.get(0)?, hash: row.get(1)? };
-        if other != key && says_the_same(row, record)? && (record.imported || is_imported(db, names, other, row.get(12)?)?) {
+        if other != key
+            && says_the_same(row, record)?
+            && (record.imported || is_imported(db, names, other, row.get(12)?)?)
+        {
             return Ok(true);
         }
     }

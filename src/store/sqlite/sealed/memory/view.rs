@@ -39,6 +39,11 @@ impl Held {
     pub fn key(&self) -> EventKey {
         self.chunk.key(self.entry as usize)
     }
+
+    /// The chunk and its place in it.
+    pub fn into_parts(self) -> (Arc<Chunk>, u32) {
+        (self.chunk, self.entry)
+    }
 }
 
 impl fmt::Debug for Held {
