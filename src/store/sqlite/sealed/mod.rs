@@ -9,6 +9,7 @@ pub mod blocks;
 mod chunk;
 mod codec;
 pub mod cut;
+pub mod grams;
 mod known;
 pub mod memory;
 pub mod seal;

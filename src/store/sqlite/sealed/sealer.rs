@@ -202,7 +202,7 @@ fn make(db: &Connection, names: &Names, generation: &Generation) -> Result<Seal,
             events.extend((0..copied.len()).map(|at| (Arc::clone(&copied), at as u32)));
             seal.gone.push(known[at]);
         }
-        seal.new.extend(blocks_of(&mut events)?);
+        seal.new.extend(blocks_of(blocks, &mut events)?);
     }
     snapshot.commit()?;
     Ok(seal)
