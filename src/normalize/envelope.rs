@@ -98,8 +98,7 @@ pub(super) fn read(found: &Found<'_>, received_us: Micros) -> Result<Normalized,
     let mut known = Known::default();
     let mut extra = Map::new();
     let mut level = None;
-    for (name, raw) in &found.members {
-        let raw = raw.get();
+    for &(ref name, raw) in &found.members {
         if let Some(slot) = known.slot(name) {
             if slot.replace(raw).is_some() {
                 return Err(format!("member `{name}` occurs twice in the envelope"));
