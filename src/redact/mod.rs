@@ -144,6 +144,10 @@ impl Rules {
         Self(self.0 | other.0)
     }
 
+    const fn within(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
     const fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)
     }
@@ -296,6 +300,15 @@ impl<'r> Masks<'r> {
     fn mask_number(&mut self, secret: &str) -> String {
         let mask = self.mask(secret);
         format!("{}:number]", mask.trim_end_matches(']'))
+    }
+
+    /// The rules that can find something in a piece of the text. Every match of a shape's pattern holds one of the texts that call for it.
+    fn rules_in(&self, piece: &str) -> Rules {
+        // Patterns that ignore case take some letters outside ASCII for others inside it.
+        if !piece.is_ascii() {
+            return self.rules;
+        }
+        self.rules.within(self.redactor.suspicious.rules(piece).and(Rules::NAMES).and(Rules::AWS_SECRET))
     }
 
     fn shapes(&self) -> &'r shapes::Shapes {
