@@ -82,11 +82,14 @@ impl Sieve {
                     &last
                 }
             };
-            let classes = block.map(class);
-            let hit = |at: usize| self.pairs[classes[at] * CLASSES + classes[at + 1]] >> classes[at + 2] & 1;
+            let mut classes = [0; STEP + WINDOW - 1];
+            classes.iter_mut().zip(block).for_each(|(class, byte)| *class = CLASS_OF[usize::from(*byte)]);
+            let pair =
+                |at: usize| (usize::from(classes[at]) * CLASSES + usize::from(classes[at + 1])) % (CLASSES * CLASSES);
+            let hit = |at: usize| self.pairs[pair(at)] >> (classes[at + 2] % 32) & 1;
             if (0..STEP).fold(0, |hits, at| hits | hit(at)) != 0 {
                 for at in (0..STEP).filter(|at| hit(*at) != 0) {
-                    let window = (classes[at] * CLASSES + classes[at + 1]) * CLASSES + classes[at + 2];
+                    let window = pair(at) * CLASSES + usize::from(classes[at + 2]);
                     rules = rules.and(self.at(bytes, start + at, window));
                 }
             }
@@ -113,25 +116,26 @@ fn windows(bytes: &[u8]) -> impl Iterator<Item = usize> {
     bytes.windows(WINDOW).map(|window| window.iter().fold(0, |number, byte| number * CLASSES + class(*byte)))
 }
 
+const CLASS_OF: [u8; 256] = {
+    let mut classes = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        classes[byte] = match byte as u8 {
+            letter @ b'a'..=b'z' => letter - b'a' + 1,
+            letter @ b'A'..=b'Z' => letter - b'A' + 1,
+            b'"' => 27,
+            b'\\' => 28,
+            b'/' => 29,
+            b'0'..=b'9' => 30,
+            b':' | b'=' | b'>' | b'\'' | b'-' | b'_' | b'.' | b'@' | b'(' | b' ' => 31,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    classes
+};
+
 fn class(byte: u8) -> usize {
-    const CLASS_OF: [u8; 256] = {
-        let mut classes = [0; 256];
-        let mut byte = 0;
-        while byte < 256 {
-            classes[byte] = match byte as u8 {
-                letter @ b'a'..=b'z' => letter - b'a' + 1,
-                letter @ b'A'..=b'Z' => letter - b'A' + 1,
-                b'"' => 27,
-                b'\\' => 28,
-                b'/' => 29,
-                b'0'..=b'9' => 30,
-                b':' | b'=' | b'>' | b'\'' | b'-' | b'_' | b'.' | b'@' | b'(' | b' ' => 31,
-                _ => 0,
-            };
-            byte += 1;
-        }
-        classes
-    };
     usize::from(CLASS_OF[usize::from(byte)])
 }
 
