@@ -161,11 +161,22 @@ fn signature(members: &Members<'_>) -> usize {
 
 /// Whether a text can be an event's name: one word.
 fn is_name(text: &str) -> bool {
-    let text = text.trim();
+    let text = trim(text);
     !text.is_empty()
         && text.len() <= NAME_BYTES_MAX
         && !text.starts_with(['{', '[', '"'])
-        && !text.chars().any(|c| c.is_whitespace() || c.is_control())
+        && (text.bytes().all(|byte| byte.is_ascii_graphic())
+            || !text.chars().any(|c| c.is_whitespace() || c.is_control()))
+}
+
+/// A text without white space around it. Most have none, which is seen without decoding a character.
+#[must_use]
+pub fn trim(text: &str) -> &str {
+    match text.as_bytes() {
+        [only] if only.is_ascii_graphic() => text,
+        [first, .., last] if first.is_ascii_graphic() && last.is_ascii_graphic() => text,
+        _ => text.trim(),
+    }
 }
 
 /// What a wrapper says about level and time; what an inner wrapper says beats an outer one.

@@ -111,7 +111,7 @@ pub fn string(text: &str) -> Option<Cow<'_, str>> {
     let inner = text.strip_prefix('"')?;
     // The common case: one string without escapes. Anything else, broken text included, is the parser's business.
     if let Some(plain) = inner.strip_suffix('"')
-        && !plain.bytes().any(|b| matches!(b, b'"' | b'\\' | 0..=0x1f))
+        && quick::plain_len(plain.as_bytes()) == plain.len()
     {
         return Some(Cow::Borrowed(plain));
     }

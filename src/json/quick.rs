@@ -250,7 +250,7 @@ fn number(text: &str) -> Option<Number> {
 
 /// How many bytes at the beginning of a string need no attention: what comes before a quote, a backslash or a control character. Eight at
 /// a time.
-fn plain_len(bytes: &[u8]) -> usize {
+pub(super) fn plain_len(bytes: &[u8]) -> usize {
     const ONES: u64 = u64::MAX / 255;
     const HIGH: u64 = ONES << 7;
     // The lowest bit that is set is right; higher ones may not be.
