@@ -15,8 +15,8 @@ use lifeline::{
     lifecycle::{Fact, Labels, Stage, StageKind},
     model::{Delivery, Event, EventId, EventKey, Hints, NewEvent, Payload, Record, Source},
     normalize::{Normalized, normalize},
-    pipeline::Pipeline,
-    protocol::{Head, Limits, Protocol, native::Native, splunk_hec::SplunkHec},
+    pipeline::{Pipeline, Understanding},
+    protocol::{Decoded, Head, Limits, Protocol, native::Native, splunk_hec::SplunkHec},
     query::diagnosis::Diagnoser,
     redact::Redactor,
     simulate::{SimOptions, Simulator, write_json},
@@ -41,6 +41,11 @@ fn lines(seed: u64) -> Vec<String> {
     Simulator::new(&options).skip(20_000).take(EVENTS).map(line).collect()
 }
 
+fn hec(lines: &[String]) -> String {
+    let envelope = |line| format!(r#"{{"time":"1786959683.518","host":"h","source":"s","event":{line}}}"#);
+    lines.iter().map(envelope).collect()
+}
+
 fn record(text: &str) -> Record<'_> {
     Record { payload: Payload::Json(text.into()), hints: Hints::default() }
 }
@@ -54,10 +59,7 @@ fn normalized(text: &str) -> Normalized {
 fn framing(c: &mut Criterion) {
     let lines = lines(1);
     let ndjson = lines.join("\n");
-    let hec: String = lines
-        .iter()
-        .map(|line| format!(r#"{{"time":"1786959683.518","host":"h","source":"s","event":{line}}}"#))
-        .collect();
+    let hec = hec(&lines);
     let headers: Vec<(String, String)> = Vec::new();
     let limits = Limits::default();
     let mut group = c.benchmark_group("framing");
@@ -213,6 +215,33 @@ fn whole(c: &mut Criterion) {
     group.finish();
 }
 
+/// From the bytes of a request to what a batch holds: everything in front of the store.
+fn road(c: &mut Criterion) {
+    let lines = lines(1);
+    let ndjson = lines.join("\n");
+    let hec = hec(&lines);
+    let understanding = Understanding::new(Arc::new(Schemas::builtin()), Arc::new(Redactor::new([7; 32])));
+    let headers: Vec<(String, String)> = Vec::new();
+    let limits = Limits::default();
+    let taken = |decoded: Decoded<'_>| {
+        let mut events = Vec::with_capacity(decoded.items.len());
+        for record in decoded.items.into_iter().flatten() {
+            understanding.events(&record, None, RECEIVED_US, &mut |found| events.extend(found));
+        }
+        assert_eq!(events.len(), EVENTS, "every line is an event");
+        events
+    };
+    let mut group = c.benchmark_group("road");
+    group.throughput(Throughput::Elements(EVENTS as u64));
+    let head = Head::new("POST", "/v1/events", "", &headers);
+    let native = || Native.decode(&head, black_box(ndjson.as_bytes()), &limits).expect("a body");
+    group.bench_function("native", |b| b.iter(|| taken(native())));
+    let head = Head { path: "/services/collector/event", ..head };
+    let splunk_hec = || SplunkHec.decode(&head, black_box(hec.as_bytes()), &limits).expect("a body");
+    group.bench_function("splunk_hec", |b| b.iter(|| taken(splunk_hec())));
+    group.finish();
+}
+
 fn storing(c: &mut Criterion) {
     let (pipeline, _dir) = pipeline(Schemas::builtin());
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
@@ -282,5 +311,5 @@ fn failed_sync(nth: i64) -> Stage {
     }
 }
 
-criterion_group!(rooms, framing, understanding, lifecycle, audit, whole, storing, diagnosing);
+criterion_group!(rooms, framing, understanding, lifecycle, audit, whole, road, storing, diagnosing);
 criterion_main!(rooms);

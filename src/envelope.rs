@@ -107,10 +107,10 @@ fn search<R>(text: &str, hints: Hints, depth: usize, use_it: &mut dyn for<'f> Fn
     let mut reason = None;
     for wrapper in WRAPPERS {
         let Some(inner) = json::member(&members, wrapper) else { continue };
-        if !inner.get().starts_with(['{', '"']) {
+        if !inner.starts_with(['{', '"']) {
             continue;
         }
-        match search(inner.get(), hints.clone(), depth - 1, use_it) {
+        match search(inner, hints.clone(), depth - 1, use_it) {
             Search::Found(result) => return Search::Found(result),
             Search::Nothing(why) => reason = reason.or(Some(why)),
         }
@@ -151,7 +151,7 @@ fn search_string<R>(
 
 /// Whether an object is the envelope itself: its `event` is a name.
 fn is_envelope(members: &Members<'_>) -> bool {
-    json::member(members, "event").and_then(|event| json::string(event.get())).is_some_and(|text| is_name(&text))
+    json::member(members, "event").and_then(json::string).is_some_and(|text| is_name(&text))
 }
 
 /// How many members it has that only an envelope has.
@@ -161,11 +161,22 @@ fn signature(members: &Members<'_>) -> usize {
 
 /// Whether a text can be an event's name: one word.
 fn is_name(text: &str) -> bool {
-    let text = text.trim();
+    let text = trim(text);
     !text.is_empty()
         && text.len() <= NAME_BYTES_MAX
         && !text.starts_with(['{', '[', '"'])
-        && !text.chars().any(|c| c.is_whitespace() || c.is_control())
+        && (text.bytes().all(|byte| byte.is_ascii_graphic())
+            || !text.chars().any(|c| c.is_whitespace() || c.is_control()))
+}
+
+/// A text without white space around it. Most have none, which is seen without decoding a character.
+#[must_use]
+pub fn trim(text: &str) -> &str {
+    match text.as_bytes() {
+        [only] if only.is_ascii_graphic() => text,
+        [first, .., last] if first.is_ascii_graphic() && last.is_ascii_graphic() => text,
+        _ => text.trim(),
+    }
 }
 
 /// What a wrapper says about level and time; what an inner wrapper says beats an outer one.
@@ -174,7 +185,7 @@ fn wrapper_hints(members: &Members<'_>, mut hints: Hints) -> Hints {
         hints.level = Some(level);
     }
     for name in ["timestamp", "@timestamp", "time"] {
-        if let Some(time) = json::member(members, name).and_then(|value| parse_time(value.get())) {
+        if let Some(time) = json::member(members, name).and_then(parse_time) {
             hints.time = Some(time);
             break;
         }
@@ -186,12 +197,12 @@ fn wrapper_hints(members: &Members<'_>, mut hints: Hints) -> Hints {
 #[must_use]
 pub fn level_of(members: &Members<'_>) -> Option<String> {
     for name in ["severity", "level", "log_level", "levelName"] {
-        if let Some(text) = json::member(members, name).and_then(|value| scalar(value.get())) {
+        if let Some(text) = json::member(members, name).and_then(scalar) {
             return Some(text.into_owned());
         }
     }
-    let labels = json::members(json::member(members, "labels")?.get()).ok()?;
-    json::member(&labels, "levelName").and_then(|value| scalar(value.get()).map(Cow::into_owned))
+    let labels = json::members(json::member(members, "labels")?).ok()?;
+    json::member(&labels, "levelName").and_then(|value| scalar(value).map(Cow::into_owned))
 }
 
 /// A string's content or a number's text.
@@ -220,7 +231,7 @@ fn azure_columns(members: &Members<'_>) -> Option<String> {
         }
         out.push_str(&serde_json::Value::from(plain).to_string());
         out.push(':');
-        out.push_str(value.get());
+        out.push_str(value);
     }
     out.push('}');
     Some(out)

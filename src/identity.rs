@@ -72,7 +72,9 @@ fn canonical(value: &Value, out: &mut Vec<u8>) {
 }
 
 fn string(text: &str, out: &mut Vec<u8>) {
-    let alike = if text.contains(redact::MASK_PREFIX) { Some(masks_alike(text)) } else { None };
+    // The bracket first: one byte is looked for faster than ten.
+    let masked = text.as_bytes().contains(&b'[') && text.contains(redact::MASK_PREFIX);
+    let alike = if masked { Some(masks_alike(text)) } else { None };
     let text = alike.as_deref().unwrap_or(text);
     out.push(b's');
     out.extend_from_slice(&(text.len() as u64).to_be_bytes());

@@ -15,6 +15,7 @@ use crate::{
     systems::{self, Reading},
     validate::Schemas,
 };
+use ahash::AHashMap;
 use std::{borrow::Cow, sync::Arc};
 
 /// Most items that a receipt lists.
@@ -25,6 +26,9 @@ const VALUES_MAX: usize = 1_000;
 
 /// Most event names that a receipt counts apart.
 const NAMES_MAX: usize = 256;
+
+/// Room is made for so many events at once; a request may claim to hold more than it does.
+const EVENTS_AHEAD_MAX: usize = 4_096;
 
 /// The part of the way that needs no store: unwrap, normalise, redact, validate, name. Pure, and cheap to share.
 #[derive(Debug, Clone)]
@@ -234,7 +238,7 @@ impl Pipeline {
         ack_channel: Option<String>,
         received_us: Micros,
     ) -> Prepared {
-        let mut work = Work::default();
+        let mut work = Work::of_about(decoded.items.len());
         for (index, item) in decoded.items.into_iter().enumerate() {
             match item {
                 Ok(record) => self.take(&record, index, destination.as_deref(), received_us, &mut work),
@@ -271,7 +275,7 @@ impl Pipeline {
     fn take(&self, record: &Record<'_>, index: usize, destination: Option<&str>, received_us: Micros, work: &mut Work) {
         self.understanding.events(record, destination, received_us, &mut |found| match found {
             Ok(event) => {
-                work.notes.push(Note::of(index, &event));
+                work.notes.add(index, &event);
                 work.events.push(event);
             }
             Err(Unread { reason, text }) => {
@@ -317,7 +321,7 @@ impl Pipeline {
 /// of it.
 pub struct Prepared {
     appended: StoreFuture<Appended>,
-    notes: Vec<Note>,
+    notes: Notes,
     reasons: Vec<(usize, String)>,
     refusal: Option<DecodeError>,
     note: Option<String>,
@@ -345,22 +349,51 @@ impl Prepared {
 struct Work {
     events: Vec<NewEvent>,
     quarantine: Vec<NewQuarantine>,
-    /// One for each event.
-    notes: Vec<Note>,
+    notes: Notes,
 }
 
-/// What the receipt says of an event, should it turn out to be new.
+impl Work {
+    /// With room for about so many events, since moving those that are there already costs as much as some of them.
+    fn of_about(events: usize) -> Self {
+        let events = events.min(EVENTS_AHEAD_MAX);
+        let notes = Notes { each: Vec::with_capacity(events), ..Notes::default() };
+        Self { events: Vec::with_capacity(events), quarantine: Vec::new(), notes }
+    }
+}
+
+/// What the receipt says of events, should they turn out to be new.
+#[derive(Default)]
+struct Notes {
+    /// One for each event.
+    each: Vec<Note>,
+    /// The numbers of their names, of which most requests have a handful.
+    numbers: AHashMap<Arc<str>, usize>,
+    names: Vec<Arc<str>>,
+}
+
 struct Note {
     index: usize,
-    name: String,
+    /// Place in [`Notes::names`].
+    name: usize,
     status: Status,
     reason: Option<String>,
 }
 
-impl Note {
-    fn of(index: usize, new: &NewEvent) -> Self {
+impl Notes {
+    fn add(&mut self, index: usize, new: &NewEvent) {
         let reason = new.verdict.errors.first().map(|error| format!("{}: {}", error.path, error.message));
-        Self { index, name: new.event.name.clone(), status: new.verdict.status, reason }
+        let name = self.number(&new.event.name);
+        self.each.push(Note { index, name, status: new.verdict.status, reason });
+    }
+
+    fn number(&mut self, name: &str) -> usize {
+        if let Some(number) = self.numbers.get(name) {
+            return *number;
+        }
+        let shared: Arc<str> = name.into();
+        self.names.push(Arc::clone(&shared));
+        self.numbers.insert(shared, self.names.len() - 1);
+        self.names.len() - 1
     }
 }
 
@@ -383,21 +416,17 @@ fn parts(text: &str) -> Vec<&str> {
     if parts.is_empty() { vec![text] } else { parts }
 }
 
-fn receipt(
-    appended: &Appended,
-    notes: Vec<Note>,
-    reasons: Vec<(usize, String)>,
-    refusal: Option<DecodeError>,
-) -> Receipt {
+fn receipt(appended: &Appended, notes: Notes, reasons: Vec<(usize, String)>, refusal: Option<DecodeError>) -> Receipt {
     let mut receipt =
         Receipt { quarantined: appended.quarantine_ids.len(), ack_id: appended.ack_id, refusal, ..Receipt::default() };
-    for (outcome, note) in appended.outcomes.iter().zip(notes) {
+    let mut counts = Counts { places: vec![None; notes.names.len()], by_event: Vec::new() };
+    for (outcome, note) in appended.outcomes.iter().zip(notes.each) {
         let Outcome::Stored(key) = outcome else {
             receipt.duplicates += 1;
             continue;
         };
         receipt.accepted += 1;
-        count(&mut receipt.by_event, &note);
+        counts.count(&note, &notes.names);
         if note.status != Status::Valid && receipt.items.len() < RECEIPT_ITEMS_MAX {
             let id = EventId(*key).to_string();
             receipt.items.push(ItemOutcome {
@@ -408,6 +437,7 @@ fn receipt(
             });
         }
     }
+    receipt.by_event = counts.by_event;
     for (id, (index, reason)) in appended.quarantine_ids.iter().zip(reasons) {
         if receipt.items.len() < RECEIPT_ITEMS_MAX {
             let id = id.to_string();
@@ -418,21 +448,26 @@ fn receipt(
     receipt
 }
 
-fn count(by_event: &mut Vec<EventCount>, note: &Note) {
-    let invalid = u32::from(note.status == Status::Invalid);
-    let at = match by_event.iter().position(|count| *count.event == *note.name) {
-        Some(at) => at,
-        // Names from outside are unbounded; past the bound they count as one.
-        None if by_event.len() > NAMES_MAX => NAMES_MAX,
-        None => {
-            let event = if by_event.len() == NAMES_MAX { "other" } else { &note.name };
-            by_event.push(EventCount { event: event.into(), stored: 0, invalid: 0 });
+/// New events by their names, in the order of each name's first.
+struct Counts {
+    /// For each name its place below, once it has one.
+    places: Vec<Option<usize>>,
+    by_event: Vec<EventCount>,
+}
+
+impl Counts {
+    fn count(&mut self, note: &Note, names: &[Arc<str>]) {
+        let by_event = &mut self.by_event;
+        let place = *self.places[note.name].get_or_insert_with(|| {
+            // Names from outside are unbounded; past the bound they count as one.
+            if by_event.len() <= NAMES_MAX {
+                let event = if by_event.len() == NAMES_MAX { "other".into() } else { Arc::clone(&names[note.name]) };
+                by_event.push(EventCount { event, stored: 0, invalid: 0 });
+            }
             by_event.len() - 1
-        }
-    };
-    if let Some(count) = by_event.get_mut(at) {
-        count.stored += 1;
-        count.invalid += invalid;
+        });
+        by_event[place].stored += 1;
+        by_event[place].invalid += u32::from(note.status == Status::Invalid);
     }
 }
 

@@ -1,5 +1,6 @@
 //! One level of JSON, as slices of the text it came from.
 
+use super::quick;
 use serde::{
     Deserialize, Deserializer,
     de::{MapAccess, SeqAccess, Visitor},
@@ -9,7 +10,7 @@ use smallvec::SmallVec;
 use std::{borrow::Cow, fmt};
 
 /// Members of an object in order, each with the exact text of its value.
-pub type Members<'t> = SmallVec<[(Cow<'t, str>, &'t RawValue); 14]>;
+pub type Members<'t> = SmallVec<[(Cow<'t, str>, &'t str); 14]>;
 
 struct Object<'t>(Members<'t>);
 
@@ -26,7 +27,7 @@ impl<'de> Deserialize<'de> for Object<'de> {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object<'de>, A::Error> {
                 let mut members = Members::new();
                 while let Some(Text(name)) = map.next_key::<Text<'de>>()? {
-                    members.push((name, map.next_value::<&'de RawValue>()?));
+                    members.push((name, map.next_value::<&'de RawValue>()?.get()));
                 }
                 Ok(Object(members))
             }
@@ -65,6 +66,15 @@ impl<'de> Deserialize<'de> for Text<'de> {
 /// # Errors
 /// The text is no JSON object, or has something behind it.
 pub fn members(text: &str) -> Result<Members<'_>, serde_json::Error> {
+    let mut members = Members::new();
+    match quick::members(text, &mut members) {
+        Some(()) => Ok(members),
+        None => members_by_parser(text),
+    }
+}
+
+/// The same, whatever the text.
+pub(super) fn members_by_parser(text: &str) -> Result<Members<'_>, serde_json::Error> {
     serde_json::from_str::<Object<'_>>(text).map(|object| object.0)
 }
 
@@ -101,7 +111,7 @@ pub fn string(text: &str) -> Option<Cow<'_, str>> {
     let inner = text.strip_prefix('"')?;
     // The common case: one string without escapes. Anything else, broken text included, is the parser's business.
     if let Some(plain) = inner.strip_suffix('"')
-        && !plain.bytes().any(|b| matches!(b, b'"' | b'\\' | 0..=0x1f))
+        && quick::plain_len(plain.as_bytes()) == plain.len()
     {
         return Some(Cow::Borrowed(plain));
     }
@@ -110,7 +120,7 @@ pub fn string(text: &str) -> Option<Cow<'_, str>> {
 
 /// The text of the last member of a name.
 #[must_use]
-pub fn member<'t>(members: &Members<'t>, name: &str) -> Option<&'t RawValue> {
+pub fn member<'t>(members: &Members<'t>, name: &str) -> Option<&'t str> {
     members.iter().rev().find(|(key, _)| key == name).map(|(_, value)| *value)
 }
 
@@ -138,9 +148,9 @@ mod tests {
     fn members_are_slices_of_the_text() {
         let text = r#" {"a": 1e400, "b\u0020c" : {"d" : [1, 2]},"a":"x\n"} "#;
         let found = members(text).expect("an object");
-        let flat: Vec<(&str, &str)> = found.iter().map(|(k, v)| (k.as_ref(), v.get())).collect();
+        let flat: Vec<(&str, &str)> = found.iter().map(|(k, v)| (k.as_ref(), *v)).collect();
         assert_eq!(flat, [("a", "1e400"), ("b c", r#"{"d" : [1, 2]}"#), ("a", r#""x\n""#)]);
-        assert_eq!(member(&found, "a").map(RawValue::get), Some(r#""x\n""#));
+        assert_eq!(member(&found, "a"), Some(r#""x\n""#));
         assert!(matches!(found[0].0, Cow::Borrowed(_)));
         assert_eq!(string(r#""x\n""#).as_deref(), Some("x\n"));
         assert_eq!(elements("[1, {\"a\":2}]").map(|e| e.len()).ok(), Some(2));

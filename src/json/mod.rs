@@ -6,6 +6,7 @@
 
 mod changes;
 mod members;
+mod quick;
 mod strict;
 
 pub use changes::{Depth, changes, cut, path_text};

@@ -1,6 +1,7 @@
 //! A whole JSON value, with the laxities of ordinary parsers removed. Numbers that overflow a double are refused, since every
 //! reader of ours would turn them into infinity.
 
+use super::quick;
 use serde::{
     Deserializer,
     de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor},
@@ -16,6 +17,11 @@ const NUMBER: &str = "$serde_json::private::Number";
 /// # Errors
 /// Broken JSON, more than 127 levels, two members of one name, lone surrogates, text behind the value.
 pub fn value(text: &str) -> Result<Value, serde_json::Error> {
+    quick::value(text).map_or_else(|| value_by_parser(text), Ok)
+}
+
+/// The same, whatever the text.
+pub(super) fn value_by_parser(text: &str) -> Result<Value, serde_json::Error> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let value = Strict.deserialize(&mut deserializer)?;
     deserializer.end()?;

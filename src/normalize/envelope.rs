@@ -6,7 +6,7 @@
 
 use super::Normalized;
 use crate::{
-    envelope::{Found, scalar},
+    envelope::{Found, scalar, trim},
     json,
     model::{Conflict, CreatedFrom, Event, Family, Level, Micros, Source, Timestamp, Violation},
 };
@@ -65,7 +65,7 @@ struct Types {
 
 impl Types {
     /// A member's text. Other scalars are read as their text and noted; anything else is noted and left out.
-    fn text(&mut self, name: &str, raw: Option<&str>) -> Option<String> {
+    fn text<'t>(&mut self, name: &str, raw: Option<&'t str>) -> Option<Cow<'t, str>> {
         let raw = raw?;
         if raw == "null" {
             return None;
@@ -77,9 +77,12 @@ impl Types {
                 scalar(raw)?
             }
         };
-        let trimmed = text.trim();
+        let trimmed = trim(&text);
         if trimmed.is_empty() {
             return None;
+        }
+        if trimmed.len() == text.len() && text.len() <= TEXT_BYTES_MAX {
+            return Some(text);
         }
         if trimmed.len() > TEXT_BYTES_MAX {
             self.findings.push(Violation {
@@ -87,9 +90,9 @@ impl Types {
                 message: format!("expected at most {TEXT_BYTES_MAX} bytes"),
             });
             let cut = (0..=TEXT_BYTES_MAX).rev().find(|at| trimmed.is_char_boundary(*at)).unwrap_or(0);
-            return Some(trimmed[..cut].to_owned());
+            return Some(trimmed[..cut].to_owned().into());
         }
-        Some(trimmed.to_owned())
+        Some(trimmed.to_owned().into())
     }
 }
 
@@ -98,8 +101,7 @@ pub(super) fn read(found: &Found<'_>, received_us: Micros) -> Result<Normalized,
     let mut known = Known::default();
     let mut extra = Map::new();
     let mut level = None;
-    for (name, raw) in &found.members {
-        let raw = raw.get();
+    for &(ref name, raw) in &found.members {
         if let Some(slot) = known.slot(name) {
             if slot.replace(raw).is_some() {
                 return Err(format!("member `{name}` occurs twice in the envelope"));
@@ -118,9 +120,9 @@ pub(super) fn read(found: &Found<'_>, received_us: Micros) -> Result<Normalized,
     let mut normalized: Vec<Cow<'static, str>> = Vec::new();
     let mut conflicts = Vec::new();
 
-    let written = types.text("event", known.event).unwrap_or_else(|| UNNAMED.to_owned());
-    let name =
-        if written.bytes().all(|b| b.is_ascii() && !b.is_ascii_uppercase()) { written } else { written.to_lowercase() };
+    let written = types.text("event", known.event).unwrap_or(Cow::Borrowed(UNNAMED));
+    let lower = written.bytes().all(|b| b.is_ascii() && !b.is_ascii_uppercase());
+    let name = if lower { written.into_owned() } else { written.to_lowercase() };
     if known.event == Some("null") {
         types.wrong.insert("event".to_owned(), Value::Null);
     }
@@ -131,15 +133,16 @@ pub(super) fn read(found: &Found<'_>, received_us: Micros) -> Result<Normalized,
     }
 
     let mut renamed = |types: &mut Types, old: &'static str, old_raw, new: &'static str, new_raw| {
-        let new_text = types.text(new, new_raw);
+        let new_text = types.text(new, new_raw).map(Cow::into_owned);
         let old_text = types.text(old, old_raw);
         let Some(old_text) = old_text else { return new_text };
         normalized.push(old.into());
         match new_text {
-            None => Some(old_text),
+            None => Some(old_text.into_owned()),
             Some(new_text) => {
-                if new_text != old_text {
-                    conflicts.push(Conflict { field: new.to_owned(), kept: new_text.clone(), dropped: old_text });
+                if *new_text != *old_text {
+                    let (field, dropped) = (new.to_owned(), old_text.into_owned());
+                    conflicts.push(Conflict { field, kept: new_text.clone(), dropped });
                 }
                 Some(new_text)
             }
@@ -152,9 +155,9 @@ pub(super) fn read(found: &Found<'_>, received_us: Micros) -> Result<Normalized,
         renamed(&mut types, "group_id", known.group_id, "destination_group_id", known.destination_group_id);
 
     let (created, created_from) = created(known.created, found.hints.time, received_us, &mut types, &mut normalized);
-    let connector_type = types.text("connector_type", known.connector_type);
-    let sync_id = types.text("sync_id", known.sync_id);
-    let exception_id = types.text("exception_id", known.exception_id);
+    let connector_type = types.text("connector_type", known.connector_type).map(Cow::into_owned);
+    let sync_id = types.text("sync_id", known.sync_id).map(Cow::into_owned);
+    let exception_id = types.text("exception_id", known.exception_id).map(Cow::into_owned);
     let data = match known.data {
         None | Some("null") => None,
         Some(raw) => Some(json::value(raw).map_err(|error| format!("data is not JSON: {}", json::reason(&error)))?),

@@ -202,11 +202,11 @@ pub struct Text<'b>(#[serde(borrow)] pub Cow<'b, str>);
 
 /// The text of a JSON string, or the JSON text of anything else.
 #[must_use]
-pub fn plain(raw: &RawValue) -> Cow<'_, str> {
-    match raw.get().strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+pub fn plain(raw: &str) -> Cow<'_, str> {
+    match raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
         Some(inner) if !inner.contains('\\') => Cow::Borrowed(inner),
-        Some(_) => serde_json::from_str(raw.get()).map_or(Cow::Borrowed(raw.get()), Cow::Owned),
-        None => Cow::Borrowed(raw.get()),
+        Some(_) => serde_json::from_str(raw).map_or(Cow::Borrowed(raw), Cow::Owned),
+        None => Cow::Borrowed(raw),
     }
 }
 

@@ -6,8 +6,8 @@
 //! where `databasePassword` stands in clear, and the configuration forms of its connectors.
 
 use super::words::{
-    ENDS, HARMLESS, IF_RANDOM, KEY_ASIDE, KEY_OF, LABELS, LAST, LAST_TWO, NAMED_BY_CUSTOMER, NOT_AFTER, NUMBERS, PARTS,
-    VALUES, WHOLE,
+    ENDS, ENVELOPE, HARMLESS, IF_RANDOM, KEY_ASIDE, KEY_OF, LABELS, LAST, LAST_TWO, NAMED_BY_CUSTOMER, NOT_AFTER,
+    NUMBERS, PARTS, VALUES, WHOLE,
 };
 use smallvec::SmallVec;
 
@@ -32,6 +32,15 @@ pub fn is_secret(name: &str) -> bool {
 
 /// What a name says about its value.
 pub(super) fn secrecy(name: &str) -> Secrecy {
+    if is_an_envelopes(name) { Secrecy::Open } else { secrecy_by_words(name) }
+}
+
+/// Whether a member of the envelope itself has this name. These are asked about most and say nothing; a test holds the rules below to that.
+fn is_an_envelopes(name: &str) -> bool {
+    ENVELOPE.contains(&name)
+}
+
+fn secrecy_by_words(name: &str) -> Secrecy {
     let name = Name::new(name);
     let plain = name.plain.as_str();
     if HARMLESS.contains(&plain) {
@@ -82,7 +91,7 @@ pub(super) fn looks_random(text: &str) -> bool {
 
 /// Whether a member of this name holds the name of something.
 pub(super) fn is_label(name: &str) -> bool {
-    name.len() <= 16 && LABELS.contains(&plain(name).as_str())
+    name.len() <= 16 && !is_an_envelopes(name) && LABELS.contains(&plain(name).as_str())
 }
 
 /// Whether a member of this name holds the value of what a label names.
@@ -92,7 +101,7 @@ pub(super) fn is_value(name: &str) -> bool {
 
 /// Whether the names in this object are the customer's.
 pub(super) fn names_are_the_customers(name: &str) -> bool {
-    NAMED_BY_CUSTOMER.contains(&plain(name).as_str())
+    !is_an_envelopes(name) && NAMED_BY_CUSTOMER.contains(&plain(name).as_str())
 }
 
 fn is_key(words: &[&str]) -> bool {
@@ -157,7 +166,18 @@ impl Name {
 
 #[cfg(test)]
 mod tests {
-    use super::{Secrecy, is_secret, looks_random, secrecy};
+    use super::{
+        ENVELOPE, LABELS, NAMED_BY_CUSTOMER, Secrecy, is_secret, looks_random, plain, secrecy, secrecy_by_words,
+    };
+
+    #[test]
+    fn the_envelopes_own_names_say_nothing() {
+        for name in ENVELOPE {
+            assert_eq!(secrecy_by_words(name), Secrecy::Open, "{name}");
+            let plain = plain(name);
+            assert!(!LABELS.contains(&plain.as_str()) && !NAMED_BY_CUSTOMER.contains(&plain.as_str()), "{name}");
+        }
+    }
 
     #[test]
     fn names_of_secrets_are_known_in_every_spelling() {

@@ -10,12 +10,13 @@
 mod fragments;
 mod keys;
 mod shapes;
+mod sieve;
 mod walk;
 mod words;
 
-use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind, MatchKind};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+use sieve::Sieve;
 use std::borrow::Cow;
 
 pub use keys::is_secret as is_secret_name;
@@ -143,6 +144,10 @@ impl Rules {
         Self(self.0 | other.0)
     }
 
+    const fn within(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
     const fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)
     }
@@ -159,9 +164,7 @@ impl Rules {
 /// Finds and masks secrets. Cheap to share.
 pub struct Redactor {
     key: [u8; 32],
-    suspicious: AhoCorasick,
-    /// For each pattern of `suspicious`.
-    called_for: Vec<Rules>,
+    suspicious: Sieve,
     shapes: shapes::Shapes,
 }
 
@@ -188,26 +191,17 @@ impl Redactor {
     /// Never: the patterns are constants.
     #[must_use]
     pub fn new(key: [u8; 32]) -> Self {
-        let suspicious = AhoCorasickBuilder::new()
-            .ascii_case_insensitive(true)
-            .match_kind(MatchKind::Standard)
-            .kind(Some(AhoCorasickKind::DFA))
-            .prefilter(false)
-            .build(SUSPICIOUS.iter().flat_map(|(_, texts)| *texts))
-            .expect("constant patterns build");
-        let called_for = SUSPICIOUS.iter().flat_map(|(rules, texts)| texts.iter().map(|_| *rules)).collect();
-        Self { key, suspicious, called_for, shapes: shapes::Shapes::new() }
+        let suspicious =
+            Sieve::new(SUSPICIOUS.iter().flat_map(|(rules, texts)| texts.iter().map(|text| (*text, *rules))));
+        Self { key, suspicious, shapes: shapes::Shapes::new() }
     }
 
     /// The rules that a text calls for; none for most.
     fn rules(&self, text: &str) -> Rules {
-        if !self.suspicious.is_match(text) {
-            return Rules::NONE;
+        let rules = self.suspicious.rules(text);
+        if rules == Rules::NONE {
+            return rules;
         }
-        let found = self.suspicious.find_overlapping_iter(text);
-        let rules = found.fold(Rules::NONE, |rules, found| {
-            rules.and(self.called_for.get(found.pattern().as_usize()).copied().unwrap_or(Rules::ALL))
-        });
         let rules = if rules.calls_for(Rules::AWS) && self.shapes.holds_access_key_id(text) {
             rules.and(Rules::AWS_SECRET)
         } else {
@@ -306,6 +300,15 @@ impl<'r> Masks<'r> {
     fn mask_number(&mut self, secret: &str) -> String {
         let mask = self.mask(secret);
         format!("{}:number]", mask.trim_end_matches(']'))
+    }
+
+    /// The rules that can find something in a piece of the text. Every match of a shape's pattern holds one of the texts that call for it.
+    fn rules_in(&self, piece: &str) -> Rules {
+        // Patterns that ignore case take some letters outside ASCII for others inside it.
+        if !piece.is_ascii() {
+            return self.rules;
+        }
+        self.rules.within(self.redactor.suspicious.rules(piece).and(Rules::NAMES).and(Rules::AWS_SECRET))
     }
 
     fn shapes(&self) -> &'r shapes::Shapes {

@@ -179,18 +179,7 @@ impl Shapes {
 
     /// The text with every shaped secret masked.
     pub(super) fn apply<'t>(&self, text: &'t str, masks: &mut Masks<'_>) -> Cow<'t, str> {
-        let mut spans: Vec<Range<usize>> = Vec::new();
-        for shape in self.whole.iter().filter(|shape| masks.rules.calls_for(shape.rules)) {
-            for found in shape.pattern.captures_iter(text) {
-                spans.extend(found.get(1).filter(|group| (shape.fits)(group.as_str())).map(|group| group.range()));
-            }
-        }
-        if masks.rules.calls_for(Rules::AWS_SECRET) {
-            aws_secrets(text, &mut spans);
-        }
-        if masks.rules.calls_for(Rules::NAMES) {
-            self.pairs(text, &mut spans);
-        }
+        let mut spans = self.spans(text, masks.rules_in(text));
         spans.retain(|span| !span.is_empty() && !is_masked(text, span) && !is_scheme(&text[span.clone()]));
         if spans.is_empty() {
             return Cow::Borrowed(text);
@@ -210,6 +199,23 @@ impl Shapes {
         Cow::Owned(out)
     }
 
+    /// Where the rules find what may be a secret.
+    pub(super) fn spans(&self, text: &str, rules: Rules) -> Vec<Range<usize>> {
+        let mut spans = Vec::new();
+        for shape in self.whole.iter().filter(|shape| rules.calls_for(shape.rules)) {
+            for found in shape.pattern.captures_iter(text) {
+                spans.extend(found.get(1).filter(|group| (shape.fits)(group.as_str())).map(|group| group.range()));
+            }
+        }
+        if rules.calls_for(Rules::AWS_SECRET) {
+            aws_secrets(text, &mut spans);
+        }
+        if rules.calls_for(Rules::NAMES) {
+            self.pairs(text, &mut spans);
+        }
+        spans
+    }
+
     /// `password=hunter2`, `"password": "hunter2"`, `'token': 'x'`, `\"apiKey\":\"x\"`, `<password>x</password>`.
     fn pairs(&self, text: &str, spans: &mut Vec<Range<usize>>) {
         if text.contains("</") {
@@ -218,6 +224,10 @@ impl Shapes {
                     spans.extend(found.get(2).map(|value| value.range()));
                 }
             }
+        }
+        // What follows needs a sign between name and value, which most texts do not have.
+        if memchr::memchr2(b':', b'=', text.as_bytes()).is_none() {
+            return;
         }
         for found in self.labelled.captures_iter(text) {
             let (Some(label), Some(opened)) = (found.get(1), found.get(2)) else { continue };

@@ -281,6 +281,30 @@ proptest! {
 }
 
 proptest! {
+    /// Leaving out the rules that can find nothing in a piece changes nothing.
+    #[test]
+    fn rules_that_are_left_out_find_nothing(parts in proptest::collection::vec(prop_oneof![
+        Just("-----BEGIN RSA PRIVATE KEY-----"), Just("MIIEow"), Just("-----END"), Just("https://bob:s3cr3t@"),
+        Just("x://abcdefghijklmnopqrst@"), Just("BASIC Zm9vYmFyYmF6cXV4MTIz"), Just("ba\u{17f}ic Zm9vYmFyYmF6cXV4MTIz"),
+        Just("splunk a1B2c3D4a1B2c3D4"), Just("api-token a1B2c3D4a1B2c3D4"), Just("Bearer a1B2c3D4"), Just("Authorization: "),
+        Just("authorization"), Just("digest a1B2c3D4"), Just("AKIAIOSFODNN7EXAMPLE"), Just("eyJhbGciOiJ.eyJzdWIiOiI.c2ln"),
+        Just("ghp_a1B2c3D4a1B2c3D4a1B2"), Just("github_pat_a1B2c3D4a1B2c3D4a1B2"), Just("xoxb-a1B2c3D4a1"), Just("xapp-a1B2c3D4a1"),
+        Just("AIzaa1B2c3D4a1B2c3D4a1B2c3D4a1B2c3D4"), Just("rk_live_a1B2c3D4a1"), Just("glpat-a1B2c3D4a1B2c3D4"),
+        Just("ya29.a1B2c3D4a1"), Just("1//0a1B2c3D4a1B2c3D4a1B2"), Just("dapi0123456789abcdef0123456789abcdef"),
+        Just("shpat_a1B2c3D4a1B2c3D4a1B2"), Just("npm_a1B2c3D4a1B2c3D4a1B2c3D4a1B2c3D4"), Just("sk-ant-a1B2c3D4a1B2c3D4"),
+        Just("curl -u me:x "), Just("sshpass -p x "), Just("u:p@tcp6("), Just("u:p@unix("), Just("jdbc:oracle:thin:u/p@"),
+        Just("password"), Just("=x"), Just(": \"x1y2z3\""), Just("\"name\":\"pwd\","), Just("\"value\":\"x\""), Just("<pwd>x</pwd>"),
+        Just("pass\\u0077ord"), Just(" "), Just("\n"), Just(","), Just("\""), Just("\\\""), Just("\u{212a}"), Just("\u{e9}"),
+    ], 0..12)) {
+        let text: String = parts.concat();
+        let redactor = redactor();
+        let masks = Masks::new(&redactor, Rules::ALL.and(Rules::AWS_SECRET));
+        let shapes = masks.shapes();
+        prop_assert_eq!(shapes.spans(&text, masks.rules_in(&text)), shapes.spans(&text, masks.rules), "{}", text);
+    }
+}
+
+proptest! {
     /// Wherever a secret is planted, it is gone, and a second pass changes nothing.
     #[test]
     fn planted_secrets_are_gone(

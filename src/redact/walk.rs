@@ -57,7 +57,6 @@ fn object<'t>(text: &'t str, context: Context, nested: usize, masks: &mut Masks<
     let names_too = masks.rules.calls_for_shapes();
     let mut splice = Splice::new(text);
     for (name, raw) in &members {
-        let raw = raw.get();
         if names_too && name.len() >= SHAPED_MIN {
             let start = splice.offset(raw);
             let rules = masks.rules;
@@ -98,11 +97,11 @@ fn below(name: &str, raw: &str, context: Context) -> Context {
 
 /// What `{"field":"password", …}` says about the `old` and `new` beside it.
 fn labelled(members: &json::Members<'_>) -> Context {
-    let labels = members.iter().filter(|(name, raw)| raw.get().starts_with('"') && keys::is_label(name));
+    let labels = members.iter().filter(|(name, raw)| raw.starts_with('"') && keys::is_label(name));
     let says = |raw: &str| {
         json::string(raw).filter(|label| label.len() <= LABEL_MAX).map_or(Secrecy::Open, |label| keys::secrecy(&label))
     };
-    labels.map(|(_, raw)| says(raw.get())).fold(Context::Open, |found, secrecy| match secrecy {
+    labels.map(|(_, raw)| says(raw)).fold(Context::Open, |found, secrecy| match secrecy {
         Secrecy::All => Context::Secret,
         Secrecy::Texts if found == Context::Open => Context::SecretTexts,
         _ => found,

@@ -211,3 +211,18 @@ pub(super) const HARMLESS: &[&str] = &[
 
 /// Objects whose members are named by the customer (tables, columns) and whose values are types and states, never secrets.
 pub(super) const NAMED_BY_CUSTOMER: &[&str] = &["columns", "tableprogress", "tables", "schemas"];
+
+/// The names of the envelope's own members.
+pub(super) const ENVELOPE: &[&str] = &[
+    "event",
+    "data",
+    "created",
+    "connector_type",
+    "connector_id",
+    "connector_name",
+    "connection_id",
+    "connection_name",
+    "sync_id",
+    "exception_id",
+    "destination_group_id",
+];

@@ -108,8 +108,8 @@ struct Item<'b> {
 fn add_hints(record: &mut Record<'_>, default_time: Option<Timestamp>) {
     let text = record.payload.text();
     let item = if text.starts_with('{') { serde_json::from_str(text).unwrap_or_default() } else { Item::default() };
-    let own = [item.timestamp, item.date].into_iter().flatten().find_map(|raw| time(&plain(raw)));
-    let level = item.status.map(|raw| plain(raw).into_owned());
+    let own = [item.timestamp, item.date].into_iter().flatten().find_map(|raw| time(&plain(raw.get())));
+    let level = item.status.map(|raw| plain(raw.get()).into_owned());
     record.hints.time = own.or(record.hints.time).or(default_time);
     record.hints.level = level.or_else(|| record.hints.level.take());
 }

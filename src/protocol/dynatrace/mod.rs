@@ -102,7 +102,7 @@ pub(super) fn credential<'h>(head: &Head<'h>) -> Result<Credential<'h>, AuthErro
 fn hints(members: &Members<'_>) -> Hints {
     let text = |names: &[&str]| {
         let found = names.iter().find_map(|name| json::member(members, name))?;
-        (!found.get().starts_with(['{', '['])).then(|| plain(found))
+        (!found.starts_with(['{', '['])).then(|| plain(found))
     };
     Hints {
         time: text(&TIMES).and_then(|text| time(&text)),

@@ -121,7 +121,7 @@ fn log_events(list: &RawValue, items: &mut Items<'_>) -> Result<(), DecodeError>
     for event in events {
         items.record(match serde_json::from_str::<LogEvent<'_>>(event.get()) {
             Ok(LogEvent { timestamp, message: Text(message) }) => {
-                let time = timestamp.and_then(|raw| Timestamp::parse_epoch(&framing::plain(raw)).ok());
+                let time = timestamp.and_then(|raw| Timestamp::parse_epoch(&framing::plain(raw.get())).ok());
                 record(Payload::Text(Cow::Owned(message.into_owned())), time)
             }
             Err(_) => json_record(event.get()),

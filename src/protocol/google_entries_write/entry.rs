@@ -75,13 +75,13 @@ fn time(raw: &RawValue) -> Option<Timestamp> {
         let Parts { seconds, nanos } = serde_json::from_str(raw.get()).ok()?;
         return Timestamp::new(seconds, nanos, 9).ok().map(Timestamp::trimmed);
     }
-    Timestamp::parse(&framing::plain(raw)).ok()
+    Timestamp::parse(&framing::plain(raw.get())).ok()
 }
 
 /// A severity's name; `None` for `DEFAULT`, which says nothing.
 /// Source: <https://cloud.google.com/logging/docs/reference/v2/rest/v2/LogEntry#logseverity>, read 2026-11-20.
 fn severity(raw: &RawValue) -> Option<String> {
-    let text = framing::plain(raw);
+    let text = framing::plain(raw.get());
     let name = match text.as_ref() {
         "0" | "DEFAULT" | "LOG_SEVERITY_UNSPECIFIED" | "null" => return None,
         "100" => "DEBUG",
@@ -100,5 +100,5 @@ fn severity(raw: &RawValue) -> Option<String> {
 /// The level that Fivetran puts into a label.
 fn labelled(labels: Option<&RawValue>) -> Option<String> {
     let members = json::members(labels?.get()).ok()?;
-    json::member(&members, "levelName").and_then(|raw| json::string(raw.get())).map(Cow::into_owned)
+    json::member(&members, "levelName").and_then(json::string).map(Cow::into_owned)
 }

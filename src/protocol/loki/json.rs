@@ -212,7 +212,8 @@ fn record<'b>(entry: Entry<'b>, labels: &LevelOf<'b>) -> Result<Record<'b>, &'st
     if line.is_empty() {
         return Err(super::EMPTY_LINE);
     }
-    let time = time(&plain(entry.time)).map_err(|_| "the entry's time is not a number of nanoseconds since 1970")?;
+    let time =
+        time(&plain(entry.time.get())).map_err(|_| "the entry's time is not a number of nanoseconds since 1970")?;
     let metadata = match entry.metadata {
         None => LevelOf::default(),
         Some(object) => pairs(object).ok_or("the entry's metadata is not an object")?,
@@ -233,7 +234,7 @@ fn time(text: &str) -> Result<Option<Timestamp>, TimestampError> {
 }
 
 fn old_labels(raw: &RawValue) -> Result<LevelOf<'static>, &'static str> {
-    let text = plain(raw);
+    let text = plain(raw.get());
     let level = labels::parse(&text)?;
     let mut owned = LevelOf::default();
     if let Some(level) = level.or(&LevelOf::default()) {
@@ -259,7 +260,7 @@ fn pairs(raw: &RawValue) -> Option<LevelOf<'_>> {
                     let mut level = LevelOf::default();
                     while let Some(Text(name)) = map.next_key()? {
                         let value: &'de RawValue = map.next_value()?;
-                        level.see(&name, || plain(value));
+                        level.see(&name, || plain(value.get()));
                     }
                     Ok(Pairs(level))
                 }

@@ -91,12 +91,12 @@ fn object<'b>(body: &'b [u8], text: &'b str, items: &mut Items<'b>) -> Result<()
     let Some(logs) = json::member(&members, "logs") else {
         return items.record(log(text, hints(&members, &Hints::default())));
     };
-    if !logs.get().starts_with('[') {
+    if !logs.starts_with('[') {
         return items.unreadable("logs is not a list", framing::range_in(body, text));
     }
-    let common = json::member(&members, "common").and_then(|common| json::members(common.get()).ok());
+    let common = json::member(&members, "common").and_then(|common| json::members(common).ok());
     let common = common.map(|members| hints(&members, &Hints::default())).unwrap_or_default();
-    let mut values = Values::new(logs.get(), 0);
+    let mut values = Values::new(logs, 0);
     // The list is known to be well-formed, so neither walking nor reading can fail.
     while let Ok(Some(_)) = values.seek() {
         let Ok(raw) = values.read::<&RawValue>() else { break };
@@ -115,7 +115,7 @@ fn hints(members: &Members<'_>, common: &Hints) -> Hints {
     let time = json::member(members, "timestamp").and_then(|raw| Timestamp::parse(&plain(raw)).ok());
     let in_attributes = || {
         let attributes = json::member(members, "attributes")?;
-        level(&json::members(attributes.get()).ok()?)
+        level(&json::members(attributes).ok()?)
     };
     let level = level(members).or_else(in_attributes).or_else(|| common.level.clone());
     Hints { time: time.or(common.time), level, ..Hints::default() }
@@ -123,7 +123,7 @@ fn hints(members: &Members<'_>, common: &Hints) -> Hints {
 
 fn level(members: &Members<'_>) -> Option<String> {
     let found = LEVELS.iter().find_map(|name| json::member(members, name))?;
-    (!found.get().starts_with(['{', '['])).then(|| plain(found).into_owned())
+    (!found.starts_with(['{', '['])).then(|| plain(found).into_owned())
 }
 
 /// New Relic knows 403 for any wrong key; its senders wait and try again after 408, 429 and from 500 on.

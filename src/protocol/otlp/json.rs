@@ -182,10 +182,10 @@ struct LogRecord<'b> {
 
 impl<'b> LogRecord<'b> {
     fn record(self, bytes_max: usize) -> Result<Record<'b>, Fault> {
-        let number = |raw: Option<&RawValue>| raw.and_then(|raw| plain(raw).trim().parse::<u64>().ok());
-        let severity_text = self.severity_text.map(plain);
+        let number = |raw: Option<&RawValue>| raw.and_then(|raw| plain(raw.get()).trim().parse::<u64>().ok());
+        let severity_text = self.severity_text.map(|raw| plain(raw.get()));
         // Some exporters write the name of the number.
-        let severity_name = self.severity.map(plain);
+        let severity_name = self.severity.map(|raw| plain(raw.get()));
         let named = severity_name.as_deref().and_then(|name| name.strip_prefix("SEVERITY_NUMBER_"));
         let hints = record::hints(
             number(self.time),
@@ -233,7 +233,7 @@ fn any(raw: &str, out: &mut Json, depth: usize) -> Result<(), Fault> {
     let found = json::members(raw).map_err(|_| NOT_A_VALUE)?;
     let chosen = found.iter().rev().find_map(|(name, value)| {
         let kind = Kind::of(name)?;
-        (value.get() != "null").then_some((kind, value.get()))
+        (*value != "null").then_some((kind, *value))
     });
     let Some((kind, value)) = chosen else { return out.push("null") };
     match kind {
@@ -296,7 +296,7 @@ impl Kind {
 /// The `values` of a list.
 fn inner(raw: &str) -> Result<&str, Fault> {
     let found = json::members(raw).map_err(|_| NOT_A_VALUE)?;
-    Ok(json::member(&found, "values").map_or("null", RawValue::get))
+    Ok(json::member(&found, "values").unwrap_or("null"))
 }
 
 /// Writes a list of `{"key":…,"value":…}` as members.
@@ -304,14 +304,14 @@ fn members(list: &str, out: &mut Json, depth: usize) -> Result<(), Fault> {
     let start = out.text.len();
     each(list, |pair| {
         let found = json::members(pair).map_err(|_| NOT_A_VALUE)?;
-        let key = json::member(&found, "key").map_or("\"\"", RawValue::get);
+        let key = json::member(&found, "key").unwrap_or("\"\"");
         if !key.starts_with('"') {
             return Err(NOT_A_VALUE);
         }
         out.comma(start)?;
         out.push(key)?;
         out.push(":")?;
-        any(json::member(&found, "value").map_or("null", RawValue::get), out, depth)
+        any(json::member(&found, "value").unwrap_or("null"), out, depth)
     })
 }
 

@@ -109,7 +109,7 @@ struct Push<'b> {
 
 /// A wrapped message.
 struct Message<'b> {
-    data: Option<&'b RawValue>,
+    data: Option<&'b str>,
     time: Option<Timestamp>,
     /// Its own text.
     whole: &'b str,
@@ -122,14 +122,14 @@ fn message(body: &[u8]) -> Option<Message<'_>> {
     if push.event.is_some() || !MESSAGE_MEMBERS.iter().any(|name| json::member(&members, name).is_some()) {
         return None;
     }
-    let logged = json::member(&members, "attributes").and_then(|raw| json::members(raw.get()).ok());
+    let logged = json::member(&members, "attributes").and_then(|raw| json::members(raw).ok());
     let logged = logged.and_then(|attributes| json::member(&attributes, LOG_TIME).and_then(time));
     let published = ["publishTime", "publish_time"].iter().find_map(|name| json::member(&members, name).and_then(time));
-    let data = json::member(&members, "data").filter(|raw| raw.get() != "null");
+    let data = json::member(&members, "data").filter(|raw| *raw != "null");
     Some(Message { data, time: logged.or(published), whole: push.message.get() })
 }
 
-fn time(raw: &RawValue) -> Option<Timestamp> {
+fn time(raw: &str) -> Option<Timestamp> {
     Timestamp::parse(&framing::plain(raw)).ok()
 }
 
@@ -141,7 +141,7 @@ fn take<'b>(message: &Message<'b>, body: &'b [u8], limits: &Limits, items: &mut 
         let hints = Hints { time: message.time, ..Hints::default() };
         return items.record(Record { payload: Payload::Json(Cow::Borrowed(message.whole)), hints });
     };
-    match json::string(data.get()).map(|text| BASE64.decode(text.trim())) {
+    match json::string(data).map(|text| BASE64.decode(text.trim())) {
         Some(Ok(plain)) => bare(&plain, message.time, range, limits, items),
         Some(Err(_)) => items.unreadable("the data of the message is no base64", range),
         None => items.unreadable("the data of the message is no text", range),

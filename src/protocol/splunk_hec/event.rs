@@ -107,7 +107,7 @@ fn syntax(error: &serde_json::Error) -> Fault {
 }
 
 fn read_time(raw: &RawValue) -> Result<Timestamp, Fault> {
-    epoch(&plain(raw)).map_err(|reason| Fault(INVALID_DATA, reason.into()))
+    epoch(&plain(raw.get())).map_err(|reason| Fault(INVALID_DATA, reason.into()))
 }
 
 /// Reads seconds since 1970, in any of the units that senders mistake for seconds.
@@ -119,7 +119,7 @@ pub(super) fn epoch(text: &str) -> Result<Timestamp, &'static str> {
 }
 
 fn read_channel(raw: &RawValue) -> Result<Option<String>, Fault> {
-    match plain(raw) {
+    match plain(raw.get()) {
         text if text.is_empty() => Ok(None),
         text => match channel::parse(&text) {
             Some(channel) => Ok(Some(channel)),
@@ -160,7 +160,7 @@ impl<'de: 'b, 'b> Deserialize<'de> for Fields<'b> {
                     let rank = LEVEL_KEYS.iter().position(|known| *known == key);
                     if let Some(rank) = rank.filter(|rank| *rank < best) {
                         best = rank;
-                        fields.level = Some(plain(value));
+                        fields.level = Some(plain(value.get()));
                     }
                 }
                 Ok(fields)
