@@ -89,6 +89,11 @@ impl Shelving {
         self.known.blocks(conn)
     }
 
+    /// How many blocks there are, and how many events they hold.
+    pub fn sealed(&self) -> (u64, u64) {
+        self.known.sealed()
+    }
+
     /// Whether an event of a plain body of so many bytes goes into the journal.
     pub fn takes(&self, bytes: usize) -> bool {
         self.sealed && bytes <= LARGE
@@ -238,5 +243,11 @@ pub fn mark(db: &Connection, key: EventKey, conn: i64) -> rusqlite::Result<()> {
         key.hash,
         conn,
     ])?;
+    Ok(())
+}
+
+/// Notes that an event does not any more.
+pub fn unmark(db: &Connection, key: EventKey) -> rusqlite::Result<()> {
+    db.prepare_cached("DELETE FROM notable WHERE created = ?1 AND hash = ?2")?.execute([key.created_us, key.hash])?;
     Ok(())
 }
