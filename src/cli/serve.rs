@@ -66,7 +66,7 @@ fn tell_of_rows(config: &Config, opened: &wiring::Opened) {
     if config.storage.layout == Layout::Blocks && rows >= ROWS_TOLD {
         tracing::info!(
             rows,
-            "{rows} of {} events are rows, which take about ten times the space of blocks; `lifeline migrate` converts them while the server is stopped",
+            "{rows} of {} events are rows, which take about nine times the space of blocks; `lifeline migrate` converts them while the server is stopped",
             stats.events
         );
     }

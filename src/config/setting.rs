@@ -153,7 +153,7 @@ pub static SETTINGS: &[Setting] = &[
     setting(STORAGE, "data_dir", Kind::Path, Some("lifeline-data"), "Directory of lifeline.db and everything else."),
     setting(STORAGE, "store", Kind::Store, Some("sqlite"), "Where events are kept: sqlite, in the data directory."),
     setting(STORAGE, "layout", Kind::OneOf(&["blocks", "rows"]), Some("blocks"),
-        "How new events are kept: in a journal and then in compressed blocks, or as a row each, which takes about ten times the space. What is stored stays readable whichever it is; lifeline migrate converts it."),
+        "How new events are kept: in a journal and then in compressed blocks, or as a row each, which takes about nine times the space. What is stored stays readable whichever it is; lifeline migrate converts it."),
     setting(STORAGE, "schemas_dir", Kind::Path, None, "Directory of your own event schemas; they extend or override the built-in ones."),
     setting(STORAGE, "diagnosis_dir", Kind::Path, None, "Directory of your own explanations of errors (TOML); they extend or override the built-in ones."),
     setting(STORAGE, "wal_autocheckpoint", Kind::Bool, Some("on"),

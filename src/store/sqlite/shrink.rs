@@ -24,6 +24,9 @@ const SPARE_BYTES: u64 = 16 << 20;
 /// Virtual machine steps between two looks at whether to stop.
 const STEPS: i32 = 20_000;
 
+/// Page cache while the file is written, in KiB.
+const CACHE_KIB: i64 = 8_192;
+
 /// What it came to, in bytes of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shrunk {
@@ -80,7 +83,8 @@ pub fn shrink(dir: &Path, stop: &Arc<AtomicBool>) -> Result<Shrunk, ShrinkError>
         return Err(ShrinkError::Stopped);
     }
     db.progress_handler(STEPS, Some(move || stop.load(Ordering::Relaxed))).map_err(failed)?;
-    // The copy goes to a file, and where there is space for it.
+    // The copy goes to a file, and where there is space for it; what the cache holds of it stays in memory.
+    db.pragma_update(None, "cache_size", -CACHE_KIB).map_err(failed)?;
     db.pragma_update(None, "temp_store", 1).map_err(failed)?;
     db.pragma_update(None, "temp_store_directory", dir.to_string_lossy()).map_err(failed)?;
     let written = db.execute_batch("VACUUM");
