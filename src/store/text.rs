@@ -12,6 +12,8 @@ use aho_corasick::AhoCorasick;
 pub struct TextSearch {
     /// As it is and as JSON writes it.
     forms: AhoCorasick,
+    /// The same as texts.
+    texts: Vec<String>,
     /// Whether texts have to be lowered first. ASCII alone is compared without.
     lowers: bool,
 }
@@ -31,8 +33,14 @@ impl TextSearch {
         {
             forms.push(inner);
         }
+        let texts = forms.iter().map(|form| (*form).to_owned()).collect();
         let forms = AhoCorasick::builder().ascii_case_insensitive(true).build(forms);
-        Ok(Self { forms: forms.map_err(|error| StoreError::Engine(error.to_string()))?, lowers })
+        Ok(Self { forms: forms.map_err(|error| StoreError::Engine(error.to_string()))?, texts, lowers })
+    }
+
+    /// The texts of which one has to occur, in any case; `None` where other spellings would do, too.
+    pub(super) fn forms(&self) -> Option<impl Iterator<Item = &str>> {
+        (!self.lowers).then(|| self.texts.iter().map(String::as_str))
     }
 
     /// Whether an event has it.

@@ -10,6 +10,7 @@ use super::{
     names::Names,
     reader::ReadError,
     row::Opened,
+    sealed::grams::Wanted,
     shelf::{Scan, Shelf, Span, behind},
 };
 use crate::{
@@ -19,6 +20,7 @@ use crate::{
 use rusqlite::{Connection, Rows};
 use std::{
     collections::HashMap,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -124,18 +126,15 @@ pub fn page(db: &Connection, names: &Names, query: &EventQuery) -> Result<EventP
         Plan::All => vec![Span::All],
     };
     let shelf = Shelf::of(db, names)?;
-    let mut streams = spans.into_iter().map(|span| shelf.scan(span, start, query.order)).collect::<Vec<_>>();
-    collect(db, names, query, &mut streams)
+    let matcher = Matcher::new(db, names, &query.filter)?;
+    let text = matcher.text.as_ref().and_then(|text| text.forms().and_then(Wanted::of)).map(Arc::new);
+    let scan = |span| shelf.scan_for(span, start, query.order, text.as_ref());
+    let mut streams = spans.into_iter().map(scan).collect::<Vec<_>>();
+    collect(matcher, query, &mut streams)
 }
 
 /// Merges streams of events, each in the asked order, and keeps what fits.
-fn collect(
-    db: &Connection,
-    names: &Names,
-    query: &EventQuery,
-    streams: &mut [Scan<'_>],
-) -> Result<EventPage, ReadError> {
-    let mut matcher = Matcher::new(db, names, &query.filter)?;
+fn collect(mut matcher: Matcher<'_>, query: &EventQuery, streams: &mut [Scan<'_>]) -> Result<EventPage, ReadError> {
     let (mut events, mut bytes) = (Vec::<StoredEvent>::new(), 0);
     let began = Instant::now();
     let mut until = began + TURN;

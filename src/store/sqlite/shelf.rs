@@ -11,6 +11,7 @@ use super::{
     row::Opened,
     sealed::{
         Blocks, Chunk, Slice,
+        grams::Wanted,
         memory::{self, View},
     },
 };
@@ -192,6 +193,11 @@ impl<'s> Shelf<'s> {
 
     /// Events of a span in order, from a key on, itself included.
     pub fn scan(&self, span: Span, from: EventKey, order: Order) -> Scan<'s> {
+        self.scan_for(span, from, order, None)
+    }
+
+    /// The same where a text is looked for: events that cannot have it may be left out.
+    pub fn scan_for(&self, span: Span, from: EventKey, order: Order, text: Option<&Arc<Wanted>>) -> Scan<'s> {
         let mut sources: Vec<Box<dyn Source + 's>> = vec![Box::new(loose::Stream::new(self.db, span, order, from))];
         match span {
             _ if !self.names.stock.has_blocks() => {}
@@ -212,6 +218,7 @@ impl<'s> Shelf<'s> {
                     order,
                     from: Some(from),
                     wanted: SLICE_FIRST,
+                    text: text.map(Arc::clone),
                     slice: None,
                 }));
             }
@@ -292,6 +299,7 @@ struct Sealed<'s> {
     /// Where to read on; `None` at the end.
     from: Option<EventKey>,
     wanted: usize,
+    text: Option<Arc<Wanted>>,
     slice: Option<(Slice, usize)>,
 }
 
@@ -304,7 +312,7 @@ impl Source for Sealed<'_> {
                 return Ok(Some(slice.chunk.key(*place as usize)));
             }
             let Some(from) = self.from.take() else { return Ok(None) };
-            let slice = self.blocks.slice(self.span, self.order, from, self.wanted)?;
+            let slice = self.blocks.slice(self.span, self.order, from, self.wanted, self.text.as_deref())?;
             self.wanted = (self.wanted * 8).min(SLICE_MOST);
             self.from = slice.next;
             self.slice = Some((slice, 0));

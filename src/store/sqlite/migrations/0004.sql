@@ -18,6 +18,7 @@ CREATE TABLE block (
     last   INTEGER NOT NULL,
     n      INTEGER NOT NULL,
     bytes  INTEGER NOT NULL,             -- of bodies, unpacked
+    grams  BLOB,                         -- which texts it cannot hold; NULL: nobody knows
     times  BLOB NOT NULL,
     hashes BLOB NOT NULL,
     heads  BLOB NOT NULL,

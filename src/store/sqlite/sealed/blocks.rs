@@ -7,12 +7,14 @@
 use super::{
     chunk::{Chunk, ChunkBuilder},
     codec::{self, Bodies, Head, Heads},
+    grams::{Grams, Wanted},
 };
 use crate::{
     model::{EventKey, Timestamp},
     store::{
         Order, StoreError,
         sqlite::{
+            body,
             cache::Cache,
             flat::{BodyRef, Flat},
             names::Names,
@@ -21,6 +23,7 @@ use crate::{
         },
     },
 };
+use ahash::{AHashMap, AHashSet};
 use rusqlite::{Connection, Row};
 use std::{
     collections::BinaryHeap,
@@ -45,6 +48,7 @@ pub const METAS: &str = select_meta!("INDEXED BY block_conn ORDER BY conn");
 
 const KEYS: &str = "SELECT times, hashes FROM block WHERE id = ?1";
 const HEADS: &str = "SELECT heads FROM block WHERE id = ?1";
+const GRAMS: &str = "SELECT grams FROM block WHERE id = ?1";
 const BODIES: &str = "SELECT bodies FROM block WHERE id = ?1";
 
 /// Memory for keys that were unpacked, in bytes.
@@ -52,6 +56,8 @@ const KEYS_BYTES: usize = 12 << 20;
 /// And for heads, of which each takes about so much.
 const HEADS_BYTES: usize = 4 << 20;
 const HEAD_BYTES: usize = 16;
+/// Decimals that a key tells of.
+const MICRO_DIGITS: u8 = 6;
 /// Bodies that are copied out at a time, in bytes as estimated.
 const SLICE_BYTES: i64 = 8 << 20;
 
@@ -250,6 +256,74 @@ impl<'s> Blocks<'s> {
         Ok(())
     }
 
+    /// Which texts a block of these events cannot hold; `None` where that is not told by their columns alone.
+    pub fn grams(&self, rows: &[Flat<'_>]) -> Result<Option<Grams>, ReadError> {
+        let (mut grams, mut repeated, mut created) = (Grams::new(), AHashSet::new(), String::new());
+        let (mut sync, mut digits) = (None, AHashMap::new());
+        for row in rows {
+            let digits = match digits.get(&row.kind) {
+                Some(digits) => *digits,
+                None => {
+                    let found = row.kind(self.db, self.names)?.digits;
+                    digits.insert(row.kind, found);
+                    found
+                }
+            };
+            // Digits below a microsecond are in the body, in a form of their own; so are kinds without a number.
+            if digits > MICRO_DIGITS || row.kind == 0 {
+                return Ok(None);
+            }
+            if repeated.insert((row.kind, row.label, row.shape)) {
+                self.add_repeated(row, &mut grams)?;
+            }
+            if row.sync != sync {
+                sync = row.sync;
+                sync.iter().for_each(|sync| grams.add(sync.to_string().as_bytes()));
+            }
+            if let BodyRef::Plain(body) = row.body {
+                grams.add(body);
+            }
+            row.spill.iter().for_each(|spill| grams.add(spill));
+            created.clear();
+            if let Ok(at) = body::created(row.key, digits, None) {
+                at.write_to(&mut created);
+            }
+            grams.add(created.as_bytes());
+        }
+        Ok(Some(grams))
+    }
+
+    /// What the numbers of an event stand for.
+    fn add_repeated(&self, row: &Flat<'_>, grams: &mut Grams) -> Result<(), ReadError> {
+        let mut add = |text: Option<&str>| text.iter().for_each(|text| grams.add(text.as_bytes()));
+        if row.kind != 0 {
+            let kind = self.names.kind(self.db, row.kind)?;
+            add(Some(&kind.name));
+            add(kind.original_name.as_deref());
+        }
+        if row.label != 0 {
+            let label = self.names.label(self.db, row.label)?;
+            add(label.connection_name.as_deref());
+            add(label.connector_type.as_deref());
+        }
+        if row.shape != 0 {
+            add(Some(&self.names.shape(self.db, row.shape)?));
+        }
+        if row.conn != 0 {
+            add(Some(&self.names.connection(self.db, row.conn)?));
+        }
+        Ok(())
+    }
+
+    /// Whether a block may hold what is looked for.
+    fn may_hold(&self, meta: &Meta, wanted: &Wanted) -> Result<bool, ReadError> {
+        let mut statement = self.db.prepare_cached(GRAMS)?;
+        let mut rows = statement.query([meta.id])?;
+        let Some(row) = rows.next()? else { return Ok(true) };
+        let grams = row.get_ref(0)?.as_blob_or_null().map_err(rusqlite::Error::from)?;
+        Ok(grams.is_none_or(|grams| wanted.may_be_in(grams)))
+    }
+
     /// Where the event of a key is. `conn`: the number of its connection, where that is known.
     pub fn find(&self, key: EventKey, conn: Option<i64>) -> Result<Option<(Meta, usize)>, ReadError> {
         let mut statement = self.db.prepare_cached(if conn.is_some() { CONN_AT } else { AT })?;
@@ -274,10 +348,18 @@ impl<'s> Blocks<'s> {
     }
 
     /// The first `wanted` events of a span from a key on, itself included; fewer where they are large.
-    pub fn slice(&self, span: Span, order: Order, from: EventKey, wanted: usize) -> Result<Slice, ReadError> {
+    /// `text`: blocks that cannot hold it are passed over.
+    pub fn slice(
+        &self,
+        span: Span,
+        order: Order,
+        from: EventKey,
+        wanted: usize,
+        text: Option<&Wanted>,
+    ) -> Result<Slice, ReadError> {
         let mut wanted = wanted.max(1);
         loop {
-            let picked = self.pick(span, order, from, wanted)?;
+            let picked = self.pick(span, order, from, wanted, text)?;
             if wanted == 1 || picked.bytes() <= SLICE_BYTES {
                 return self.gather(&picked, order);
             }
@@ -285,7 +367,14 @@ impl<'s> Blocks<'s> {
         }
     }
 
-    fn pick(&self, span: Span, order: Order, from: EventKey, wanted: usize) -> Result<Picked, ReadError> {
+    fn pick(
+        &self,
+        span: Span,
+        order: Order,
+        from: EventKey,
+        wanted: usize,
+        text: Option<&Wanted>,
+    ) -> Result<Picked, ReadError> {
         let mut statement = self.db.prepare_cached(match (span, order) {
             (Span::Of(_), Order::Asc) => CONN_ASC,
             (Span::Of(_), Order::Desc) => CONN_DESC,
@@ -307,6 +396,11 @@ impl<'s> Blocks<'s> {
             let is_full = nearest.len() == wanted;
             if is_full && nearest.peek().is_some_and(|farthest| closest > *farthest) {
                 break;
+            }
+            if let Some(text) = text
+                && !self.may_hold(&meta, text)?
+            {
+                continue;
             }
             let keys = self.keys(&meta)?;
             let part = match order {

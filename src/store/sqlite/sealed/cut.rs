@@ -69,7 +69,7 @@ impl<'c> Cuts<'c> {
             let all = Arc::new(all.finish());
             let mut kept: Vec<_> =
                 (0..meta.n).filter(|at| !places.contains(at)).map(|at| (Arc::clone(&all), at as u32)).collect();
-            seal.new.extend(blocks_of(&mut kept).map_err(WriteError::Store)?);
+            seal.new.extend(blocks_of(blocks, &mut kept)?);
             seal.gone.push(meta);
         }
         if seal.gone.is_empty() || seal.apply(self.db, shelving)? {

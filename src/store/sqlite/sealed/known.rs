@@ -54,11 +54,6 @@ impl Known {
         Ok(known)
     }
 
-    /// The blocks of a connection.
-    pub fn blocks(&self, conn: i64) -> &[Meta] {
-        self.conns.get(&conn).map_or(&[], |of| &of.blocks)
-    }
-
     /// How many blocks there are, and how many events they hold.
     pub fn sealed(&self) -> (u64, u64) {
         (self.blocks, self.events)

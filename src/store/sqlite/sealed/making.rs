@@ -98,7 +98,7 @@ impl<'m> Making<'m> {
             self.take_rows(conn, &mut events)?;
         }
         events.append(&mut rows);
-        self.seal.new.extend(blocks_of(&mut events)?);
+        self.seal.new.extend(blocks_of(blocks, &mut events)?);
         Ok(())
     }
 

@@ -10,6 +10,7 @@ pub mod blocks;
 mod chunk;
 mod codec;
 pub mod cut;
+pub mod grams;
 mod known;
 pub mod loosen;
 mod making;

@@ -4,9 +4,10 @@
 //! transaction in which blocks come and rows of the journal, other blocks or rows go.
 
 use super::{
-    blocks::{Meta, flat_of},
+    blocks::{Blocks, Meta, flat_of},
     chunk::Chunk,
     codec::{self, Columns},
+    grams::{self, Grams},
     shelving::{self, Shelving},
     tiers,
 };
@@ -18,6 +19,7 @@ use crate::{
             fault::WriteError,
             flat::{BodyRef, Flat},
             loose::{self, LooseRow},
+            reader::ReadError,
         },
     },
 };
@@ -34,13 +36,14 @@ pub struct NewBlock {
     last: i64,
     n: usize,
     bytes: i64,
+    grams: Option<Grams>,
     columns: Columns,
 }
 
 impl NewBlock {
     /// Of events of one connection, sorted by key, and read back.
-    fn of(rows: &[Flat<'_>]) -> Result<Self, StoreError> {
-        let unfit = |what: String| StoreError::Engine(format!("events do not make a block: {what}"));
+    fn of(blocks: Blocks<'_>, rows: &[Flat<'_>]) -> Result<Self, ReadError> {
+        let unfit = |what: String| ReadError::Store(StoreError::Engine(format!("events do not make a block: {what}")));
         let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Err(unfit("none".into())) };
         let columns = codec::encode(rows).map_err(|error| unfit(error.to_string()))?;
         if !gives_back(&columns, rows) {
@@ -52,16 +55,17 @@ impl NewBlock {
             last: last.key.created_us,
             n: rows.len(),
             bytes: rows.iter().map(|row| plain(row).len() as i64).sum(),
+            grams: if rows.len() < grams::EVENTS_MIN { None } else { blocks.grams(rows)? },
             columns,
         })
     }
 
     /// Puts it into the database.
     fn insert(&self, db: &Connection) -> rusqlite::Result<Meta> {
-        let Self { conn, first, last, n, bytes, columns } = self;
+        let Self { conn, first, last, n, bytes, grams, columns } = self;
         db.prepare_cached(
-            "INSERT INTO block (conn, first, last, n, bytes, times, hashes, heads, bodies)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            "INSERT INTO block (conn, first, last, n, bytes, grams, times, hashes, heads, bodies)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         )?
         .execute(params![
             conn,
@@ -69,6 +73,7 @@ impl NewBlock {
             last,
             *n as i64,
             bytes,
+            grams.as_ref().map(Grams::as_bytes),
             columns.times,
             columns.hashes,
             columns.heads,
@@ -110,14 +115,14 @@ fn gives_back(columns: &Columns, rows: &[Flat<'_>]) -> bool {
 }
 
 /// Makes blocks of events of one connection, which need not be sorted: full ones, unless they are fewer.
-pub fn blocks_of(rows: &mut [(Arc<Chunk>, u32)]) -> Result<Vec<NewBlock>, StoreError> {
+pub fn blocks_of(blocks: Blocks<'_>, rows: &mut [(Arc<Chunk>, u32)]) -> Result<Vec<NewBlock>, ReadError> {
     rows.sort_by_key(|(chunk, at)| chunk.key(*at as usize));
     let flats: Vec<Flat<'_>> = rows.iter().map(|(chunk, at)| chunk.get(*at as usize)).collect();
     let (each, mut made, mut from, mut bytes) = (tiers::cut(flats.len()), Vec::new(), 0, 0);
     for at in 0..flats.len() {
         bytes += plain(&flats[at]).len() as i64;
         if at + 1 - from == each || bytes >= tiers::FULL_BYTES || at + 1 == flats.len() {
-            made.push(NewBlock::of(&flats[from..=at])?);
+            made.push(NewBlock::of(blocks, &flats[from..=at])?);
             (from, bytes) = (at + 1, 0);
         }
     }

@@ -84,11 +84,6 @@ impl Shelving {
         &self.names
     }
 
-    /// The blocks of a connection.
-    pub fn blocks(&self, conn: i64) -> &[Meta] {
-        self.known.blocks(conn)
-    }
-
     /// How many blocks there are, and how many events they hold.
     pub fn sealed(&self) -> (u64, u64) {
         self.known.sealed()

@@ -4,8 +4,9 @@
 //!
 //! Layout: format (1 byte); CRC-32 of every other byte (4, little-endian); form of the arena (1); then as varints the
 //! numbers of events, of sync ids and of arena bytes; each event's columns, small numbers taken against the event before;
-//! the arena, compressed where it is large enough. Snappy, because the writer thread waits for it: on bodies of made-up
-//! traffic it took as long as LZ4 and about two thirds of zstd's fastest levels, for a size between theirs.
+//! the arena, compressed where it is large enough. Snappy, because the writer thread waits for it: on bodies of simulated
+//! traffic, 100 events at a time, 74 ns an event against 83 for LZ4 and 109 to 150 for zstd at levels -1 and 1, and as small
+//! as LZ4. From 1,000 events on zstd at level 1 would cost 20 ns more and save 4 bytes an event.
 
 use super::{Chunk, Entry, NOTABLE, RARE, Rare, SYNC_BYTES, TEXTS_BYTES_MAX};
 use crate::{

@@ -1,3 +1,5 @@
+//! Round trips of chunks and of their blobs, and blobs that are damaged.
+
 use super::*;
 use proptest::{collection::vec, option, prelude::*};
 

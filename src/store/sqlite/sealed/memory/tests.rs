@@ -1,3 +1,5 @@
+//! The memory against a model of it, and against itself while others publish and seal.
+
 use super::*;
 use crate::{
     model::EventKey,

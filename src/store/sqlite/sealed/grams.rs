@@ -1,0 +1,136 @@
+//! Which texts a block cannot hold.
+//!
+//! In: every text in which something may be looked for. Out: a set of bits, one for each three letters, digits or underscores in a row, in
+//! any case. Where a bit of what is looked for is missing, so is the text, and the block is not unpacked. Runs never reach over
+//! the quotes between an envelope's values, so that the parts of an event may be added one by one. Only ASCII counts, in the
+//! texts and in what is looked for; whatever else stands between cuts a run in both alike.
+
+/// Bytes of the set of a full block.
+const BYTES: usize = 2048;
+/// Blocks of fewer events have none: they are soon part of a larger one.
+pub const EVENTS_MIN: usize = 512;
+
+/// Small letters, digits and the underscore as they are, capitals made small, everything else 0.
+const RUN: [u8; 256] = {
+    let mut map = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let it = byte as u8;
+        if it.is_ascii_alphanumeric() || it == b'_' {
+            map[byte] = it.to_ascii_lowercase();
+        }
+        byte += 1;
+    }
+    map
+};
+
+/// Calls for each three bytes of runs.
+fn each(text: &[u8], mut take: impl FnMut(usize)) {
+    let (mut window, mut run) = (0_u32, 0_u32);
+    for byte in text {
+        let byte = RUN[*byte as usize];
+        if byte == 0 {
+            run = 0;
+            continue;
+        }
+        window = (window << 8 | u32::from(byte)) & 0x00ff_ffff;
+        run += 1;
+        if run >= 3 {
+            take((window.wrapping_mul(0x9e37_79b1) >> 18) as usize);
+        }
+    }
+}
+
+/// The set of a block.
+#[derive(Debug, Clone)]
+pub struct Grams(Box<[u8; BYTES]>);
+
+impl Grams {
+    /// Of no text.
+    pub fn new() -> Self {
+        Self(Box::new([0; BYTES]))
+    }
+
+    /// Adds a text.
+    pub fn add(&mut self, text: &[u8]) {
+        each(text, |bit| self.0[bit / 8] |= 1 << (bit % 8));
+    }
+
+    /// As it is stored.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0[..]
+    }
+}
+
+/// What is looked for.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// The bits of each form in which it may stand; all of one have to be there.
+    forms: Vec<Vec<usize>>,
+}
+
+impl Wanted {
+    /// Of the forms in which it may stand; `None` where every block may hold it.
+    pub fn of<'f>(forms: impl IntoIterator<Item = &'f str>) -> Option<Self> {
+        let mut wanted = Self { forms: Vec::new() };
+        for form in forms {
+            let mut bits = Vec::new();
+            each(form.as_bytes(), |bit| bits.push(bit));
+            if bits.is_empty() || !form.is_ascii() {
+                return None;
+            }
+            bits.sort_unstable();
+            bits.dedup();
+            wanted.forms.push(bits);
+        }
+        Some(wanted)
+    }
+
+    /// Whether a block of this set may hold it.
+    pub fn may_be_in(&self, grams: &[u8]) -> bool {
+        let Ok(grams) = <&[u8; BYTES]>::try_from(grams) else { return true };
+        let has = |bit: &usize| grams[bit / 8] & 1 << (bit % 8) != 0;
+        self.forms.iter().any(|bits| bits.iter().all(has))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// What a text holds is never passed over, wherever the text was cut between two runs.
+        #[test]
+        fn what_is_there_is_found(text in "[a-zA-Z0-9_ \"\\\\:é-]{0,80}", from in 0_usize..80, len in 0_usize..40) {
+            let mut grams = Grams::new();
+            text.split('"').for_each(|part| grams.add(part.as_bytes()));
+            let part: String = text.chars().skip(from).take(len).collect();
+            for form in [part.clone(), part.to_uppercase(), part.to_lowercase()] {
+                prop_assert!(Wanted::of([form.as_str()]).is_none_or(|wanted| wanted.may_be_in(grams.as_bytes())));
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_there_is_passed_over() {
+        let mut grams = Grams::new();
+        grams.add(br#"{"event":"sync_end","data":{"status":"SUCCESSFUL","table":"orders"}}"#);
+        let may = |text: &str| Wanted::of([text]).map(|wanted| wanted.may_be_in(grams.as_bytes()));
+        for (text, found) in [
+            ("successful", Some(true)),
+            ("SYNC_end", Some(true)),
+            ("orders\"}", Some(true)),
+            ("invoices", Some(false)),
+            ("orders_old", Some(false)),
+            ("sync_start", Some(false)),
+            ("er", None),
+            ("größe", None),
+            ("\" : \"", None),
+        ] {
+            assert_eq!(may(text), found, "{text}");
+        }
+        assert_eq!(Wanted::of(["invoices", "orders"]).map(|it| it.may_be_in(grams.as_bytes())), Some(true));
+        assert!(Wanted::of(["invoices"]).unwrap().may_be_in(b"of another version"));
+    }
+}
