@@ -3,8 +3,12 @@
 //! In: the configuration. Out: a line for each check, with a remedy where it fails. Changes nothing, and works beside a running server.
 
 use super::{
-    DataFlags, Outcome, configuration::pretty, control::SOCKET, error, healthcheck, now_us, print,
-    tokens_made::WEBHOOK_SECRET_FILE, wiring,
+    DataFlags, Outcome,
+    configuration::pretty,
+    control::SOCKET,
+    error, healthcheck, now_us, print,
+    tokens_made::WEBHOOK_SECRET_FILE,
+    wiring::{self, Places},
 };
 use crate::{config::Config, model::MICROS_PER_SECOND};
 use clap::Args;
@@ -173,7 +177,13 @@ fn store(config: &Config, checks: &mut Vec<Check>) {
         Ok(facts) => {
             let version = facts.schema_version.map_or_else(
                 || "no database yet".to_owned(),
-                |version| format!("schema version {version}, {} events", facts.events),
+                |version| {
+                    let Places { rows, blocks, block_events, journal_events, .. } = facts.places;
+                    format!(
+                        "schema version {version}, {} events: {block_events} in {blocks} blocks, {journal_events} in the journal, {rows} rows",
+                        facts.events
+                    )
+                },
             );
             checks.push(Check::new("SQLite", Ok(facts.engine), ""));
             let found = match facts.damage {

@@ -20,6 +20,7 @@ mod flags;
 mod healthcheck;
 mod import;
 mod lives;
+mod migrate;
 mod moment;
 mod progress;
 mod quarantine;
@@ -115,6 +116,12 @@ enum Command {
     #[command(after_help = "Example: lifeline rebuild\n\n\
         Events are only read. Beside a running server it is the server that does the work, between deliveries.")]
     Rebuild(rebuild::RebuildArgs),
+    /// Bring what is stored into the layout of the settings, in place.
+    #[command(
+        after_help = "Examples:\n  lifeline migrate\n  lifeline migrate --shrink\n  lifeline migrate --to rows --json\n\n\
+        Needs a data directory that no server uses; make a backup first. Goes on where it was stopped. Exit code 1 when it was."
+    )]
+    Migrate(migrate::MigrateArgs),
     /// The audit trail: who did what, checkpoints, keys, and whether an export is genuine.
     #[command(subcommand, after_help = "Example: lifeline audit show --from 7d")]
     Audit(audit::AuditCommand),
@@ -168,6 +175,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Sql(args) => sql::run(&args),
         Command::Export(command) => export::run(&command),
         Command::Rebuild(args) => rebuild::run(&args),
+        Command::Migrate(args) => migrate::run(&args),
         Command::Audit(command) => audit::run(&command),
         Command::Verify(args) => verify::run(&args),
         Command::Quarantine(command) => quarantine::run(&command),

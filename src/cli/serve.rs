@@ -7,7 +7,7 @@ use super::{
     tokens_made::{Standing, prepare},
     wiring,
 };
-use crate::config::Config;
+use crate::config::{Config, Layout};
 use std::{
     cell::Cell,
     io::{self, Write as _},
@@ -19,6 +19,9 @@ use std::{
 
 /// The file in the data directory that says where we listen.
 pub const ADDRESS_FILE: &str = "listen.addr";
+
+/// Rows that are worth a word: some always stay, because they are large.
+const ROWS_TOLD: u64 = 10_000;
 
 pub(super) fn run(given: &Given) -> Outcome {
     let (config, resolved) = given.load()?;
@@ -33,6 +36,7 @@ pub(super) fn run(given: &Given) -> Outcome {
 
 async fn serve(config: Arc<Config>) -> Result<(), CliError> {
     let opened = wiring::open(&config).await?;
+    tell_of_rows(&config, &opened);
     let standing = Rc::new(prepare(&config, opened.store.as_ref()).await?);
     let shown = Rc::new(Cell::new(false));
     let ready = {
@@ -53,6 +57,19 @@ async fn serve(config: Arc<Config>) -> Result<(), CliError> {
     // Nobody listens there any more. A file that is left behind only makes a health check fail, as it should.
     let _ = std::fs::remove_file(config.storage.data_dir.join(ADDRESS_FILE));
     outcome
+}
+
+/// Rows of an older version stay as they are until somebody says otherwise.
+fn tell_of_rows(config: &Config, opened: &wiring::Opened) {
+    let stats = opened.store.stats();
+    let rows = stats.events.saturating_sub(stats.block_events + stats.journal_events);
+    if config.storage.layout == Layout::Blocks && rows >= ROWS_TOLD {
+        tracing::info!(
+            rows,
+            "{rows} of {} events are rows, which take about nine times the space of blocks; `lifeline migrate` converts them while the server is stopped",
+            stats.events
+        );
+    }
 }
 
 /// Says where we listen, and on the first start everything else.

@@ -40,6 +40,7 @@ fn the_definition_is_sound_and_has_every_command() {
         "export timeline",
         "export events",
         "rebuild",
+        "migrate",
         "quarantine list",
         "quarantine show",
         "quarantine replay",

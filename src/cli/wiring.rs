@@ -6,7 +6,7 @@ use super::{CliError, now_us};
 use crate::{
     audit::{Actor, ActorKind, Deed, Log, note::VerifyingKey},
     auth::{ConfiguredToken, DEFAULT_NAME, Gate, GateSettings, IdentitySettings, Issuer, Kind},
-    config::{Config, PubsubIdentity, Secret},
+    config::{Config, Layout, PubsubIdentity, Secret},
     diagnose::Catalog,
     export::audit::{Export, Format, Plan, filter_text},
     model::{Micros, Timestamp},
@@ -19,18 +19,27 @@ use crate::{
     },
     store::{
         SharedStore,
-        sqlite::{self, SqliteOptions},
+        sqlite::{self, SqliteOptions, SqliteStore},
     },
     telemetry::{self, LogFormat, Metrics},
     validate::Schemas,
 };
-use std::{io, net::SocketAddr, ops::ControlFlow, path::Path, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    ops::ControlFlow,
+    path::Path,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 pub use crate::{
     auth::digest,
     pipeline::{Pipeline, ReplayError, Understanding},
     server::audit::Taken,
-    store::sqlite::{AskError, Asked, Cell, EventReader, Rows, Stop, StoreFacts},
+    store::sqlite::{
+        AskError, Asked, Cell, EventReader, Migrated, Phase, Places, Rows, Shrunk, Step, Stop, StoreFacts,
+    },
 };
 
 /// Where the store keeps the key of the masks' fingerprints.
@@ -69,18 +78,66 @@ pub async fn open(config: &Config) -> Result<Opened, CliError> {
     let schemas =
         Schemas::load(config.storage.schemas_dir.as_deref()).map_err(|error| CliError::Other(error.to_string()))?;
     let diagnoser = Arc::new(Diagnoser::new(catalog(config)?));
+    let store: SharedStore = Arc::new(engine(config)?);
+    let redactor = Redactor::new(redaction_key(&store).await?);
+    let pipeline = Pipeline::new(Arc::clone(&store), Arc::new(schemas), Arc::new(redactor));
+    Ok(Opened { store, pipeline: Arc::new(pipeline), diagnoser })
+}
+
+fn engine(config: &Config) -> Result<SqliteStore, CliError> {
     let options = SqliteOptions {
         queue_batches_max: config.bounds.queue_batches_max,
         ballast_bytes: config.storage.ballast_bytes,
         wal_autocheckpoint_off: !config.storage.wal_autocheckpoint,
         fold: config.storage.fold,
+        layout: engine_layout(config.storage.layout),
         ..SqliteOptions::default()
     };
-    let store =
-        crate::store::open(&config.storage.data_dir, options).map_err(|error| CliError::Other(error.to_string()))?;
-    let redactor = Redactor::new(redaction_key(&store).await?);
-    let pipeline = Pipeline::new(Arc::clone(&store), Arc::new(schemas), Arc::new(redactor));
-    Ok(Opened { store, pipeline: Arc::new(pipeline), diagnoser })
+    SqliteStore::open(&config.storage.data_dir, options).map_err(|error| CliError::Other(error.to_string()))
+}
+
+const fn engine_layout(layout: Layout) -> sqlite::Layout {
+    match layout {
+        Layout::Blocks => sqlite::Layout::Sealed,
+        Layout::Rows => sqlite::Layout::Rows,
+    }
+}
+
+/// Brings the events of a store that nobody uses into a layout. Blocks until it is done, or `stop` turns true.
+///
+/// # Errors
+/// There is none, it is in use, or what the store says.
+pub fn migrate(
+    config: &Config,
+    to: Layout,
+    verify: bool,
+    stop: &AtomicBool,
+    tell: &mut dyn FnMut(Step),
+) -> Result<Migrated, CliError> {
+    let data_dir = &config.storage.data_dir;
+    if !data_dir.join(sqlite::DATABASE).exists() {
+        return Err(CliError::Other(format!("there is no database in {}", data_dir.display())));
+    }
+    let store = Arc::new(engine(config)?);
+    let migrated = store.migrate(engine_layout(to), verify, sqlite::Watch { stop, tell });
+    super::runtime()?.block_on(async {
+        let store: SharedStore = store;
+        if let Ok(Migrated { moved: moved @ 1.., .. }) = &migrated {
+            let on = ("STORE", sqlite::DATABASE.to_owned());
+            let details = vec![("layout", format!("{to:?}").to_lowercase().into()), ("moved", (*moved).into())];
+            record(&store, Deed { event: "migrate_store", action: "MIGRATE", on, details }).await?;
+        }
+        Ok::<_, CliError>(store.close().await?)
+    })?;
+    Ok(migrated?)
+}
+
+/// Gives free space in the database of a directory that nobody uses back to the disk.
+///
+/// # Errors
+/// It is in use, there is no room for it, or `stop` turned true.
+pub fn shrink(config: &Config, stop: &Arc<AtomicBool>) -> Result<Shrunk, CliError> {
+    sqlite::shrink(&config.storage.data_dir, stop).map_err(|error| CliError::Other(error.to_string()))
 }
 
 /// The catalogue of errors, with the user's own entries.
@@ -210,8 +267,12 @@ pub async fn note(
 /// # Errors
 /// What the store says.
 pub async fn did(opened: &Opened, deed: Deed) -> Result<(), CliError> {
+    record(&opened.store, deed).await
+}
+
+async fn record(store: &SharedStore, deed: Deed) -> Result<(), CliError> {
     let (by, method) = this_command();
-    opened.store.trail().record(deed.draft(by, method, Timestamp::from_micros(now_us()))).await?;
+    store.trail().record(deed.draft(by, method, Timestamp::from_micros(now_us()))).await?;
     Ok(())
 }
 

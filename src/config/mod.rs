@@ -51,6 +51,8 @@ pub struct Tls {
 pub struct Storage {
     /// Directory of the database and everything else.
     pub data_dir: PathBuf,
+    /// How new events are kept.
+    pub layout: Layout,
     /// The user's own schemas.
     pub schemas_dir: Option<PathBuf>,
     /// The user's own explanations of errors.
@@ -61,6 +63,15 @@ pub struct Storage {
     pub ballast_bytes: u64,
     /// Whether lives are kept current with every commit.
     pub fold: bool,
+}
+
+/// How events are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// In a journal, then in compressed blocks.
+    Blocks,
+    /// A row each.
+    Rows,
 }
 
 /// Who may do what. Held in memory only.
@@ -242,6 +253,7 @@ impl Reader<'_> {
         self.get("store", value::store)?;
         let storage = Storage {
             data_dir: self.get("data_dir", path)?,
+            layout: self.get("layout", |text| Ok(if text == "rows" { Layout::Rows } else { Layout::Blocks }))?,
             schemas_dir: self.get("schemas_dir", path),
             diagnosis_dir: self.get("diagnosis_dir", path),
             wal_autocheckpoint: self.get("wal_autocheckpoint", value::boolean)?,

@@ -152,6 +152,8 @@ pub static SETTINGS: &[Setting] = &[
         "Whether /metrics answers without a token. Not set: only when listening on a loopback address."),
     setting(STORAGE, "data_dir", Kind::Path, Some("lifeline-data"), "Directory of lifeline.db and everything else."),
     setting(STORAGE, "store", Kind::Store, Some("sqlite"), "Where events are kept: sqlite, in the data directory."),
+    setting(STORAGE, "layout", Kind::OneOf(&["blocks", "rows"]), Some("blocks"),
+        "How new events are kept: in a journal and then in compressed blocks, or as a row each, which takes about nine times the space. What is stored stays readable whichever it is; lifeline migrate converts it."),
     setting(STORAGE, "schemas_dir", Kind::Path, None, "Directory of your own event schemas; they extend or override the built-in ones."),
     setting(STORAGE, "diagnosis_dir", Kind::Path, None, "Directory of your own explanations of errors (TOML); they extend or override the built-in ones."),
     setting(STORAGE, "wal_autocheckpoint", Kind::Bool, Some("on"),

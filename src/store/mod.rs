@@ -223,6 +223,12 @@ pub struct TokenRecord {
 pub struct StoreStats {
     /// Events kept.
     pub events: u64,
+    /// Those of them that wait in the journal.
+    pub journal_events: u64,
+    /// Blocks of events.
+    pub blocks: u64,
+    /// Events in blocks; what is neither there nor in the journal is a row.
+    pub block_events: u64,
     /// Connections known.
     pub connections: u64,
     /// Items waiting in quarantine.

@@ -84,6 +84,9 @@ pub struct ProtocolMetrics {
 #[derive(Debug, Default)]
 struct StoreGauges {
     events: Gauge<u64, AtomicU64>,
+    journal_events: Gauge<u64, AtomicU64>,
+    blocks: Gauge<u64, AtomicU64>,
+    block_events: Gauge<u64, AtomicU64>,
     connections: Gauge<u64, AtomicU64>,
     size_bytes: Gauge<u64, AtomicU64>,
     wal_bytes: Gauge<u64, AtomicU64>,
@@ -240,6 +243,9 @@ impl StoreGauges {
             registry.register(name, help, gauge.clone());
         };
         gauge("store_events", "Events kept", &self.events);
+        gauge("store_journal_events", "Events in the journal, which are not in blocks yet", &self.journal_events);
+        gauge("store_blocks", "Blocks of events", &self.blocks);
+        gauge("store_block_events", "Events in blocks", &self.block_events);
         gauge("store_connections", "Connections known", &self.connections);
         gauge("store_size_bytes", "Bytes of the database", &self.size_bytes);
         gauge("store_wal_bytes", "Bytes of the write-ahead log", &self.wal_bytes);
@@ -264,6 +270,9 @@ impl StoreGauges {
 
     fn set(&self, stats: &StoreStats) {
         self.events.set(stats.events);
+        self.journal_events.set(stats.journal_events);
+        self.blocks.set(stats.blocks);
+        self.block_events.set(stats.block_events);
         self.connections.set(stats.connections);
         self.size_bytes.set(stats.size_bytes);
         self.wal_bytes.set(stats.wal_bytes);
@@ -300,6 +309,9 @@ mod tests {
         metrics.observe_auth_failure();
         let stats = StoreStats {
             events: 9,
+            journal_events: 2,
+            blocks: 1,
+            block_events: 6,
             last_commit_us: 1_500_000,
             commits: 4,
             unfolded: 3,
@@ -320,6 +332,9 @@ mod tests {
             r#"lifeline_ingest_latency_seconds_count{protocol="native"} 2"#,
             "lifeline_batch_events_count 1",
             "lifeline_store_events 9",
+            "lifeline_store_journal_events 2",
+            "lifeline_store_blocks 1",
+            "lifeline_store_block_events 6",
             "lifeline_store_writable 1",
             "lifeline_store_commits_total 4",
             "lifeline_last_commit_timestamp_seconds 1.5",

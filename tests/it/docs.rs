@@ -270,6 +270,11 @@ fn the_commands_on_the_page_about_sql_work() {
 }
 
 #[test]
+fn the_commands_on_the_page_about_storage_work() {
+    run_page("docs/storage.md");
+}
+
+#[test]
 fn the_columns_are_those_of_the_program() {
     use lifeline::export::csv::{What, columns};
     for (what, begin) in [(What::Syncs, "| column of syncs |"), (What::Tables, "| column of tables |")] {
@@ -293,6 +298,7 @@ fn no_other_page_has_a_mark_that_nobody_looks_at() {
             "docs/audit.md",
             "docs/sql.md",
             "docs/neighbours.md",
+            "docs/storage.md",
         ]
         .map(str::to_owned),
     );

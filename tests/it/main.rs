@@ -29,6 +29,7 @@ mod hostile;
 mod lives_cli;
 mod lives_http;
 mod loki_bytes;
+mod migrate;
 mod neighbours;
 mod oracle;
 mod pages;

@@ -252,7 +252,7 @@ fn flat<'f>(batch: &'f Encoded, ids: &Ids, row: &'f Row, key: EventKey, spill: O
 }
 
 /// Writes a row; false when there is one of its key.
-fn put_row(db: &Connection, flat: &Flat<'_>) -> Result<bool, WriteError> {
+pub fn put_row(db: &Connection, flat: &Flat<'_>) -> Result<bool, WriteError> {
     let mut packed = Vec::new();
     let body = match flat.body {
         BodyRef::Packed(body) => body,

@@ -3,6 +3,7 @@
 //! In: a span of keys. Out: its rows in order, read a bounded number at a time, so that nothing is held open in between.
 
 use super::{
+    body,
     flat::{BodyRef, Flat, SyncRef},
     reader::ReadError,
     shelf::{Span, behind},
@@ -46,14 +47,14 @@ const MOST: usize = 1024;
 const BYTES: usize = 256 << 10;
 
 /// A sync id, owned.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Sync {
     Uuid([u8; 16]),
     Text(String),
 }
 
 /// One row, read.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LooseRow {
     key: EventKey,
     conn: i64,
@@ -111,6 +112,16 @@ impl LooseRow {
     /// Its key.
     pub fn key(&self) -> EventKey {
         self.key
+    }
+
+    /// Number of its connection.
+    pub fn conn(&self) -> i64 {
+        self.conn
+    }
+
+    /// Its body, unpacked; `None` when it is damaged.
+    pub fn plain(&self) -> Option<Vec<u8>> {
+        body::decompress(&self.body).ok()
     }
 }
 

@@ -24,6 +24,7 @@ mod intern;
 mod kind;
 mod lives;
 mod loose;
+mod migrate;
 mod names;
 mod open;
 mod quarantine;
@@ -36,6 +37,7 @@ mod scan;
 mod schema;
 mod sealed;
 mod shelf;
+mod shrink;
 mod tail;
 mod template;
 #[cfg(test)]
@@ -49,8 +51,11 @@ mod wal;
 mod writer;
 
 pub use ask::{AskError, Asked, Cell, Rows, Stop};
-pub use facts::{EventReader, StoreFacts, backup, facts, is_current};
+pub use facts::{EventReader, Places, StoreFacts, backup, facts, is_current};
+pub use migrate::{Migrated, Phase, Step, Watch};
 pub use open::{DATABASE, OpenError};
+pub use sealed::absorb::Kept;
+pub use shrink::{ShrinkError, Shrunk, shrink};
 
 use super::{
     Appended, Batch, EventPage, EventQuery, PAGE_BYTES_MAX, Store, StoreError, StoreFuture, StoreStats, TailCursor,
@@ -167,6 +172,8 @@ struct Shared {
     /// Size of the largest transaction that did not fit on the disk since writing last worked.
     refused_bytes: AtomicUsize,
     events: AtomicU64,
+    blocks: AtomicU64,
+    block_events: AtomicU64,
     connections: AtomicU64,
     quarantined: AtomicU64,
     transactions: AtomicU64,
@@ -190,6 +197,12 @@ impl Shared {
         self.quarantined.store(counters.quarantined, Ordering::Relaxed);
         self.connections.store(connections, Ordering::Relaxed);
         self.commits.send_if_modified(|commit| std::mem::replace(commit, counters.commit) != counters.commit);
+    }
+
+    /// How many blocks there are, and how many events they hold.
+    fn publish_blocks(&self, (blocks, events): (u64, u64)) {
+        self.blocks.store(blocks, Ordering::Relaxed);
+        self.block_events.store(events, Ordering::Relaxed);
     }
 
     /// How many connections wait to be folded, and since when the first.
@@ -283,6 +296,8 @@ impl SqliteStore {
             write_error: Mutex::new(None),
             refused_bytes: AtomicUsize::new(0),
             events: AtomicU64::new(0),
+            blocks: AtomicU64::new(0),
+            block_events: AtomicU64::new(0),
             connections: AtomicU64::new(0),
             quarantined: AtomicU64::new(0),
             transactions: AtomicU64::new(0),
@@ -437,6 +452,9 @@ impl Store for SqliteStore {
         let size = |end: &str| fs::metadata(shared.dir.join(format!("{DATABASE}{end}"))).map_or(0, |file| file.len());
         StoreStats {
             events: shared.events.load(Ordering::Relaxed),
+            journal_events: shared.names.stock.memory().map_or(0, |memory| memory.events() as u64),
+            blocks: shared.blocks.load(Ordering::Relaxed),
+            block_events: shared.block_events.load(Ordering::Relaxed),
             connections: shared.connections.load(Ordering::Relaxed),
             quarantined: shared.quarantined.load(Ordering::Relaxed),
             size_bytes: size(""),

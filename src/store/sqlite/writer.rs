@@ -15,7 +15,7 @@ use super::{
     names::Names,
     open::{self, Role},
     quarantine,
-    sealed::{Shelving, memory::Generation, seal::Seal, shelving::Backlog, stock},
+    sealed::{Shelving, blocks::Meta, loosen, memory::Generation, seal::Seal, shelving::Backlog, stock},
     tail, tokens, trail,
     turns::Turns,
     wal::Wal,
@@ -61,6 +61,8 @@ pub enum Job {
     Rebuild { reply: Reply<()> },
     /// Blocks that come in the place of a generation of the journal, or of rows; answers whether they did.
     Seal { seal: Box<Seal>, generation: Option<Arc<Generation>>, reply: Reply<bool> },
+    /// Rows that come in the place of blocks; answers whether they did.
+    Loosen { blocks: Vec<Meta>, reply: Reply<bool> },
     /// A piece of work on audit logs.
     Trail { work: Box<trail::Work>, reply: Reply<trail::Answer> },
     /// A job that fails in the middle of its transaction.
@@ -91,7 +93,9 @@ impl Job {
         match self {
             Self::Append { reply, .. } => drop(reply.send(Err(error))),
             Self::Acks { reply, .. } => drop(reply.send(Err(error))),
-            Self::AddToken { reply, .. } | Self::Seal { reply, .. } => drop(reply.send(Err(error))),
+            Self::AddToken { reply, .. } | Self::Seal { reply, .. } | Self::Loosen { reply, .. } => {
+                drop(reply.send(Err(error)));
+            }
             Self::RevokeToken { reply, .. } => drop(reply.send(Err(error))),
             Self::SetMeta { reply, .. } | Self::Close { reply } | Self::Rebuild { reply } => {
                 drop(reply.send(Err(error)));
@@ -108,7 +112,7 @@ impl Job {
             (Self::Append { reply, .. }, Done::Appended(it)) => drop(reply.send(Ok(it))),
             (Self::Acks { reply, .. }, Done::Acks(it)) => drop(reply.send(Ok(it))),
             (Self::AddToken { reply, .. }, Done::Added(it)) => drop(reply.send(Ok(it))),
-            (Self::Seal { reply, .. }, Done::Sealed(it)) => drop(reply.send(Ok(it))),
+            (Self::Seal { reply, .. } | Self::Loosen { reply, .. }, Done::Sealed(it)) => drop(reply.send(Ok(it))),
             (Self::Trail { reply, .. }, Done::Trail(it)) => drop(reply.send(Ok(it))),
             (Self::RevokeToken { reply, .. }, Done::Revoked(it)) => drop(reply.send(Ok(it))),
             (Self::SetMeta { reply, .. } | Self::Close { reply } | Self::Rebuild { reply }, Done::Nothing) => {
@@ -202,6 +206,7 @@ impl Writer {
         let writer =
             Self { dir, options, shared, db: Some(db), intern, folder, turns, shelving, counters, ballast, wal };
         writer.shared.publish(&writer.counters, writer.intern.connection_count());
+        writer.shared.publish_blocks(writer.shelving.sealed());
         writer.shared.publish_unfolded(&writer.folder);
         Ok(writer)
     }
@@ -291,12 +296,7 @@ impl Writer {
     pub fn process(&mut self, jobs: Vec<Job>) {
         match self.commit(&jobs) {
             Ok(done) => {
-                for (job, done) in jobs.into_iter().zip(done) {
-                    if let (Job::Seal { generation: Some(generation), .. }, Done::Sealed(true)) = (&job, &done) {
-                        self.shelving.drop_oldest(generation);
-                    }
-                    job.answer(done);
-                }
+                jobs.into_iter().zip(done).for_each(|(job, done)| self.answer(job, done));
             }
             Err(error) if jobs.len() == 1 || error.is_environment() => {
                 let error = error.explain();
@@ -307,7 +307,7 @@ impl Writer {
                     match self.commit(std::slice::from_ref(&job)) {
                         // One job, one answer.
                         Ok(mut done) => match done.pop() {
-                            Some(done) => job.answer(done),
+                            Some(done) => self.answer(job, done),
                             None => job.answer_error(StoreError::Engine("a job came to nothing".into())),
                         },
                         Err(error) => job.answer_error(error.explain()),
@@ -315,6 +315,14 @@ impl Writer {
                 }
             }
         }
+    }
+
+    /// After its commit.
+    fn answer(&mut self, job: Job, done: Done) {
+        if let (Job::Seal { generation: Some(generation), .. }, Done::Sealed(true)) = (&job, &done) {
+            self.shelving.drop_oldest(generation);
+        }
+        job.answer(done);
     }
 
     fn commit(&mut self, jobs: &[Job]) -> Result<Vec<Done>, WriteError> {
@@ -369,6 +377,7 @@ impl Writer {
         if outcome.is_ok() {
             self.counters = counters;
             self.shared.publish(&counters, self.intern.connection_count());
+            self.shared.publish_blocks(self.shelving.sealed());
         } else if !db.is_autocommit()
             && let Err(error) = db.execute_batch("ROLLBACK")
         {
@@ -509,6 +518,7 @@ fn work(tx: &mut Tx<'_>, jobs: &[Job]) -> Result<Vec<Done>, WriteError> {
                 let is_known = generation.as_ref().is_none_or(|it| shelving.is_oldest(it));
                 Done::Sealed(is_known && seal.apply(db, shelving)?)
             }
+            Job::Loosen { blocks, .. } => Done::Sealed(loosen::apply(db, shelving, blocks)?),
             Job::Trail { work, .. } => Done::Trail(trail::work(db, counters, folder, shelving, work)?),
             // Taken out before.
             Job::Close { .. } | Job::Settle { .. } => Done::Nothing,

@@ -110,6 +110,11 @@ impl Meta {
     }
 }
 
+/// All blocks, in the order of their first events.
+pub fn blocks_in_order(db: &Connection) -> rusqlite::Result<Vec<Meta>> {
+    db.prepare_cached(ALL_ASC)?.query_map([i64::MIN], Meta::of)?.collect()
+}
+
 /// The keys of a block, in order.
 #[derive(Debug)]
 pub struct Keys {

@@ -8,7 +8,7 @@ use ahash::AHashMap;
 use rusqlite::Connection;
 
 /// The earliest and latest `created` of a connection's rows. Index `event_conn` answers with two descents.
-const LOOSE: &str = "SELECT min(created), max(created) FROM event WHERE conn = ?1";
+pub const LOOSE: &str = "SELECT min(created), max(created) FROM event WHERE conn = ?1";
 
 /// What is known of a connection's events.
 #[derive(Debug, Default)]
@@ -25,6 +25,8 @@ struct Of {
 #[derive(Debug, Default)]
 pub struct Known {
     conns: AHashMap<i64, Of>,
+    blocks: u64,
+    events: u64,
 }
 
 impl Known {
@@ -52,9 +54,9 @@ impl Known {
         Ok(known)
     }
 
-    /// The blocks of a connection.
-    pub fn blocks(&self, conn: i64) -> &[Meta] {
-        self.conns.get(&conn).map_or(&[], |of| &of.blocks)
+    /// How many blocks there are, and how many events they hold.
+    pub fn sealed(&self) -> (u64, u64) {
+        (self.blocks, self.events)
     }
 
     /// The blocks that may hold an event.
@@ -81,12 +83,17 @@ impl Known {
         let of = self.conns.entry(meta.conn).or_default();
         of.high = if of.blocks.is_empty() { meta.last } else { of.high.max(meta.last) };
         of.blocks.push(meta);
+        self.blocks += 1;
+        self.events += meta.n as u64;
     }
 
     /// A block is gone.
     pub fn remove_block(&mut self, conn: i64, id: i64) {
         if let Some(of) = self.conns.get_mut(&conn) {
-            of.blocks.retain(|meta| meta.id != id);
+            for gone in of.blocks.extract_if(.., |meta| meta.id == id) {
+                self.blocks -= 1;
+                self.events -= gone.n as u64;
+            }
             of.high = of.blocks.iter().map(|meta| meta.last).max().unwrap_or(i64::MIN);
         }
     }

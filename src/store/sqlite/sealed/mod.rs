@@ -5,12 +5,15 @@
 //! leaves, so that an event is in exactly one of them at any moment. Where an event was before is found by its connection and
 //! its time, then by its content. What is large, and what was changed after it came here, is a row.
 
+pub mod absorb;
 pub mod blocks;
 mod chunk;
 mod codec;
 pub mod cut;
 pub mod grams;
 mod known;
+pub mod loosen;
+mod making;
 pub mod memory;
 pub mod seal;
 pub mod sealer;

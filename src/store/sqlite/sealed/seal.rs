@@ -18,12 +18,15 @@ use crate::{
         sqlite::{
             fault::WriteError,
             flat::{BodyRef, Flat},
+            loose::{self, LooseRow},
             reader::ReadError,
         },
     },
 };
 use rusqlite::{Connection, params};
 use std::{ops::RangeInclusive, sync::Arc};
+
+const RECORD: &str = "UPDATE audit SET conn = ?3 WHERE event_created = ?1 AND event_hash = ?2 AND conn IS NULL";
 
 /// A block that is not in the database yet.
 #[derive(Debug)]
@@ -135,8 +138,10 @@ pub struct Seal {
     pub journal_rows: usize,
     /// Blocks that go.
     pub gone: Vec<Meta>,
-    /// Rows that go, of one connection each, with what they were when they were read.
+    /// Rows that go.
     pub rows: Vec<Gone>,
+    /// Events whose audit records do not tell the connection yet, and its number: without it nobody finds the block quickly.
+    pub records: Vec<(EventKey, i64)>,
     /// Blocks that come.
     pub new: Vec<NewBlock>,
 }
@@ -144,12 +149,10 @@ pub struct Seal {
 /// A row that goes unless it was changed since.
 #[derive(Debug)]
 pub struct Gone {
-    /// Its key.
-    pub key: EventKey,
-    /// Number of its connection.
-    pub conn: i64,
-    /// Whether it deserves a look.
-    pub notable: bool,
+    /// As it was read.
+    pub row: LooseRow,
+    /// Whether it counted in the place of an event in a block or in the journal.
+    pub instead: bool,
 }
 
 impl Seal {
@@ -158,11 +161,17 @@ impl Seal {
         self.new.iter().map(NewBlock::size).sum::<usize>() + 1
     }
 
-    /// Does it. False when a block that should go is gone already: whoever made this looks again.
+    /// Does it. False, and nothing done, when a block that should go is gone already or a row is not what it was: whoever made this looks
+    /// again.
     pub fn apply(&self, db: &Connection, shelving: &mut Shelving) -> Result<bool, WriteError> {
         let mut is_there = db.prepare_cached("SELECT 1 FROM block WHERE id = ?1")?;
         for meta in &self.gone {
             if !is_there.exists([meta.id])? {
+                return Ok(false);
+            }
+        }
+        for Gone { row, .. } in &self.rows {
+            if loose::get(db, row.key())?.as_ref() != Some(row) {
                 return Ok(false);
             }
         }
@@ -181,11 +190,18 @@ impl Seal {
             shelving.gone(*meta);
         }
         let mut delete = db.prepare_cached("DELETE FROM event WHERE created = ?1 AND hash = ?2")?;
-        for row in &self.rows {
-            delete.execute([row.key.created_us, row.key.hash])?;
-            if row.notable {
-                shelving::mark(db, row.key, row.conn)?;
+        for Gone { row, instead } in &self.rows {
+            let key = row.key();
+            delete.execute([key.created_us, key.hash])?;
+            if row.flat().notable {
+                shelving::mark(db, key, row.conn())?;
+            } else if *instead {
+                shelving::unmark(db, key)?;
             }
+        }
+        let mut record = db.prepare_cached(RECORD)?;
+        for (key, conn) in &self.records {
+            record.execute([key.created_us, key.hash, *conn])?;
         }
         for block in &self.new {
             shelving.new_block(block.insert(db)?);

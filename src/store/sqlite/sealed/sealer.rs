@@ -5,11 +5,9 @@
 //! everything stays as it was, and it tries again later.
 
 use super::{
-    blocks::{Blocks, METAS, Meta},
-    chunk::{Chunk, ChunkBuilder},
+    making::{Events, Making, Parts},
     memory::Generation,
-    seal::{Seal, blocks_of, plain},
-    tiers,
+    seal::Seal,
 };
 use crate::store::{
     StoreError,
@@ -116,9 +114,12 @@ fn run(shared: &Shared, bell: &Bell, age: Duration) {
     let mut old_at = Instant::now() + age;
     // Those who asked before the generation was closed that is sealed now.
     let mut waiters = Vec::new();
+    // Rows that keep changing must not keep what they stand for from being sealed.
+    let mut rows = true;
     while !bell.ended.load(Ordering::Relaxed) {
         let Some(generation) = memory.sealable() else {
-            waiters.drain(..).for_each(|waiter: oneshot::Sender<()>| drop(waiter.send(())));
+            // Whoever gave up waiting has dropped the other end.
+            waiters.drain(..).for_each(|waiter: oneshot::Sender<()>| _ = waiter.send(()));
             waiters = bell.take_waiters();
             if !waiters.is_empty() || Instant::now() >= old_at {
                 memory.close_open();
@@ -128,9 +129,9 @@ fn run(shared: &Shared, bell: &Bell, age: Duration) {
             }
             continue;
         };
-        match seal(shared, &mut db, &names, &generation) {
-            Ok(true) => old_at = Instant::now() + age,
-            Ok(false) => {}
+        match seal(shared, &mut db, &names, &generation, rows) {
+            Ok(true) => (old_at, rows) = (Instant::now() + age, true),
+            Ok(false) => rows = false,
             Err(StoreError::Closed) => return,
             Err(error) => {
                 tracing::warn!(
@@ -143,12 +144,13 @@ fn run(shared: &Shared, bell: &Bell, age: Duration) {
     }
 }
 
-/// Seals a generation; false when blocks have changed meanwhile.
+/// Seals a generation; false when blocks or rows have changed meanwhile.
 fn seal(
     shared: &Shared,
     db: &mut Option<Connection>,
     names: &Names,
     generation: &Arc<Generation>,
+    rows: bool,
 ) -> Result<bool, StoreError> {
     let db = match db {
         Some(db) => db,
@@ -157,7 +159,7 @@ fn seal(
             db.insert(opened.map_err(|error| StoreError::Engine(error.to_string()))?)
         }
     };
-    let made = make(db, names, generation);
+    let made = make(db, names, generation, rows);
     let (reply, answer) = oneshot::channel();
     let job = Job::Seal {
         seal: Box::new(made.map_err(ReadError::explain)?),
@@ -168,42 +170,25 @@ fn seal(
     answer.blocking_recv().unwrap_or_else(|_| Err(StoreError::Closed))
 }
 
-/// What takes the place of a generation.
-fn make(db: &Connection, names: &Names, generation: &Generation) -> Result<Seal, ReadError> {
+/// What takes the place of a generation. `rows`: also of the rows that count in the place of its events.
+fn make(db: &Connection, names: &Names, generation: &Generation, rows: bool) -> Result<Seal, ReadError> {
     let chunks = generation.chunks();
-    let mut of_conn: AHashMap<i64, Vec<_>> = AHashMap::new();
+    let mut of_conn: AHashMap<i64, Events> = AHashMap::new();
     for (_, chunk) in &chunks {
         for at in 0..chunk.len() {
             of_conn.entry(chunk.conn(at)).or_default().push((Arc::clone(chunk), at as u32));
         }
     }
-    let mut seal = Seal { journal: Some(generation.seqs()), journal_rows: chunks.len(), ..Seal::default() };
     let snapshot = db.unchecked_transaction()?;
-    let mut metas: AHashMap<i64, Vec<Meta>> = AHashMap::new();
-    let mut statement = db.prepare_cached(METAS)?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        let meta = Meta::of(row)?;
-        if of_conn.contains_key(&meta.conn) {
-            metas.entry(meta.conn).or_default().push(meta);
-        }
-    }
-    drop(rows);
-    let blocks = Blocks::of(db, names);
-    let mut conns: Vec<(i64, Vec<(Arc<Chunk>, u32)>)> = of_conn.into_iter().collect();
+    let mut making = Making::of(db, names, rows, |conn| of_conn.contains_key(&conn))?;
+    making.seal.journal = Some(generation.seqs());
+    making.seal.journal_rows = chunks.len();
+    let mut conns: Vec<(i64, Events)> = of_conn.into_iter().collect();
     conns.sort_unstable_by_key(|(conn, _)| *conn);
-    for (conn, mut events) in conns {
-        let bytes: usize = events.iter().map(|(chunk, at)| plain(&chunk.get(*at as usize)).len()).sum();
-        let known = metas.get(&conn).map_or(&[][..], Vec::as_slice);
-        for at in tiers::join(known, events.len(), bytes as i64) {
-            let mut copied = ChunkBuilder::new();
-            blocks.copy(&known[at], 0..known[at].n, &mut copied)?;
-            let copied = Arc::new(copied.finish());
-            events.extend((0..copied.len()).map(|at| (Arc::clone(&copied), at as u32)));
-            seal.gone.push(known[at]);
-        }
-        seal.new.extend(blocks_of(blocks, &mut events)?);
+    for (conn, events) in conns {
+        making.add(conn, Parts { events, ..Parts::default() })?;
     }
+    let seal = making.seal;
     snapshot.commit()?;
     Ok(seal)
 }

@@ -84,9 +84,9 @@ impl Shelving {
         &self.names
     }
 
-    /// The blocks of a connection.
-    pub fn blocks(&self, conn: i64) -> &[Meta] {
-        self.known.blocks(conn)
+    /// How many blocks there are, and how many events they hold.
+    pub fn sealed(&self) -> (u64, u64) {
+        self.known.sealed()
     }
 
     /// Whether an event of a plain body of so many bytes goes into the journal.
@@ -238,5 +238,11 @@ pub fn mark(db: &Connection, key: EventKey, conn: i64) -> rusqlite::Result<()> {
         key.hash,
         conn,
     ])?;
+    Ok(())
+}
+
+/// Notes that an event does not any more.
+pub fn unmark(db: &Connection, key: EventKey) -> rusqlite::Result<()> {
+    db.prepare_cached("DELETE FROM notable WHERE created = ?1 AND hash = ?2")?.execute([key.created_us, key.hash])?;
     Ok(())
 }

@@ -200,7 +200,8 @@ fn every_query_runs_along_its_index() {
     };
     let scans = super::super::loose::SQL_AND_PLAN.iter().chain(super::super::lives::SQL_AND_PLAN);
     let trail = super::super::trail::sql_and_plan();
-    for (sql, expected) in scans.chain(trail) {
+    let absorb = super::super::sealed::absorb::SQL_AND_PLAN;
+    for (sql, expected) in scans.chain(trail).chain(absorb) {
         assert_eq!(&plan(sql), expected);
     }
 }

@@ -1,5 +1,6 @@
 //! Tests of the SQLite store, and the tools that made its dictionary and its fixtures.
 
+mod absorb;
 mod ask;
 mod dictionary;
 mod disk_errors;

@@ -1,0 +1,38 @@
+//! Blocks made into rows again.
+//!
+//! In: blocks. Out: their events as rows, and the blocks gone, in the running transaction. Where a row stands for an event already, it stays.
+
+use super::{
+    blocks::{Blocks, Meta},
+    chunk::ChunkBuilder,
+    shelving::{self, Shelving},
+};
+use crate::store::sqlite::{fault::WriteError, insert};
+use rusqlite::Connection;
+use std::sync::Arc;
+
+/// Does it. False, and nothing done, when one of them is gone already.
+pub fn apply(db: &Connection, shelving: &mut Shelving, metas: &[Meta]) -> Result<bool, WriteError> {
+    let mut is_there = db.prepare_cached("SELECT 1 FROM block WHERE id = ?1")?;
+    for meta in metas {
+        if !is_there.exists([meta.id])? {
+            return Ok(false);
+        }
+    }
+    let names = Arc::clone(shelving.names());
+    let mut delete = db.prepare_cached("DELETE FROM block WHERE id = ?1")?;
+    for meta in metas {
+        let mut copied = ChunkBuilder::new();
+        Blocks::of(db, &names).copy(meta, 0..meta.n, &mut copied)?;
+        for flat in copied.finish().iter() {
+            insert::put_row(db, &flat)?;
+            if flat.notable {
+                shelving::unmark(db, flat.key)?;
+            }
+            shelving.add_loose(flat.conn, flat.key.created_us);
+        }
+        delete.execute([meta.id])?;
+        shelving.gone(*meta);
+    }
+    Ok(true)
+}
