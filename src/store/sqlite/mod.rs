@@ -18,7 +18,7 @@ mod cache;
 mod encode;
 mod facts;
 mod fault;
-#[cfg_attr(not(test), expect(dead_code, reason = "the rows of a store of several tiers, not used by this one yet"))]
+#[cfg_attr(not(test), expect(dead_code, reason = "rows are not read in this form yet"))]
 mod flat;
 mod insert;
 mod intern;
@@ -34,7 +34,6 @@ mod retention;
 mod row;
 mod scan;
 mod schema;
-#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "sealed blocks are not written yet"))]
 mod sealed;
 mod tail;
 mod template;
@@ -51,6 +50,8 @@ mod writer;
 pub use ask::{AskError, Asked, Cell, Rows, Stop};
 pub use facts::{EventReader, StoreFacts, backup, facts, is_current};
 pub use open::{DATABASE, OpenError};
+#[doc(hidden)]
+pub use sealed::Sample;
 
 use super::{
     Appended, Batch, EventPage, EventQuery, PAGE_BYTES_MAX, Store, StoreError, StoreFuture, StoreStats, TailCursor,

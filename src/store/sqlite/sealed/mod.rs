@@ -3,3 +3,8 @@
 //! In: sorted events of one connection. Out: a handful of blobs, each readable by itself. Refused: blobs that are damaged.
 
 pub mod codec;
+#[cfg(test)]
+mod report;
+mod sample;
+
+pub use sample::Sample;
