@@ -13,7 +13,7 @@ use lifeline::{
     diagnose::{Symptom, template},
     envelope, identity, json,
     lifecycle::{Fact, Labels, Stage, StageKind},
-    model::{Delivery, Event, EventId, EventKey, Hints, NewEvent, Payload, Record, Source},
+    model::{Delivery, Event, EventId, EventKey, Hints, Payload, Record, Source},
     normalize::{Normalized, normalize},
     pipeline::{Pipeline, Understanding},
     protocol::{Decoded, Head, Limits, Protocol, native::Native, splunk_hec::SplunkHec},
@@ -22,7 +22,7 @@ use lifeline::{
     simulate::{SimOptions, Simulator, write_json},
     store::{
         Batch, SharedStore,
-        sqlite::{SqliteOptions, SqliteStore},
+        sqlite::{Sample, SqliteOptions, SqliteStore},
     },
     validate::Schemas,
 };
@@ -242,25 +242,24 @@ fn road(c: &mut Criterion) {
     group.finish();
 }
 
+/// A thousand events of an account that came together.
+fn batch(account: &mut Simulator, understanding: &Understanding, received_us: i64) -> Batch {
+    let mut line = Vec::new();
+    let events = account.take(EVENTS).map(|event| {
+        line.clear();
+        write_json(&event, &mut line);
+        let text = std::str::from_utf8(&line).expect("an event is UTF-8");
+        understanding.understand(&record(text), None, received_us).expect("an event")
+    });
+    let delivery = Delivery { protocol: "native", token: "default".into() };
+    Batch { delivery, events: events.collect(), quarantine: Vec::new(), ack_channel: None }
+}
+
 fn storing(c: &mut Criterion) {
     let (pipeline, _dir) = pipeline(Schemas::builtin());
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let mut account = Simulator::new(&SimOptions { connections: 500, ..SimOptions::default() });
-    let mut next = || -> Batch {
-        let mut line = Vec::new();
-        let events: Vec<NewEvent> = account
-            .by_ref()
-            .take(EVENTS)
-            .map(|event| {
-                line.clear();
-                write_json(&event, &mut line);
-                let text = std::str::from_utf8(&line).expect("an event is UTF-8");
-                pipeline.understanding().understand(&record(text), None, RECEIVED_US).expect("an event")
-            })
-            .collect();
-        let delivery = Delivery { protocol: "native", token: "default".into() };
-        Batch { delivery, events, quarantine: Vec::new(), ack_channel: None }
-    };
+    let mut next = || batch(&mut account, pipeline.understanding(), RECEIVED_US);
     let mut group = c.benchmark_group("store");
     group.throughput(Throughput::Elements(EVENTS as u64));
     group.sample_size(40);
@@ -272,6 +271,23 @@ fn storing(c: &mut Criterion) {
         );
     });
     group.finish();
+}
+
+/// Blocks of one connection each, sealed and read again.
+fn sealing(c: &mut Criterion) {
+    let understanding = Understanding::new(Arc::new(Schemas::builtin()), Arc::new(Redactor::new([7; 32])));
+    for rows in [16, 128, 1_024, 4_096] {
+        let mut account = Simulator::new(&SimOptions { connections: 4, ..SimOptions::default() });
+        let received = (RECEIVED_US..).step_by(1_000_000).take(rows.max(EVENTS) * 8 / EVENTS);
+        let batches = received.map(|received_us| batch(&mut account, &understanding, received_us));
+        let blocks = Sample::blocks(batches, rows);
+        let mut group = c.benchmark_group(format!("blocks of {rows}"));
+        group.throughput(Throughput::Elements(blocks.iter().map(Sample::len).sum::<usize>() as u64));
+        group.bench_function("encode", |b| b.iter(|| blocks.iter().for_each(Sample::seal)));
+        group.bench_function("decode times", |b| b.iter(|| blocks.iter().for_each(Sample::times)));
+        group.bench_function("decode all", |b| b.iter(|| blocks.iter().for_each(Sample::read)));
+        group.finish();
+    }
 }
 
 fn diagnosing(c: &mut Criterion) {
@@ -311,5 +327,5 @@ fn failed_sync(nth: i64) -> Stage {
     }
 }
 
-criterion_group!(rooms, framing, understanding, lifecycle, audit, whole, road, storing, diagnosing);
+criterion_group!(rooms, framing, understanding, lifecycle, audit, whole, road, storing, sealing, diagnosing);
 criterion_main!(rooms);

@@ -56,6 +56,8 @@ pub use migrate::{Migrated, Phase, Step, Watch};
 pub use open::{DATABASE, OpenError};
 pub use sealed::absorb::Kept;
 pub use shrink::{ShrinkError, Shrunk, shrink};
+#[doc(hidden)]
+pub use sealed::Sample;
 
 use super::{
     Appended, Batch, EventPage, EventQuery, PAGE_BYTES_MAX, Store, StoreError, StoreFuture, StoreStats, TailCursor,

@@ -15,6 +15,9 @@ mod known;
 pub mod loosen;
 mod making;
 pub mod memory;
+#[cfg(test)]
+mod report;
+mod sample;
 pub mod seal;
 pub mod sealer;
 pub mod shelving;
@@ -23,6 +26,7 @@ mod tiers;
 
 pub use blocks::{Blocks, Slice};
 pub use chunk::Chunk;
+pub use sample::Sample;
 pub use sealer::Sealer;
 pub use shelving::Shelving;
 pub use stock::Stock;

@@ -5,20 +5,23 @@
 //! things that are not there, texts that are no UTF-8, anything left over.
 
 use super::{
-    super::super::{
-        bytes::{Reader, Short, put_bytes, put_signed, put_varint},
-        flat::{Flat, SyncRef},
-    },
-    BLOCK_BYTES_MAX, frame, ids,
+    BLOCK_BYTES_MAX, frame,
+    ids::{self, Numbered},
 };
-use ahash::AHashMap;
+use crate::{
+    model::EventKey,
+    store::sqlite::{
+        bytes::{Reader, Short, put_bytes, put_signed, put_varint},
+        flat::{BodyRef, Flat, SyncRef},
+    },
+};
 use std::ops::Range;
 
 const HEADS: u8 = 1;
 
 /// How receipts are told.
 const SINCE_THE_LAST: u8 = 0;
-/// Since the last event that came with it was created.
+/// How much later after its last event was created than for the receipt before.
 const SINCE_CREATED: u8 = 1;
 
 const SYNC_NONE: u8 = 0;
@@ -53,6 +56,14 @@ pub struct Head<'h> {
     pub secret: Option<i64>,
     /// JSON of what was not interned or was merged later.
     pub spill: Option<&'h [u8]>,
+}
+
+impl<'h> Head<'h> {
+    /// The whole event.
+    pub const fn flat(self, key: EventKey, conn: i64, body: BodyRef<'h>) -> Flat<'h> {
+        let Self { label, kind, shape, notable, received, sync, secret, spill } = self;
+        Flat { key, conn, label, kind, shape, notable, received, sync, secret, spill, body }
+    }
 }
 
 /// Bytes of a row that have no bound of their own.
@@ -94,7 +105,7 @@ pub fn encode(rows: &[Flat<'_>]) -> (Vec<u8>, Vec<u16>) {
     frame::put_section(&mut out, &lists(rows, &groups.list, &receipts.list, &created), false);
     frame::put_section(&mut out, &streams, false);
     let uuids: Vec<u8> = syncs.list.iter().filter_map(|sync| uuid(*sync)).flatten().collect();
-    put_bytes(&mut out, &uuids);
+    frame::put_stored(&mut out, &uuids);
     let mut texts = Vec::new();
     for sync in &syncs.list {
         match sync {
@@ -106,7 +117,7 @@ pub fn encode(rows: &[Flat<'_>]) -> (Vec<u8>, Vec<u16>) {
             }
         }
     }
-    sparse(rows, |row| row.spill, |out, spill| put_bytes(out, spill), &mut texts);
+    sparse(rows, |row| row.spill, put_bytes, &mut texts);
     frame::put_section(&mut out, &texts, false);
     (frame::seal(out), group_ids)
 }
@@ -132,11 +143,12 @@ fn lists(rows: &[Flat<'_>], groups: &[Group], receipts: &[i64], created: &[i64])
     }
     let mut since_the_last = vec![SINCE_THE_LAST];
     let mut since_created = vec![SINCE_CREATED];
-    let mut last = 0_i64;
+    let (mut last, mut last_late) = (0_i64, 0_i64);
     for (receipt, created) in receipts.iter().zip(created) {
+        let late = receipt.wrapping_sub(*created);
         put_signed(&mut since_the_last, receipt.wrapping_sub(last));
-        put_signed(&mut since_created, receipt.wrapping_sub(*created));
-        last = *receipt;
+        put_signed(&mut since_created, late.wrapping_sub(last_late));
+        (last, last_late) = (*receipt, late);
     }
     out.append(if since_created.len() < since_the_last.len() { &mut since_created } else { &mut since_the_last });
     sparse(rows, |row| row.secret, |out, secret| out.extend_from_slice(&secret.to_le_bytes()), &mut out);
@@ -182,30 +194,6 @@ fn read_sparse<T>(
     Ok(list)
 }
 
-/// Numbers distinct values in the order of their appearance.
-struct Numbered<T> {
-    list: Vec<T>,
-    numbers: AHashMap<T, usize>,
-    last: usize,
-}
-
-impl<T: Copy + Eq + std::hash::Hash> Numbered<T> {
-    fn new() -> Self {
-        Self { list: Vec::new(), numbers: AHashMap::new(), last: 0 }
-    }
-
-    fn number(&mut self, value: T) -> usize {
-        if self.list.get(self.last) != Some(&value) {
-            let next = self.list.len();
-            self.last = *self.numbers.entry(value).or_insert(next);
-            if self.last == next {
-                self.list.push(value);
-            }
-        }
-        self.last
-    }
-}
-
 /// A sync id as the column has it.
 #[derive(Debug)]
 enum Sync {
@@ -237,7 +225,7 @@ impl Heads {
         let mut input = frame::open(column, HEADS)?;
         let lists = frame::section(&mut input, rows.saturating_mul(80).saturating_add(64))?;
         let streams = frame::section(&mut input, rows.saturating_mul(10))?;
-        let uuids = input.bytes()?;
+        let uuids = frame::section(&mut input, rows.saturating_mul(16))?;
         let texts = frame::section(&mut input, BLOCK_BYTES_MAX.saturating_add(rows.saturating_mul(24)))?;
         if rows == 0 || rows > super::BLOCK_ROWS_MAX || !input.is_empty() {
             return Err(Short);
@@ -260,7 +248,7 @@ impl Heads {
         let received = receipt.zip(times).map(|(receipt, created)| receipt.wrapping_sub(*created)).collect();
         let secrets = read_sparse(&mut lists, rows, |input| input.array().map(i64::from_le_bytes))?;
         let mut rest = Reader::new(&texts);
-        let syncs = read_syncs(&mut Reader::new(uuids), &mut rest, sync_count)?;
+        let syncs = read_syncs(&mut Reader::new(&uuids), &mut rest, sync_count)?;
         let whole = &texts;
         let spills = read_sparse(&mut rest, rows, |input| {
             let len = input.bytes()?.len();
@@ -272,12 +260,6 @@ impl Heads {
         }
         let texts = if spills.is_empty() { Vec::new() } else { texts.into_owned() };
         Ok(Self { groups, group_ids, received, syncs, sync_ids, secrets, spills, texts })
-    }
-
-    /// How many events there are.
-    #[expect(clippy::len_without_is_empty, reason = "a block is never empty")]
-    pub const fn len(&self) -> usize {
-        self.group_ids.len()
     }
 
     /// The head of an event by its place in the block; `None` past the end.
@@ -326,9 +308,8 @@ fn read_receipts(input: &mut Reader<'_>, times: &[i64], ids: &[u16], count: usiz
     }
     let mut last = 0_i64;
     for receipt in &mut receipts {
-        let from = if form == SINCE_CREATED { *receipt } else { last };
-        last = from.wrapping_add(input.signed()?);
-        *receipt = last;
+        last = last.wrapping_add(input.signed()?);
+        *receipt = receipt.wrapping_add(last);
     }
     Ok(receipts)
 }

@@ -4,12 +4,10 @@
 //! written in, as distances, the lowest byte apart from the rest because it hardly compresses. Refused: columns that do
 //! not hold exactly as many numbers as events.
 
-use super::{
-    super::super::{
-        bytes::{Reader, Short, put_signed, put_varint},
-        flat::Flat,
-    },
-    frame,
+use super::frame;
+use crate::store::sqlite::{
+    bytes::{Reader, Short, put_signed, put_varint},
+    flat::Flat,
 };
 
 const TIMES: u8 = 1;

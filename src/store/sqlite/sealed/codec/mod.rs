@@ -2,7 +2,7 @@
 //!
 //! In: events of one connection, sorted by key, bodies plain. Out: [`Columns`], and from each of them what went in, bit for
 //! bit. Refused: on the way in, blocks past the limits and packed bodies ([`Unfit`]); on the way out, whatever is cut,
-//! damaged or meaningless ([`Short`](super::super::bytes::Short)). A checksum in front of each column finds any flipped bit, and no bytes, not even ones
+//! damaged or meaningless ([`Short`](crate::store::sqlite::bytes::Short)). A checksum in front of each column finds any flipped bit, and no bytes, not even ones
 //! made to hurt, cause a panic, or take more memory than a few times [`BLOCK_BYTES_MAX`].
 //!
 //! Rows in SQLite cost 170 bytes an event; side by side, events of a connection differ so little that 7 are enough, and times
@@ -18,10 +18,12 @@ mod keys;
 mod tests;
 
 pub use bodies::Bodies;
-pub use heads::{Head, Heads};
+#[cfg_attr(not(test), expect(unused_imports, reason = "named by whoever keeps one"))]
+pub use heads::Head;
+pub use heads::Heads;
 pub use keys::{hashes, times};
 
-use super::super::flat::{BodyRef, Flat};
+use crate::store::sqlite::flat::{BodyRef, Flat};
 
 /// Most events of a block.
 pub const BLOCK_ROWS_MAX: usize = 16_384;

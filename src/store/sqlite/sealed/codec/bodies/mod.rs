@@ -9,12 +9,10 @@ mod scalar;
 mod skeleton;
 mod split;
 
-use super::{
-    super::super::{
-        bytes::{Reader, Short, put_bytes, put_varint},
-        flat::{BodyRef, Flat},
-    },
-    BLOCK_BYTES_MAX, BLOCK_ROWS_MAX, frame,
+use super::{BLOCK_BYTES_MAX, BLOCK_ROWS_MAX, frame};
+use crate::store::sqlite::{
+    bytes::{Reader, Short, put_bytes, put_varint},
+    flat::{BodyRef, Flat},
 };
 use ahash::AHashMap;
 use column::{Cursor, Sources, Streams, Values};
@@ -29,8 +27,6 @@ const SKELETONS_MAX: usize = 1_024;
 const SKELETONS_BYTES_MAX: usize = 256 << 10;
 /// Most columns of a block.
 const COLUMNS_MAX: usize = 4_096;
-/// Blocks with less in their streams keep them as one section.
-const JOINED_BYTES_MAX: usize = 4 << 10;
 /// What the streams may hold beside twice the bodies: skeletons and columns.
 const HEADER_BYTES_MAX: usize = 2 << 20;
 
@@ -144,18 +140,11 @@ pub fn encode(rows: &[Flat<'_>], groups: &[u16]) -> Vec<u8> {
     all.columns.iter().for_each(|column| column.put(&times, &mut streams));
     let mut out = frame::begin(BODIES);
     put_varint(&mut out, total as u64);
-    let Streams { header, text, marks, numbers } = streams;
-    let lens = [header.len(), text.len(), marks.len(), numbers.len()];
-    if lens.iter().sum::<usize>() <= JOINED_BYTES_MAX {
-        out.push(1);
-        lens.iter().for_each(|len| put_varint(&mut out, *len as u64));
-        frame::put_section(&mut out, &[header, text, marks, numbers].concat(), true);
-    } else {
-        out.push(0);
-        [(header, true), (text, true), (marks, false), (numbers, false)]
-            .iter()
-            .for_each(|(section, text)| frame::put_section(&mut out, section, *text));
-    }
+    frame::put_section(&mut out, &streams.header, true);
+    frame::put_section(&mut out, &streams.text, true);
+    frame::put_section(&mut out, &streams.marks, false);
+    frame::put_section(&mut out, &streams.numbers, false);
+    frame::put_stored(&mut out, &streams.noise);
     frame::seal(out)
 }
 
@@ -178,38 +167,22 @@ impl Bodies {
             return Err(Short);
         }
         let mut room = total * 2 + HEADER_BYTES_MAX;
-        let bodies = if input.byte()? == 1 {
-            let mut lens = [0; 4];
-            for len in &mut lens {
-                *len = usize::try_from(input.varint()?).map_err(|_| Short)?;
-            }
+        let mut next = || {
             let section = frame::section(&mut input, room)?;
-            let mut rest = Reader::new(&section);
-            let [header, text, marks, numbers] = lens.map(|len| rest.take(len).map(Reader::new));
-            let sources = Sources { header: header?, text: text?, marks: marks?, numbers: numbers? };
-            fill(sources, times, total)?
-        } else {
-            let mut next = || {
-                let section = frame::section(&mut input, room)?;
-                room -= section.len();
-                Ok(section)
-            };
-            let (header, text, marks, numbers) = (next()?, next()?, next()?, next()?);
-            let sources = Sources {
-                header: Reader::new(&header),
-                text: Reader::new(&text),
-                marks: Reader::new(&marks),
-                numbers: Reader::new(&numbers),
-            };
-            fill(sources, times, total)?
+            room -= section.len();
+            Ok(section)
         };
+        let (header, text, marks, numbers, noise) = (next()?, next()?, next()?, next()?, next()?);
+        let sources = Sources {
+            header: Reader::new(&header),
+            text: Reader::new(&text),
+            marks: Reader::new(&marks),
+            numbers: Reader::new(&numbers),
+            noise: Reader::new(&noise),
+            entries_left: times.len() * split::MARKERS_MAX,
+        };
+        let bodies = fill(sources, times, total)?;
         if input.is_empty() { Ok(bodies) } else { Err(Short) }
-    }
-
-    /// How many events there are.
-    #[expect(clippy::len_without_is_empty, reason = "a block is never empty")]
-    pub const fn len(&self) -> usize {
-        self.ends.len()
     }
 
     /// The plain body of an event by its place in the block; `None` past the end.
@@ -237,8 +210,8 @@ fn fill(mut input: Sources<'_>, times: &[i64], total: usize) -> Result<Bodies, S
         fill_one(skeleton, &mut columns, *created, total, &mut bytes)?;
         ends.push(bytes.len() as u32);
     }
-    let read = columns.iter().all(Cursor::is_empty)
-        && [&input.header, &input.text, &input.marks, &input.numbers].iter().all(|stream| stream.is_empty());
+    let streams = [&input.header, &input.text, &input.marks, &input.numbers, &input.noise];
+    let read = columns.iter().all(Cursor::is_empty) && streams.iter().all(|stream| stream.is_empty());
     if read && bytes.len() == total { Ok(Bodies { bytes, ends }) } else { Err(Short) }
 }
 

@@ -4,10 +4,8 @@
 //! which a body is compared with a skeleton or made from it. Refused: markers without meaning, and more of them than any
 //! body of ours has.
 
-use super::{
-    super::super::super::bytes::{Reader, Short},
-    split::{LITERAL, MARKERS_MAX, PIECE, TAIL, VALUE, counted, scalar_end, string_end},
-};
+use super::split::{LITERAL, MARKERS_MAX, PIECE, TAIL, VALUE, counted, scalar_end};
+use crate::store::sqlite::bytes::{Reader, Short};
 
 /// What comes after some literal bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +61,9 @@ impl Skeleton {
                 }
             };
             let column = if then == Then::Piece { 0 } else { column()? };
+            if steps.len() == MARKERS_MAX {
+                return Err(Short);
+            }
             steps.push(Step { literal_end: literals.len() as u32, then, column });
             ended = then == Then::Tail;
             if ended {
@@ -72,7 +73,7 @@ impl Skeleton {
         if !ended {
             steps.push(Step { literal_end: literals.len() as u32, then: Then::End, column: 0 });
         }
-        if !input.is_empty() || steps.len() > MARKERS_MAX + 1 {
+        if !input.is_empty() {
             return Err(Short);
         }
         Ok(Self { literals, steps })
@@ -104,8 +105,7 @@ impl Skeleton {
             at += literal.len();
             match step.then {
                 Then::Value => {
-                    let end = if text.get(at) == Some(&b'"') { string_end(text, at)? } else { scalar_end(text, at) };
-                    // An empty value would only hide that the skeleton is another.
+                    let end = scalar_end(text, at);
                     values.push((step.column, text.get(at..end).filter(|value| !value.is_empty())?));
                     at = end;
                 }

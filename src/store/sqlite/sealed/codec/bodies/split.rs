@@ -6,7 +6,7 @@
 //! A value is a string with its quotes, a number or a literal of JSON; keys, brackets, commas, colons and blanks are
 //! skeleton. That a piece is well-formed is not checked, as nothing depends on it.
 
-use super::super::super::super::bytes::{Reader, put_varint};
+use crate::store::sqlite::bytes::{Reader, put_varint};
 
 /// A value stands here.
 pub const VALUE: u8 = 1;
@@ -75,31 +75,31 @@ impl<'b> Parts<'b> {
         self.marker(PIECE)?;
         let mut key: &[u8] = b"";
         let (mut at, mut copied) = (0, 0);
+        if !matches!(piece.first()?, b'{' | b'[') {
+            // A line of text must not fall into its words.
+            return Some(scalar_end(piece, 0))
+                .filter(|end| *end == piece.len())
+                .and_then(|_| self.value(b"", key, piece));
+        }
         while let Some(byte) = piece.get(at) {
             match byte {
                 b'{' | b'}' | b'[' | b']' | b',' | b':' | b' ' | b'\n' | b'\r' | b'\t' => at += 1,
-                b'"' => {
-                    let end = string_end(piece, at)?;
+                _ => {
+                    let end = scalar_end(piece, at);
                     let blanks = piece[end..].iter().take_while(|b| matches!(b, b' ' | b'\n' | b'\r' | b'\t')).count();
-                    if piece.get(end + blanks) == Some(&b':') {
-                        key = &piece[at + 1..end - 1];
+                    if *byte == b'"' && piece.get(end + blanks) == Some(&b':') {
+                        key = piece.get(at + 1..end - 1)?;
                         // Markers must not occur in what is copied.
                         if key.iter().any(|b| *b < b' ') {
                             return None;
                         }
                         at = end + blanks;
-                    } else {
+                    } else if end > at {
                         self.value(&piece[copied..at], key, &piece[at..end])?;
                         (at, copied) = (end, end);
-                    }
-                }
-                _ => {
-                    let end = scalar_end(piece, at);
-                    if end == at {
+                    } else {
                         return None;
                     }
-                    self.value(&piece[copied..at], key, &piece[at..end])?;
-                    (at, copied) = (end, end);
                 }
             }
         }
@@ -148,8 +148,20 @@ pub fn varint_len(len: usize) -> usize {
     out.len()
 }
 
+/// Behind the string, number or literal that begins at `at`; `at` where there is none.
+pub fn scalar_end(bytes: &[u8], at: usize) -> usize {
+    match bytes.get(at) {
+        Some(b'"') => string_end(bytes, at).unwrap_or(at),
+        Some(b'0'..=b'9' | b'-' | b't' | b'f' | b'n') => {
+            let inside = |b: &&u8| matches!(b, b'0'..=b'9' | b'a'..=b'z' | b'E' | b'+' | b'-' | b'.');
+            at + bytes[at..].iter().take_while(inside).count()
+        }
+        _ => at,
+    }
+}
+
 /// Behind the closing quote of the string that opens at `at`.
-pub fn string_end(bytes: &[u8], at: usize) -> Option<usize> {
+fn string_end(bytes: &[u8], at: usize) -> Option<usize> {
     let mut at = at + 1;
     loop {
         match bytes.get(at)? {
@@ -158,11 +170,4 @@ pub fn string_end(bytes: &[u8], at: usize) -> Option<usize> {
             _ => at += 1,
         }
     }
-}
-
-/// Behind the number or literal that begins at `at`.
-pub fn scalar_end(bytes: &[u8], at: usize) -> usize {
-    let len =
-        bytes[at..].iter().take_while(|b| matches!(b, b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'+' | b'-' | b'.'));
-    at + len.count()
 }

@@ -1,63 +1,14 @@
 //! What goes into a block comes out of it, and nothing else does.
 
-use super::{
-    super::super::{
-        bytes::put_bytes,
-        flat::{BodyRef, Flat, SyncRef},
-    },
-    BLOCK_ROWS_MAX, Bodies, Columns, Head, Heads, Unfit, encode, frame, hashes, times,
+mod rows;
+
+use super::{BLOCK_ROWS_MAX, Bodies, Columns, Head, Heads, Unfit, encode, frame, hashes, times};
+use crate::{
+    model::EventKey,
+    store::sqlite::flat::{BodyRef, Flat},
 };
-use crate::model::EventKey;
 use proptest::prelude::*;
-
-/// A row that owns what it holds.
-#[derive(Debug, Clone)]
-struct Owned {
-    key: EventKey,
-    numbers: [i64; 3],
-    notable: bool,
-    received: i64,
-    sync: Option<Sync>,
-    secret: Option<i64>,
-    spill: Option<Vec<u8>>,
-    body: Vec<u8>,
-}
-
-#[derive(Debug, Clone)]
-enum Sync {
-    Uuid([u8; 16]),
-    Text(String),
-}
-
-impl Owned {
-    /// An event of a body, the rest usual.
-    fn of(at: i64, body: Vec<u8>) -> Self {
-        let key = EventKey { created_us: 1_767_225_600_000_000 + at * 1_234_000, hash: at.wrapping_mul(i64::MAX / 7) };
-        let (sync, secret, spill) = (Some(Sync::Uuid([7; 16])), None, None);
-        Self { key, numbers: [1, at % 3, 1], notable: false, received: 2_000_000, sync, secret, spill, body }
-    }
-
-    fn flat(&self) -> Flat<'_> {
-        let [label, kind, shape] = self.numbers;
-        let sync = self.sync.as_ref().map(|sync| match sync {
-            Sync::Uuid(uuid) => SyncRef::Uuid(*uuid),
-            Sync::Text(text) => SyncRef::Text(text),
-        });
-        Flat {
-            key: self.key,
-            conn: 3,
-            label,
-            kind,
-            shape,
-            notable: self.notable,
-            received: self.received,
-            sync,
-            secret: self.secret,
-            spill: self.spill.as_deref(),
-            body: BodyRef::Plain(&self.body),
-        }
-    }
-}
+use rows::{Owned, body, body_bytes, row, varied};
 
 fn block(rows: &[Owned]) -> Columns {
     let rows: Vec<Flat<'_>> = rows.iter().map(Owned::flat).collect();
@@ -72,7 +23,6 @@ fn check(rows: &[Owned]) -> Columns {
     let hashes = hashes(&columns.hashes, rows.len()).unwrap();
     let heads = Heads::open(&columns.heads, &times).unwrap();
     let bodies = Bodies::open(&columns.bodies, &times).unwrap();
-    assert_eq!((heads.len(), bodies.len()), (rows.len(), rows.len()));
     assert_eq!((heads.get(rows.len()), bodies.get(rows.len())), (None, None));
     for (at, row) in rows.iter().enumerate() {
         let Flat { key, conn: _, label, kind, shape, notable, received, sync, secret, spill, body } = row.flat();
@@ -81,13 +31,6 @@ fn check(rows: &[Owned]) -> Columns {
         assert_eq!(bodies.get(at).map(BodyRef::Plain), Some(body), "{}", row.body.escape_ascii());
     }
     columns
-}
-
-/// A plain body of pieces.
-fn body(pieces: &[&str]) -> Vec<u8> {
-    let mut out = vec![1];
-    pieces.iter().for_each(|piece| put_bytes(&mut out, piece.as_bytes()));
-    out
 }
 
 fn check_bodies(bodies: impl IntoIterator<Item = Vec<u8>>) -> Columns {
@@ -115,30 +58,20 @@ fn nth(columns: &mut Columns, nth: usize) -> &mut Vec<u8> {
     }
 }
 
-/// A block of everything there is.
-fn varied(rows: i64) -> Vec<Owned> {
-    let row = |at: i64| {
-        let text = match at % 7 {
-            0 => String::new(),
-            1 => format!(r#"{{"table":"t{}","count":{}}}"#, at / 7 % 3, at * 37),
-            2 => format!(r#"{{"id":"5d5a9d2b-3f52-4ea6-8715-7ea666eb{:04x}"}}"#, at * 257),
-            3 => format!(r#"{{"timestamp":"2026-01-01T00:00:{:02}.000Z","a":[1,-{at}]}}"#, at % 60),
-            4 => format!(r#"{{"message":"{}"}}"#, "long words ".repeat(at as usize % 9)),
-            5 => format!(r#"{{"at":"2026-01-01T00:00:00.{:06}Z"}}"#, at * 31),
-            _ => format!(r#"{{"free":"{}"}}"#, at.wrapping_mul(0x9e37_79b9_7f4a_7c15_u64 as i64)),
-        };
-        let mut row = Owned::of(at, body(&[&text]));
-        row.sync = match at % 11 {
-            0 => None,
-            5 => Some(Sync::Text(format!("sync {at}"))),
-            _ => Some(Sync::Uuid([(at / 11) as u8; 16])),
-        };
-        row.secret = (at % 5 == 2).then_some(at * 0x1234_5678_9abc);
-        row.spill = (at % 6 == 3).then(|| format!(r#"{{"exception_id":"{at}"}}"#).into_bytes());
-        row.received += at / 4 * 1000;
-        row
-    };
-    (0..rows).map(row).collect()
+/// The same column with nothing compressed, so that edits reach what decoders see.
+fn loose(column: &[u8], nth: usize) -> Vec<u8> {
+    let mut input = frame::open(column, 1).unwrap();
+    match nth {
+        0 => drop((input.byte().unwrap(), input.signed().unwrap())),
+        3 => drop(input.varint().unwrap()),
+        _ => {}
+    }
+    let mut out = column[..column.len() - input.left()].to_vec();
+    while !input.is_empty() && nth != 1 {
+        frame::put_stored(&mut out, &frame::section(&mut input, 1 << 20).unwrap());
+    }
+    out.extend_from_slice(input.take(input.left()).unwrap());
+    frame::seal(out)
 }
 
 #[test]
@@ -192,7 +125,7 @@ fn odd_bodies_come_back() {
 #[test]
 fn members_of_every_form_come_back() {
     let number = |at: i64| at.wrapping_mul(0x9e37_79b9_7f4a_7c15_u64 as i64);
-    let forms: [&dyn Fn(i64) -> String; 12] = [
+    let forms: [&dyn Fn(i64) -> String; 14] = [
         &|at| format!("{at}"),
         &|at| format!("{}", 1_000_000_000 + at),
         &|at| format!("{}", number(at) / 1000),
@@ -203,10 +136,12 @@ fn members_of_every_form_come_back() {
         &|at| if at % 9 == 0 { "null".to_owned() } else { format!("\"{}\"", number(at)) },
         &|at| format!("\"5d5a9d2b-3f52-4ea6-8715-{:012x}\"", number(at) as u64 >> 16),
         &|at| format!("\"5d5a9d2b-3f52-4ea6-8715-{:012X}\"", number(at) as u64 >> 16),
+        &|at| format!("\"5d5a9d2b-3f52-4ea6-8715-{:012x}\"", at / 3 % 150),
+        &|at| format!("\"name of a table that is written now and then {}\"", number(at / 3) % 400),
         &|at| format!("\"2026-02-{:02}T00:00:00Z\"", at % 28 + 1),
         &|at| if at == 77 { "\"2026-02-30T00:00:00Z\"".to_owned() } else { "\"2026-02-20T00:00:00Z\"".to_owned() },
     ];
-    for rows in [2, 10, 500] {
+    for rows in [2, 10, 500, 3_000] {
         for form in forms {
             check_bodies((0..rows).map(|at| body(&[&format!("{{\"k\":{}}}", form(at))])));
         }
@@ -269,6 +204,14 @@ fn blocks_past_the_limits_are_refused() {
 }
 
 #[test]
+fn what_is_not_compressed_is_read_as_well() {
+    let rows = varied(300);
+    let mut columns = block(&rows);
+    (0..4).for_each(|column| *nth(&mut columns, column) = loose(nth(&mut columns, column), column));
+    assert!(opens(&columns, rows.len()));
+}
+
+#[test]
 fn any_flipped_bit_is_found() {
     let rows = varied(40);
     let whole = block(&rows);
@@ -292,72 +235,6 @@ fn any_flipped_bit_is_found() {
     assert!(!opens(&whole, usize::MAX));
 }
 
-/// Text that resembles JSON.
-fn json_text() -> impl Strategy<Value = String> {
-    let scalar = prop_oneof![
-        any::<i32>().prop_map(|number| number.to_string()),
-        any::<i64>().prop_map(|number| number.to_string()),
-        any::<f64>().prop_map(|number| number.to_string()),
-        "-?[0-9]{1,3}(\\.[0-9]{1,3})?([eE][+-]?[0-9])?",
-        "(true|false|null)",
-        "\"[a-c]\"",
-        "\"(\\\\[\"\\\\nu]|[ -~]){0,12}\"",
-        "\"\\PC{0,6}\"",
-        (0_i64..253_402_300_800).prop_map(|seconds| format!(
-            "\"20{:02}-0{}-{:02}T00:{:02}:00.{:03}Z\"",
-            seconds % 100,
-            seconds % 10,
-            seconds % 31,
-            seconds % 60,
-            seconds % 1000
-        )),
-        any::<[u8; 16]>().prop_map(|bytes| {
-            let hex = bytes.map(|byte| format!("{byte:02x}")).concat();
-            format!("\"{}-{}-{}-{}-{}\"", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
-        }),
-    ];
-    let key = prop_oneof!["[a-d]", "[a-d]", "\\PC{0,3}", "(\\\\\"|\\\\u0000)"];
-    scalar.prop_recursive(6, 40, 6, move |inner| {
-        let member = (key.clone(), "[ \n\r\t]?", inner.clone())
-            .prop_map(|(key, blank, value)| format!("\"{key}\":{blank}{value}"));
-        prop_oneof![
-            prop::collection::vec(inner, 0..5).prop_map(|items| format!("[{}]", items.join(","))),
-            prop::collection::vec(member, 0..6).prop_map(|members| format!("{{{}}}", members.join(","))),
-        ]
-    })
-}
-
-fn body_bytes() -> impl Strategy<Value = Vec<u8>> {
-    let tail = prop::collection::vec(any::<u8>(), 0..12);
-    let pieces = prop::collection::vec(json_text(), 0..4);
-    let made = (0_u8..5, pieces, prop::option::weighted(0.2, tail)).prop_map(|(flags, pieces, tail)| {
-        let mut out = vec![flags];
-        pieces.iter().for_each(|piece| put_bytes(&mut out, piece.as_bytes()));
-        out.extend(tail.unwrap_or_default());
-        out
-    });
-    prop_oneof![8 => made, 1 => prop::collection::vec(any::<u8>(), 0..60), 1 => Just(body(&[r#"{"table":"orders"}"#]))]
-}
-
-fn row() -> impl Strategy<Value = Owned> {
-    let edge = || prop_oneof![Just(i64::MIN), Just(i64::MAX), any::<i64>(), -3_000_000_i64..3_000_000];
-    let sync = prop_oneof![
-        3 => Just(None),
-        4 => prop_oneof![Just([1; 16]), Just([2; 16]), any::<[u8; 16]>()].prop_map(|uuid| Some(Sync::Uuid(uuid))),
-        1 => "\\PC{0,9}".prop_map(|text| Some(Sync::Text(text))),
-    ];
-    let head = ((edge(), 0_i64..5, 0_i64..3), any::<bool>(), edge(), sync);
-    let rare = (
-        prop::option::weighted(0.1, any::<i64>()),
-        prop::option::weighted(0.1, prop::collection::vec(any::<u8>(), 0..30)),
-    );
-    (edge(), any::<i64>(), head, rare, body_bytes()).prop_map(|(created_us, hash, head, rare, body)| {
-        let ((numbers, notable, received, sync), (secret, spill)) = (head, rare);
-        let numbers = numbers.into();
-        Owned { key: EventKey { created_us, hash }, numbers, notable, received, sync, secret, spill, body }
-    })
-}
-
 proptest! {
     #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
 
@@ -377,11 +254,15 @@ proptest! {
     fn no_bytes_cause_a_panic(
         rows in 1_i64..50,
         column in 0_usize..4,
+        uncompressed in prop::bool::weighted(0.8),
         edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
         cut in prop::option::weighted(0.2, any::<prop::sample::Index>()),
     ) {
         let mut columns = block(&varied(rows));
         let bytes = nth(&mut columns, column);
+        if uncompressed {
+            *bytes = loose(bytes, column);
+        }
         for (at, byte) in edits {
             let at = 4 + at.index(bytes.len() - 4);
             bytes[at] = byte;
