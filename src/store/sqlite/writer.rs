@@ -281,6 +281,10 @@ impl Writer {
         let until = Instant::now() + SEAL_PATIENCE;
         while self.shelving.backlog() == Backlog::TooMuch && Instant::now() < until {
             let Some(seal) = self.shared.queue.take_first(LOOK, |job| matches!(job, Job::Seal { .. })) else {
+                if self.shared.queue.is_closed() {
+                    // Nothing is sealed any more; the next start goes on with it.
+                    return;
+                }
                 continue;
             };
             self.process(vec![seal]);
@@ -292,10 +296,7 @@ impl Writer {
         match self.commit(&jobs) {
             Ok(done) => {
                 for (job, done) in jobs.into_iter().zip(done) {
-                    if let (Job::Seal { generation: Some(generation), .. }, Done::Sealed(true)) = (&job, &done) {
-                        self.shelving.drop_oldest(generation);
-                    }
-                    job.answer(done);
+                    self.answer(job, done);
                 }
             }
             Err(error) if jobs.len() == 1 || error.is_environment() => {
@@ -307,7 +308,7 @@ impl Writer {
                     match self.commit(std::slice::from_ref(&job)) {
                         // One job, one answer.
                         Ok(mut done) => match done.pop() {
-                            Some(done) => job.answer(done),
+                            Some(done) => self.answer(job, done),
                             None => job.answer_error(StoreError::Engine("a job came to nothing".into())),
                         },
                         Err(error) => job.answer_error(error.explain()),
@@ -315,6 +316,14 @@ impl Writer {
                 }
             }
         }
+    }
+
+    /// After the commit. What is in blocks now leaves the memory first.
+    fn answer(&mut self, job: Job, done: Done) {
+        if let (Job::Seal { generation: Some(generation), .. }, Done::Sealed(true)) = (&job, &done) {
+            self.shelving.drop_oldest(generation);
+        }
+        job.answer(done);
     }
 
     fn commit(&mut self, jobs: &[Job]) -> Result<Vec<Done>, WriteError> {
