@@ -38,7 +38,8 @@ const PRAGMAS: [&str; 7] =
     ["table_info", "table_xinfo", "table_list", "index_list", "index_info", "index_xinfo", "foreign_key_list"];
 
 /// Columns that come as NULL.
-const HIDDEN: [(&str, &str); 3] = [("token", "sha256"), ("meta", "value"), ("event", "secret")];
+const HIDDEN: [(&str, &str); 5] =
+    [("token", "sha256"), ("meta", "value"), ("event", "secret"), ("journal", "chunk"), ("block", "heads")];
 
 /// Why a question has no answer, or not all of it.
 #[derive(Debug, thiserror::Error)]

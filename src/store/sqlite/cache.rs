@@ -39,6 +39,15 @@ impl<K: Hash + Eq, V: Clone> Cache<K, V> {
         self.young.insert(key, value);
     }
 
+    /// Forgets what was put under a key.
+    pub fn remove<Q: Hash + Eq + ?Sized>(&mut self, key: &Q)
+    where
+        K: Borrow<Q>,
+    {
+        self.young.remove(key);
+        self.old.remove(key);
+    }
+
     /// Forgets everything.
     pub fn clear(&mut self) {
         self.young.clear();
@@ -62,6 +71,9 @@ mod tests {
         assert_eq!(cache.get(&0), None);
         cache.put(1000, 0, 11);
         assert_eq!(cache.get(&1000), None);
+        assert_eq!(cache.get(&98), Some(196));
+        cache.remove(&98);
+        assert_eq!(cache.get(&98), None);
         cache.clear();
         assert_eq!(cache.get(&99), None);
     }

@@ -143,6 +143,11 @@ impl<T> Queue<T> {
         Some(job)
     }
 
+    /// Whether later jobs are refused for good.
+    pub fn is_closed(&self) -> bool {
+        self.state().closed.is_some()
+    }
+
     /// Jobs waiting.
     pub fn len(&self) -> usize {
         self.state().jobs.len()

@@ -174,17 +174,16 @@ fn remove(db: &Connection, shelving: &mut Shelving, turn: Turn, after: Option<Ev
     let mut redelivery = db.prepare_cached("DELETE FROM redelivery WHERE created = ?1 AND hash = ?2")?;
     let mut cuts = Cuts::new(db, &names);
     for (key, is_row) in old {
-        let row = if is_row { delete.execute([key.created_us, key.hash])? } else { 0 };
+        let cut = cuts.add(conn, key)?;
+        if cut == Cut::InJournal {
+            // It is cut when it is in a block, and until then its row stands for it.
+            young = Some(young.map_or(key.created_us, |young| young.min(key.created_us)));
+            continue;
+        }
         // What was changed after it went into a block stands in both.
-        match cuts.add(conn, key)? {
-            Cut::InBlock => {}
-            Cut::InJournal => {
-                // It is cut when it is in a block.
-                young = Some(young.map_or(key.created_us, |young| young.min(key.created_us)));
-                continue;
-            }
-            Cut::Nowhere if row == 0 => continue,
-            Cut::Nowhere => {}
+        let row = if is_row { delete.execute([key.created_us, key.hash])? } else { 0 };
+        if cut == Cut::Nowhere && row == 0 {
+            continue;
         }
         end.removed += 1;
         redelivery.execute([key.created_us, key.hash])?;

@@ -286,6 +286,10 @@ impl Writer {
         let until = Instant::now() + SEAL_PATIENCE;
         while self.shelving.backlog() == Backlog::TooMuch && Instant::now() < until {
             let Some(seal) = self.shared.queue.take_first(LOOK, |job| matches!(job, Job::Seal { .. })) else {
+                if self.shared.queue.is_closed() {
+                    // Nothing is sealed any more; the next start goes on with it.
+                    return;
+                }
                 continue;
             };
             self.process(vec![seal]);
@@ -317,7 +321,7 @@ impl Writer {
         }
     }
 
-    /// After its commit.
+    /// After the commit. What is in blocks now leaves the memory first.
     fn answer(&mut self, job: Job, done: Done) {
         if let (Job::Seal { generation: Some(generation), .. }, Done::Sealed(true)) = (&job, &done) {
             self.shelving.drop_oldest(generation);

@@ -161,6 +161,15 @@ impl Default for Unpacked {
     }
 }
 
+impl Unpacked {
+    /// Forgets a block that never came to be.
+    pub fn forget(&self, id: i64) {
+        // Nothing can panic while a lock is held.
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        self.heads.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+    }
+}
+
 /// The blocks of a snapshot.
 #[derive(Clone, Copy)]
 pub struct Blocks<'s> {

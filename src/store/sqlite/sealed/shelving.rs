@@ -178,13 +178,15 @@ impl Shelving {
         Ok(())
     }
 
-    /// A block is replaced by nothing or by others, in the running transaction.
+    /// A block is replaced by nothing or by others, in the running transaction, which looks for nothing in it any more.
     pub fn gone(&mut self, meta: Meta) {
+        self.known.remove_block(meta.conn, meta.id);
         self.changes.push(Change::Gone(meta));
     }
 
     /// A block was written, in the running transaction.
     pub fn new_block(&mut self, meta: Meta) {
+        self.known.add_block(meta);
         self.changes.push(Change::New(meta));
     }
 
@@ -194,13 +196,17 @@ impl Shelving {
         self.builder.clear();
         let (pending, changes) = (self.pending.take(), std::mem::take(&mut self.changes));
         if !committed {
-            return;
-        }
-        for change in changes {
-            match change {
-                Change::Gone(meta) => self.known.remove_block(meta.conn, meta.id),
-                Change::New(meta) => self.known.add_block(meta),
+            for change in changes.into_iter().rev() {
+                match change {
+                    Change::Gone(meta) => self.known.add_block(meta),
+                    Change::New(meta) => {
+                        self.known.remove_block(meta.conn, meta.id);
+                        // Its number is given again.
+                        self.stock.unpacked.forget(meta.id);
+                    }
+                }
             }
+            return;
         }
         if let (Some((seq, chunk)), Some(memory)) = (pending, self.stock.memory()) {
             memory.publish(seq, chunk);

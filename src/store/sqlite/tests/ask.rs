@@ -134,22 +134,20 @@ fn the_indexes_answer_for_connections_and_times() {
     let store = open(dir.path());
     append(&store, odd_events()).unwrap();
     let connection = "SEARCH c USING COVERING INDEX sqlite_autoindex_connection_1 (connection_id=?)";
-    let in_time = "SEARCH e USING INDEX event_conn (conn=? AND created>? AND created<?)";
+    // 1: of one connection; 2: from a time; 4: up to a time; 8: in order; 16: backwards.
+    let in_time = "SCAN e VIRTUAL TABLE INDEX 7:";
     for (question, plan) in [
         ("id, data FROM events WHERE connection_id = 'x' AND created_us BETWEEN 1 AND 2", vec![connection, in_time]),
         (
             "raw FROM events WHERE connection_id = 'x' AND created_us >= unixepoch('2026-07-01') * 1000000",
-            vec![connection, "SEARCH e USING INDEX event_conn (conn=? AND created>?)"],
+            vec![connection, "SCAN e VIRTUAL TABLE INDEX 3:"],
         ),
         (
             "event, count(*) FROM events WHERE connection_id = 'x' AND created_us BETWEEN 1 AND 2 AND level = 'SEVERE' GROUP BY 1",
             vec![connection, in_time, "USE TEMP B-TREE FOR GROUP BY"],
         ),
-        (
-            "event FROM events WHERE created_us > 1 AND created_us < 9",
-            vec!["SEARCH e USING PRIMARY KEY (created>? AND created<?)"],
-        ),
-        ("id FROM events ORDER BY created_us DESC LIMIT 5", vec!["SCAN e"]),
+        ("event FROM events WHERE created_us > 1 AND created_us < 9", vec!["SCAN e VIRTUAL TABLE INDEX 6:"]),
+        ("id FROM events ORDER BY created_us DESC LIMIT 5", vec!["SCAN e VIRTUAL TABLE INDEX 24:"]),
     ] {
         let rows = ask(dir.path(), &format!("EXPLAIN QUERY PLAN SELECT {question}"));
         let found: Vec<&str> = rows.iter().filter_map(|row| row[3].as_str()).collect();
@@ -168,6 +166,8 @@ fn what_is_no_question_is_refused_and_changes_nothing() {
     let vacuum = format!("VACUUM INTO '{}'", elsewhere.display());
     for sql in [
         "DELETE FROM event",
+        "DELETE FROM journal",
+        "UPDATE block SET n = 0",
         "UPDATE meta SET value = x'00'",
         "INSERT INTO meta VALUES ('a', x'00')",
         "DROP TABLE event",
@@ -199,7 +199,7 @@ fn what_is_no_question_is_refused_and_changes_nothing() {
     }
     assert!(!elsewhere.exists());
     assert_eq!(store.stats().events, before.events);
-    assert_eq!(ask(dir.path(), "SELECT count(*) FROM event"), [[json!(30)]]);
+    assert_eq!(ask(dir.path(), "SELECT count(*) FROM events"), [[json!(30)]]);
     let db = Connection::open(dir.path().join(DATABASE)).unwrap();
     assert_eq!(db.pragma_query_value(None, "journal_mode", |row| row.get::<_, String>(0)).unwrap(), "wal");
 }
@@ -228,13 +228,24 @@ fn tables_can_be_looked_at() {
 #[test]
 fn what_only_our_own_rooms_may_see_is_null() {
     let dir = tempfile::tempdir().unwrap();
-    let store = open(dir.path());
+    let mut store = SqliteStore::open(dir.path(), rows()).unwrap();
     wait(store.set_meta("redaction_key", vec![7; 32])).unwrap();
-    let mut new = contract::sample(1);
-    new.secret_digest = Some(77);
-    append(&store, vec![new]).unwrap();
+    let secret = |n| NewEvent { secret_digest: Some(77), ..contract::sample(n) };
+    append(&store, vec![secret(1)]).unwrap();
+    drop(store);
+    store = open(dir.path());
+    append(&store, vec![secret(2)]).unwrap();
+    seal(&store);
+    append(&store, vec![secret(3)]).unwrap();
     assert_eq!(ask(dir.path(), "SELECT value FROM meta WHERE key = 'redaction_key'"), [[Value::Null]]);
-    assert_eq!(ask(dir.path(), "SELECT max(secret), hex(secret) FROM event"), [[Value::Null, json!("")]]);
+    assert_eq!(ask(dir.path(), "SELECT hash IS NULL, max(secret), hex(secret) FROM event"), [[
+        json!(0),
+        Value::Null,
+        json!("")
+    ]]);
+    // The digest is among what these hold.
+    assert_eq!(ask(dir.path(), "SELECT seq, chunk FROM journal"), [[json!(3), Value::Null]]);
+    assert_eq!(ask(dir.path(), "SELECT id, heads FROM block"), [[json!(1), Value::Null]]);
     assert_eq!(ask(dir.path(), "SELECT count(*) FROM token WHERE sha256 IS NOT NULL"), [[json!(0)]]);
 }
 
@@ -287,7 +298,7 @@ fn a_question_ends_in_time_or_when_it_is_stopped() {
 #[test]
 fn a_damaged_event_ends_the_answer_with_its_id() {
     let dir = tempfile::tempdir().unwrap();
-    let store = open(dir.path());
+    let store = SqliteStore::open(dir.path(), rows()).unwrap();
     let new = contract::sample(1);
     append(&store, vec![new.clone()]).unwrap();
     drop(store);
@@ -298,6 +309,28 @@ fn a_damaged_event_ends_the_answer_with_its_id() {
     let failed = try_ask(dir.path(), "SELECT data FROM events").err().unwrap().to_string();
     assert_eq!(failed, format!("stored data is damaged: event {id}"));
     assert_eq!(ask(dir.path(), "SELECT id FROM events"), [[json!(id.to_string())]]);
+}
+
+#[test]
+fn a_damaged_block_or_row_of_the_journal_ends_the_answer_with_what_it_held() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    append(&store, vec![contract::sample(1), contract::sample(2)]).unwrap();
+    seal(&store);
+    append(&store, vec![contract::sample(3), contract::sample(5)]).unwrap();
+    drop(store);
+    let db = Connection::open(dir.path().join(DATABASE)).unwrap();
+    let [one, three, five] = [1, 3, 5].map(|n| contract::sample(n).event.created.to_string().replace(".456", ".456000"));
+    let told = |sql: &str| try_ask(dir.path(), sql).err().unwrap().to_string();
+    db.execute("UPDATE journal SET chunk = CAST(x'ff' || substr(chunk, 2) AS BLOB)", []).unwrap();
+    let lost = format!("stored data is damaged: journal row 2: 2 events from {three} to {five}");
+    assert_eq!(told("SELECT data FROM events ORDER BY created_us DESC"), lost);
+    db.execute("UPDATE block SET bodies = CAST(x'ff' || substr(bodies, 2) AS BLOB) WHERE first = ?1", [contract::sample(1).key.created_us])
+        .unwrap();
+    let lost = format!("stored data is damaged: bodies of block 1: 1 events of conn_1 from {one} to {one}");
+    assert_eq!(told("SELECT data FROM events WHERE connection_id = 'conn_1'"), lost);
+    let sound = "SELECT count(*) FROM events WHERE connection_id = 'conn_2' AND created_us < unixepoch('2026-07-07T16:00:03Z') * 1000000";
+    assert_eq!(ask(dir.path(), sound), [[json!(1)]]);
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::{
     store::{
         EventFilter, EventQuery, Lives as _, Order,
         sqlite::{
-            DATABASE,
+            DATABASE, OpenError,
             open::{Role, connect},
         },
     },
@@ -82,10 +82,12 @@ fn promises_are_kept(ids: &BTreeSet<EventId>, tasks: &[Task], ends: &[End]) {
 }
 
 /// Opens a store; with a disk that fails for good, after it was mended.
-fn start(dir: &Path, disk: &Disk) -> SqliteStore {
-    for _ in 0..3 {
-        match SqliteStore::open(dir, options()) {
+fn start(dir: &Path, disk: &Disk, seed: u64) -> SqliteStore {
+    for _ in 0..100 {
+        match SqliteStore::open(dir, way(seed)) {
             Ok(store) => return store,
+            // Another test begins a process, which holds the lock until it is that other program.
+            Err(OpenError::LockedBy { .. }) => std::thread::sleep(Duration::from_millis(20)),
             Err(error) => {
                 assert!(disk.failed() > 0, "{error}");
                 disk.fail(None);
@@ -101,7 +103,7 @@ fn run(script: &Script, fault: Option<Fault>, seed: u64, thorough: bool) -> (u64
     let mounted = vfs::mount(dir.path(), seed);
     let disk = &mounted.disk;
     disk.fail(fault);
-    let mut store = start(dir.path(), disk);
+    let mut store = start(dir.path(), disk, seed);
     let tasks = &script.tasks;
     let mut ends: Vec<End> = Vec::new();
     for (at, task) in tasks.iter().enumerate() {
@@ -124,11 +126,14 @@ fn run(script: &Script, fault: Option<Fault>, seed: u64, thorough: bool) -> (u64
                     let _ = db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
                 }
             }
-            2 => drop(wait(store.settle(None))),
+            2 => {
+                drop(wait(store.settle(None)));
+                seal(&store);
+            }
             3 => {
                 let _ = wait(store.close());
                 drop(store);
-                store = start(dir.path(), disk);
+                store = start(dir.path(), disk, seed);
             }
             _ => {}
         }

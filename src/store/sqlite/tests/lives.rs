@@ -412,6 +412,7 @@ proptest! {
         reach in prop::sample::select(vec![3_usize, 30, 100_000]), cuts in vec(1_usize..80, 1..20), acts in vec(0_u8..12, 1..20),
     ) {
         let dir = tempfile::tempdir().unwrap();
+        let open = |dir: &Path| SqliteStore::open(dir, way(seed)).unwrap();
         let mut store = open(dir.path());
         let mut events = account(seed, 3, skip, take, grain);
         let again: Vec<NewEvent> = events.iter().step_by(7).cloned().map(|mut new| {
@@ -489,6 +490,7 @@ fn a_transaction_that_fails_leaves_no_trace_in_lives() {
 #[test]
 fn a_copy_of_the_files_at_any_moment_is_whole() {
     let dir = tempfile::tempdir().unwrap();
+    let open = |dir: &Path| SqliteStore::open(dir, sealing(60)).unwrap();
     let store = open(dir.path());
     let mut events = account(13, 3, 0, 600, 1);
     shuffle(&mut events, 4, 60);

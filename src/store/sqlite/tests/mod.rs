@@ -10,11 +10,12 @@ mod lives;
 mod pages;
 mod power;
 mod retention;
+mod sealed;
 mod trail;
 mod upgrade;
 mod vfs;
 
-use super::{SqliteOptions, SqliteStore};
+use super::{Layout, Sealing, SqliteOptions, SqliteStore};
 use crate::{
     model::{
         CreatedFrom, Delivery, Event, EventKey, Family, Level, NewEvent, NewQuarantine, Source, Status, Timestamp,
@@ -34,8 +35,39 @@ fn options() -> SqliteOptions {
     SqliteOptions { ballast_bytes: 0, ..SqliteOptions::default() }
 }
 
+/// Each event a row.
+fn rows() -> SqliteOptions {
+    SqliteOptions { layout: Layout::Rows, ..options() }
+}
+
+/// Blocks are made all the time, of so many events, and joined again and again.
+fn sealing(events_max: usize) -> SqliteOptions {
+    SqliteOptions { sealing: Sealing { events_max, ..Sealing::default() }, ..options() }
+}
+
+/// Every way to keep events that makes a difference, by a number.
+fn way(number: u64) -> SqliteOptions {
+    match number % 5 {
+        0 => sealing(7),
+        1 => rows(),
+        2 => sealing(1),
+        3 => options(),
+        _ => sealing(50),
+    }
+}
+
+/// How many there are.
+const WAYS: u64 = 5;
+
 fn open(dir: &Path) -> SqliteStore {
     SqliteStore::open(dir, options()).unwrap()
+}
+
+/// Makes blocks of everything in the journal; false when that cannot be done now.
+fn seal(store: &SqliteStore) -> bool {
+    let (done, sealed) = tokio::sync::oneshot::channel();
+    store.shared.bell.seal_all(done);
+    sealed.blocking_recv().is_ok()
 }
 
 fn wait<T>(future: impl Future<Output = T>) -> T {
@@ -110,11 +142,13 @@ fn from_line(line: &str) -> NewEvent {
 
 #[test]
 fn the_contract_of_every_store_holds() {
-    let dirs = std::sync::Mutex::new(Vec::new());
-    contract::run(|| {
-        let dir = tempfile::tempdir().unwrap();
-        let store: SharedStore = Arc::new(open(dir.path()));
-        dirs.lock().unwrap().push(dir);
-        store
-    });
+    for number in 0..WAYS {
+        let dirs = std::sync::Mutex::new(Vec::new());
+        contract::run(|| {
+            let dir = tempfile::tempdir().unwrap();
+            let store: SharedStore = Arc::new(SqliteStore::open(dir.path(), way(number)).unwrap());
+            dirs.lock().unwrap().push(dir);
+            store
+        });
+    }
 }

@@ -45,12 +45,14 @@ pub(super) enum Task {
 }
 
 /// What a number of tasks make.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub(super) struct Made {
     /// Deliveries of each event.
     events: BTreeMap<EventId, u64>,
     /// In the order of arrival, but for those that share a commit.
     pub(super) arrived: Vec<EventId>,
+    /// As each came first.
+    news: BTreeMap<EventId, NewEvent>,
     deeds: usize,
     acks: u64,
     unreadable: u64,
@@ -70,6 +72,7 @@ pub(super) fn made(tasks: &[Task]) -> Made {
                     *count += 1;
                     if *count == 1 {
                         made.arrived.push(id);
+                        made.news.insert(id, new.clone());
                         made.deeds += usize::from(crate::audit::Draft::of(&new.event, id).is_some());
                     }
                 }
@@ -172,7 +175,9 @@ fn live(dir: &Path, tasks: &[Task], from: usize, dice: &mut Dice, lie: bool) -> 
     if lit {
         fuse(dice);
     }
-    let mut store = super::open(dir);
+    // Whichever way events were kept before.
+    let open = |dice: &mut Dice| SqliteStore::open(dir, way(dice.next())).unwrap();
+    let mut store = open(dice);
     while ledger.submitted < tasks.len() && !disk.is_off() {
         if !lit && moment.is_some_and(|moment| ledger.submitted >= moment) {
             lit = true;
@@ -201,12 +206,13 @@ fn live(dir: &Path, tasks: &[Task], from: usize, dice: &mut Dice, lie: bool) -> 
             0 => {
                 wait(store.close()).unwrap();
                 drop(store);
-                store = super::open(dir);
+                store = open(dice);
             }
             how @ 1..=3 => checkpoint(dir, ["PASSIVE", "RESTART", "TRUNCATE"][how - 1]),
             4 => settle(&store),
             // The writer folds what is late when nothing comes.
             5 => std::thread::sleep(std::time::Duration::from_millis(120)),
+            6 | 7 => drop(seal(&store)),
             _ => {}
         }
     }
@@ -253,7 +259,7 @@ fn arrived(dir: &Path) -> rusqlite::Result<(u64, u64)> {
 fn check(image: &Image, tasks: &[Task], ledger: Ledger, dice: &mut Dice) -> usize {
     let dir = tempfile::tempdir().unwrap();
     image.restore(dir.path());
-    let store = Arc::new(super::open(dir.path()));
+    let store = Arc::new(SqliteStore::open(dir.path(), way(dice.next())).unwrap());
     let shared: SharedStore = store.clone();
     let found = arrived(dir.path()).unwrap();
     let fits = |upto: &usize| {
@@ -267,6 +273,9 @@ fn check(image: &Image, tasks: &[Task], ledger: Ledger, dice: &mut Dice) -> usiz
     let events = stored(&store);
     let ids: BTreeMap<EventId, u64> = events.iter().map(|it| (it.id, it.deliveries)).collect();
     assert_eq!(ids.len(), events.len(), "each once");
+    for event in &events {
+        contract::assert_same(event, &made.news[&event.id]);
+    }
     assert_eq!(store.stats().events, events.len() as u64);
     assert_eq!(store.stats().quarantined, made.unreadable);
     match ledger.swept {

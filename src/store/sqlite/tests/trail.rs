@@ -283,8 +283,9 @@ fn keep_head(store: &SharedStore, log: Log) {
 }
 
 /// A store with both logs, twins, checkpoints and a pruned range.
-fn original(dir: &Path) -> Vec<Claim> {
-    let store = shared(dir);
+fn original(dir: &Path, options: SqliteOptions) -> Vec<Claim> {
+    let kept = Arc::new(SqliteStore::open(dir, options).unwrap());
+    let store: SharedStore = kept.clone();
     wait(store.append(batch((0..40).map(deed).collect()))).unwrap();
     let twin = |n: i64| named(n, "resume_connector", Family::Dashboard, "t", json!({"actor": "a@b.c", "id": "t"}));
     let data = json!({"userId": "u", "action": "EDIT", "primaryResourceType": "CONNECTION", "primaryResourceId": "t",
@@ -302,6 +303,7 @@ fn original(dir: &Path) -> Vec<Claim> {
         findings(&store, &Checks { claims: std::slice::from_ref(&claim), ..everything() }),
         Vec::<String>::new()
     );
+    assert!(seal(&kept));
     wait(store.close()).unwrap();
     vec![claim]
 }
@@ -314,9 +316,11 @@ fn root_of(store: &SharedStore) -> Hash {
 
 #[test]
 fn whatever_is_altered_is_found_and_named() {
-    let dir = tempfile::tempdir().unwrap();
-    let claims = original(dir.path());
+    let [dir, sealed] = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let claims = original(dir.path(), rows());
+    let sealed_claims = original(sealed.path(), options());
     let file = fs::read(dir.path().join(DATABASE)).unwrap();
+    let sealed = fs::read(sealed.path().join(DATABASE)).unwrap();
     // `log = 1` is the trail. Leaf of record 17 is at 32, the node over 17 and 18 at 33.
     let cases: &[(&str, &[&str])] = &[
         (
@@ -477,12 +481,21 @@ fn whatever_is_altered_is_found_and_named() {
             &["trail: a checkpoint knows of 63 records, the log has 0: it was cut, or an older copy restored"],
         ),
     ];
-    for (sql, expected) in cases {
+    let of_blocks: &[(&str, &[&str])] = &[(
+        "DELETE FROM block WHERE conn = (SELECT id FROM connection WHERE connection_id = 't')",
+        &[
+            "trail: record 41: differs from the event it was read from, or that is gone",
+            "trail: record 42: differs from the event it was read from, or that is gone",
+        ],
+    )];
+    let of_rows = cases.iter().map(|case| (case, &file, &claims));
+    let of_blocks = cases.iter().filter(|(sql, _)| !sql.contains("FROM event")).chain(of_blocks);
+    for ((sql, expected), file, claims) in of_rows.chain(of_blocks.map(|case| (case, &sealed, &sealed_claims))) {
         let dir = tempfile::tempdir().unwrap();
-        fs::write(dir.path().join(DATABASE), &file).unwrap();
+        fs::write(dir.path().join(DATABASE), file).unwrap();
         Connection::open(dir.path().join(DATABASE)).unwrap().execute_batch(sql).unwrap();
         let store = shared(dir.path());
-        let found = findings(&store, &Checks { claims: &claims, ..everything() });
+        let found = findings(&store, &Checks { claims, ..everything() });
         assert_eq!(found, *expected, "{sql}");
     }
 }
@@ -576,7 +589,7 @@ fn an_older_copy_is_caught_by_a_newer_checkpoint_from_elsewhere() {
 #[test]
 fn slices_together_find_what_the_whole_finds() {
     let dir = tempfile::tempdir().unwrap();
-    drop(original(dir.path()));
+    drop(original(dir.path(), options()));
     let db = Connection::open(dir.path().join(DATABASE)).unwrap();
     db.execute_batch(
         "UPDATE audit_node SET hash = zeroblob(32) WHERE log = 1 AND pos IN (31, 32, 47);
@@ -610,7 +623,7 @@ fn slices_together_find_what_the_whole_finds() {
 #[test]
 fn events_are_named_anew_by_their_content() {
     let dir = tempfile::tempdir().unwrap();
-    let store = shared(dir.path());
+    let store: SharedStore = Arc::new(SqliteStore::open(dir.path(), rows()).unwrap());
     let mut events: Vec<NewEvent> = (0..6).map(deed).collect();
     events.iter_mut().for_each(|new| new.key = identity::key(&new.event));
     (events[4].secret_digest, events[5].secret_digest) = (Some(1), Some(2));
@@ -638,6 +651,24 @@ fn events_are_named_anew_by_their_content() {
             || found.len() == 1,
         "{found:?}"
     );
+}
+
+#[test]
+fn events_are_named_anew_wherever_they_are() {
+    for number in 0..WAYS {
+        let dir = tempfile::tempdir().unwrap();
+        let store: SharedStore = Arc::new(SqliteStore::open(dir.path(), way(number)).unwrap());
+        let mut events: Vec<NewEvent> = (0..30).map(deed).collect();
+        events.iter_mut().for_each(|new| new.key = identity::key(&new.event));
+        // As if somebody had forged one with everything that guards it.
+        events[7].event.data = events[8].event.data.clone();
+        events[7].raw = events[8].raw.clone();
+        let id = EventId(events[7].key);
+        events.into_iter().for_each(|new| append_one(&store, new));
+        let identify = |stored: &crate::model::StoredEvent| Some(identity::key(&stored.event));
+        let check = Checks { identify: Some(&identify), ..Checks::default() };
+        assert_eq!(findings(&store, &check), [format!("event {id}: its content gives another id")]);
+    }
 }
 
 #[test]
