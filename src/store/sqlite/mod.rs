@@ -54,10 +54,10 @@ pub use ask::{AskError, Asked, Cell, Rows, Stop};
 pub use facts::{EventReader, Places, StoreFacts, backup, facts, is_current};
 pub use migrate::{Migrated, Phase, Step, Watch};
 pub use open::{DATABASE, OpenError};
-pub use sealed::absorb::Kept;
-pub use shrink::{ShrinkError, Shrunk, shrink};
 #[doc(hidden)]
 pub use sealed::Sample;
+pub use sealed::absorb::Kept;
+pub use shrink::{ShrinkError, Shrunk, shrink};
 
 use super::{
     Appended, Batch, EventPage, EventQuery, PAGE_BYTES_MAX, Store, StoreError, StoreFuture, StoreStats, TailCursor,

@@ -8,7 +8,7 @@ use crate::{
     audit::Log,
     model::{EventId, StoredEvent},
     store::{
-        EventFilter, EventQuery, Order, TailCursor, Trail as _,
+        EventFilter, EventQuery, Order, TailCursor,
         contract::trail::deed,
         sqlite::{
             DATABASE, Kept, Layout, Migrated, Places, Watch,
