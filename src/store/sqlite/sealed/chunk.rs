@@ -169,6 +169,7 @@ impl Chunk {
     }
 
     /// Whether it holds nothing.
+    #[cfg(test)]
     pub const fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }

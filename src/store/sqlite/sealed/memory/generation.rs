@@ -106,11 +106,13 @@ impl Generation {
     }
 
     /// Number of events.
+    #[cfg(test)]
     pub fn len(&self) -> usize {
         self.size().events
     }
 
     /// Whether no event is in it.
+    #[cfg(test)]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

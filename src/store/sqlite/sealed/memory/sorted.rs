@@ -41,6 +41,7 @@ impl Sorted {
     }
 
     /// Number of places.
+    #[cfg(test)]
     pub fn len(&self) -> usize {
         self.head.iter().map(Vec::len).sum::<usize>() + self.tail.len()
     }

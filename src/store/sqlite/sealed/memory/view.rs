@@ -84,11 +84,13 @@ impl View {
     }
 
     /// Number of events.
+    #[cfg(test)]
     pub fn len(&self) -> usize {
         self.parts.iter().map(|(_, within)| within.len()).sum()
     }
 
     /// Whether there are none.
+    #[cfg(test)]
     pub fn is_empty(&self) -> bool {
         self.parts.is_empty()
     }
