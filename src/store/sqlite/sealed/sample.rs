@@ -60,7 +60,7 @@ impl Sample {
         let mut tables: [Numbers; 4] = Default::default();
         let mut connections: BTreeMap<i64, Vec<Kept>> = BTreeMap::new();
         for batch in batches {
-            let encoded = encode::encode(batch, false);
+            let encoded = encode::encode(batch, false, false);
             let [conns, labels, kinds, shapes] = &mut tables;
             for row in &encoded.rows {
                 let Some(conn) = row.conn else { continue };

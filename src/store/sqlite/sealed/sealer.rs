@@ -13,10 +13,10 @@ use crate::store::{
     StoreError,
     sqlite::{
         Shared,
+        job::Job,
         names::Names,
         open::{self, Role},
         reader::ReadError,
-        writer::Job,
     },
 };
 use ahash::AHashMap;

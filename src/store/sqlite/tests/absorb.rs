@@ -8,15 +8,15 @@ use crate::{
     audit::Log,
     model::{EventId, StoredEvent},
     store::{
-        EventFilter, EventQuery, Order, TailCursor, Trail as _,
+        EventFilter, EventQuery, Order, TailCursor,
         contract::trail::deed,
         sqlite::{
             DATABASE, Kept, Layout, Migrated, Places, Watch,
+            job::Job,
             names::Names,
             open::{self, Role},
             sealed::absorb::{self, Size},
             shrink,
-            writer::Job,
         },
     },
 };
