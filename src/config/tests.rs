@@ -21,7 +21,7 @@ fn values(setting: &Setting) -> [&'static str; 3] {
         Kind::Count | Kind::Seconds | Kind::DaysOrOff => ["11", "12", "13"],
         Kind::Sinks => ["file:a", "https://b.example/c", "exec:c"],
         Kind::Bytes | Kind::BytesOrOff => ["1MiB", "2MiB", "3MiB"],
-        Kind::OneOf(_) => ["json", "text", "json"],
+        Kind::OneOf(words) => [words[1], words[0], words[1]],
     }
 }
 

@@ -8,6 +8,7 @@ use super::{
     Layout, SqliteStore, body,
     facts::Places,
     flat::{BodyRef, Flat, SyncRef},
+    job::{Job, Reply},
     names::Names,
     open::{self, Role},
     reader::ReadError,
@@ -16,7 +17,6 @@ use super::{
         blocks::{Meta, blocks_in_order},
     },
     shelf::{Shelf, Span},
-    writer::{Job, Reply},
 };
 use crate::{
     model::EventKey,

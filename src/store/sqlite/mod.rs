@@ -21,12 +21,14 @@ mod fault;
 mod flat;
 mod insert;
 mod intern;
+mod job;
 mod kind;
 mod lives;
 mod loose;
 mod migrate;
 mod names;
 mod open;
+mod options;
 mod quarantine;
 mod queue;
 mod reader;
@@ -54,6 +56,7 @@ pub use ask::{AskError, Asked, Cell, Rows, Stop};
 pub use facts::{EventReader, Places, StoreFacts, backup, facts, is_current};
 pub use migrate::{Migrated, Phase, Step, Watch};
 pub use open::{DATABASE, OpenError};
+pub use options::{Layout, Sealing, SqliteOptions};
 #[doc(hidden)]
 pub use sealed::Sample;
 pub use sealed::absorb::Kept;
@@ -64,6 +67,7 @@ use super::{
     TailPage, TokenRecord,
 };
 use crate::model::{EventId, Micros, QuarantinedItem, StoredEvent};
+use job::{Job, Reply};
 use names::Names;
 use open::{DirLock, Role};
 use queue::{Limits, Queue};
@@ -79,79 +83,13 @@ use std::{
         atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering},
     },
     thread::JoinHandle,
-    time::Duration,
 };
 use tokio::sync::{oneshot, watch};
-use writer::{Counters, Job, Reply, Writer, now_us};
+use writer::{Counters, Writer, now_us};
 
 /// Free bytes that show that a disk is not full any more, after small transactions were refused and after large ones.
 const HEADROOM_MIN: u64 = 1 << 20;
 const HEADROOM_MAX: u64 = 8 << 20;
-
-/// How the store is run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SqliteOptions {
-    /// Batches that may wait for the writer; more are refused as busy.
-    pub queue_batches_max: usize,
-    /// Bytes of encoded batches that may wait.
-    pub queue_bytes_max: usize,
-    /// Size of the file that is given back when the disk is full; 0 for none.
-    pub ballast_bytes: u64,
-    /// Leave checkpoints to an outside tool that copies the log (Litestream).
-    pub wal_autocheckpoint_off: bool,
-    /// Kinds and shapes that get a number; later ones are kept with their events.
-    pub interned_max: i64,
-    /// Whether lives are kept current with every commit.
-    pub fold: bool,
-    /// Memory for states of lives, in bytes as estimated.
-    pub fold_bytes_max: usize,
-    /// Where new events go. What is stored stays readable whichever it is.
-    pub layout: Layout,
-    /// When newer events are made into blocks.
-    pub sealing: Sealing,
-}
-
-/// Where new events go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Layout {
-    /// A row each.
-    Rows,
-    /// The journal, and from there blocks.
-    Sealed,
-}
-
-/// When the journal's events are made into blocks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sealing {
-    /// So many together, unless they are large.
-    pub events_max: usize,
-    /// So many bytes of memory together.
-    pub bytes_max: usize,
-    /// Fewer when they are as old as this.
-    pub age: Duration,
-}
-
-impl Default for Sealing {
-    fn default() -> Self {
-        Self { events_max: 65_536, bytes_max: 12 << 20, age: Duration::from_secs(600) }
-    }
-}
-
-impl Default for SqliteOptions {
-    fn default() -> Self {
-        Self {
-            queue_batches_max: 1024,
-            queue_bytes_max: 64 << 20,
-            ballast_bytes: 32 << 20,
-            wal_autocheckpoint_off: false,
-            interned_max: 65_536,
-            fold: true,
-            fold_bytes_max: 96 << 20,
-            layout: Layout::Sealed,
-            sealing: Sealing::default(),
-        }
-    }
-}
 
 /// A [`Store`] in a data directory.
 pub struct SqliteStore {

@@ -1,7 +1,10 @@
 //! When the writer folds again what came late: when nothing else waits, when somebody waits for it, or when it has waited for
 //! long. Each turn is a bounded piece of work in a transaction of its own, so that those who deliver events hardly notice.
 
-use super::writer::{Job, Reply, Writer, now_us};
+use super::{
+    job::{Job, Reply},
+    writer::{Writer, now_us},
+};
 use std::time::{Duration, Instant};
 
 /// How long nothing must come before the writer tidies up.

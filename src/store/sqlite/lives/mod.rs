@@ -19,7 +19,7 @@ pub use fold::{Folder, News};
 #[cfg(test)]
 pub use load::SQL_AND_PLAN;
 
-use super::{SqliteStore, writer::Job};
+use super::{SqliteStore, job::Job};
 use crate::{
     lifecycle::{Run, Stage, Summary},
     model::{EventId, Micros, Source, StoredEvent},

@@ -8,6 +8,7 @@ use super::{
     chunk::{Chunk, ChunkBuilder},
     codec::{self, Bodies, Head, Heads},
     grams::{Grams, Wanted},
+    unpacked::{Keys, Unpacked},
 };
 use crate::{
     model::{EventKey, Timestamp},
@@ -15,7 +16,6 @@ use crate::{
         Order, StoreError,
         sqlite::{
             body,
-            cache::Cache,
             flat::{BodyRef, Flat},
             names::Names,
             reader::ReadError,
@@ -28,7 +28,7 @@ use rusqlite::{Connection, Row};
 use std::{
     collections::BinaryHeap,
     ops::Range,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, PoisonError},
 };
 
 macro_rules! select_meta {
@@ -51,11 +51,6 @@ const HEADS: &str = "SELECT heads FROM block WHERE id = ?1";
 const GRAMS: &str = "SELECT grams FROM block WHERE id = ?1";
 const BODIES: &str = "SELECT bodies FROM block WHERE id = ?1";
 
-/// Memory for keys that were unpacked, in bytes.
-const KEYS_BYTES: usize = 12 << 20;
-/// And for heads, of which each takes about so much.
-const HEADS_BYTES: usize = 4 << 20;
-const HEAD_BYTES: usize = 16;
 /// Decimals that a key tells of.
 const MICRO_DIGITS: u8 = 6;
 /// Bodies that are copied out at a time, in bytes as estimated.
@@ -113,61 +108,6 @@ impl Meta {
 /// All blocks, in the order of their first events.
 pub fn blocks_in_order(db: &Connection) -> rusqlite::Result<Vec<Meta>> {
     db.prepare_cached(ALL_ASC)?.query_map([i64::MIN], Meta::of)?.collect()
-}
-
-/// The keys of a block, in order.
-#[derive(Debug)]
-pub struct Keys {
-    times: Vec<i64>,
-    hashes: Vec<i64>,
-}
-
-impl Keys {
-    /// How many.
-    pub fn len(&self) -> usize {
-        self.times.len()
-    }
-
-    /// The key at a place.
-    pub fn at(&self, place: usize) -> EventKey {
-        EventKey { created_us: self.times[place], hash: self.hashes[place] }
-    }
-
-    /// The first place whose key is not before `key`.
-    fn lower(&self, key: EventKey) -> usize {
-        let mut place = self.times.partition_point(|at| *at < key.created_us);
-        while place < self.times.len() && self.times[place] == key.created_us && self.hashes[place] < key.hash {
-            place += 1;
-        }
-        place
-    }
-
-    /// The place of a key.
-    pub fn find(&self, key: EventKey) -> Option<usize> {
-        let place = self.lower(key);
-        (place < self.len() && self.at(place) == key).then_some(place)
-    }
-}
-
-/// What was unpacked lately.
-pub struct Unpacked {
-    keys: Mutex<Cache<i64, Arc<Keys>>>,
-    heads: Mutex<Cache<i64, Arc<Heads>>>,
-}
-
-impl Default for Unpacked {
-    fn default() -> Self {
-        Self { keys: Mutex::new(Cache::new(KEYS_BYTES)), heads: Mutex::new(Cache::new(HEADS_BYTES)) }
-    }
-}
-
-impl Unpacked {
-    /// Forgets a block that never came to be.
-    pub fn forget(&self, id: i64) {
-        // Nothing can panic while a lock is held.
-        self.keys.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
-        self.heads.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
-    }
 }
 
 /// The blocks of a snapshot.
@@ -228,7 +168,7 @@ impl<'s> Blocks<'s> {
         let times = &self.keys(meta)?.times;
         let heads = Heads::open(blob, times).map_err(|_| meta.damaged(self.db, self.names, "heads"))?;
         let heads = Arc::new(heads);
-        known().put(meta.id, Arc::clone(&heads), meta.n * HEAD_BYTES + 256);
+        known().put(meta.id, Arc::clone(&heads), meta.n * Unpacked::HEAD_BYTES + 256);
         Ok(heads)
     }
 

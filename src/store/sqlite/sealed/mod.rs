@@ -23,6 +23,7 @@ pub mod sealer;
 pub mod shelving;
 pub mod stock;
 mod tiers;
+pub mod unpacked;
 
 pub use blocks::{Blocks, Slice};
 pub use chunk::Chunk;

@@ -16,10 +16,10 @@ use crate::{
         Order, StoreError,
         sqlite::{
             Shared,
+            job::Job,
             names::Names,
             open::{self, Role},
             reader::ReadError,
-            writer::Job,
         },
     },
 };

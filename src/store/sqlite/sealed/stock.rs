@@ -1,9 +1,9 @@
 //! What readers of one store share: the newest events in memory, and what was unpacked of the others.
 
 use super::{
-    blocks::Unpacked,
     chunk::Chunk,
     memory::{Limits, Memory, View},
+    unpacked::Unpacked,
 };
 use crate::store::{
     StoreError,

@@ -12,11 +12,11 @@ use crate::{
         contract::trail::deed,
         sqlite::{
             DATABASE, Kept, Layout, Migrated, Places, Watch,
+            job::Job,
             names::Names,
             open::{self, Role},
             sealed::absorb::{self, Size},
             shrink,
-            writer::Job,
         },
     },
 };

@@ -5,7 +5,7 @@ use crate::{
     model::EventId,
     store::{
         Outcome,
-        sqlite::{DATABASE, OpenError, open, schema, writer::Job},
+        sqlite::{DATABASE, OpenError, job::Job, open, schema},
     },
 };
 use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf, process::Command};

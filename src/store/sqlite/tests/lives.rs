@@ -478,7 +478,7 @@ fn a_transaction_that_fails_leaves_no_trace_in_lives() {
         let busy = store.append(batch(part[..100].to_vec()));
         let good = store.append(batch(part[100..150].to_vec()));
         let (reply, failed) = tokio::sync::oneshot::channel();
-        store.shared.queue.push(crate::store::sqlite::writer::Job::Fail { panic: false, reply }, 0).unwrap();
+        store.shared.queue.push(crate::store::sqlite::job::Job::Fail { panic: false, reply }, 0).unwrap();
         let other = store.append(batch(part[150..].to_vec()));
         assert!(wait(busy).is_ok() && wait(good).is_ok() && wait(other).is_ok());
         assert!(matches!(wait(failed).unwrap(), Err(StoreError::Engine(_))));

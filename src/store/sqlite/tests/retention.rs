@@ -162,7 +162,7 @@ fn a_sweep_fails(number: u64) {
     let (reply, failed) = tokio::sync::oneshot::channel();
     let removed = std::thread::scope(|scope| {
         let sweep = scope.spawn(|| wait(sweep));
-        store.shared.queue.push(crate::store::sqlite::writer::Job::Fail { panic: false, reply }, 0).unwrap();
+        store.shared.queue.push(crate::store::sqlite::job::Job::Fail { panic: false, reply }, 0).unwrap();
         assert!(wait(busy).is_ok());
         assert!(wait(failed).unwrap().is_err());
         sweep.join().unwrap()

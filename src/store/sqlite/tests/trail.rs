@@ -12,7 +12,7 @@ use crate::{
     store::{
         Outcome,
         contract::trail::{all, assert_tree, deed, every, naive_root, named, own},
-        sqlite::{DATABASE, writer::Job},
+        sqlite::{DATABASE, job::Job},
         trail::{self, Checks, Claim, Hash, Head, NodeId, PruneRequest, RecordQuery, Seen},
     },
 };

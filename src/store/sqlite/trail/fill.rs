@@ -17,12 +17,12 @@ use crate::{
         sqlite::{
             Shared,
             fault::WriteError,
+            job::Job,
             names::Names,
             reader::ReadError,
             row::Opened,
             shelf::{Shelf, Span, behind},
             tokens,
-            writer::Job,
         },
     },
 };

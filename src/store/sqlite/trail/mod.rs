@@ -22,12 +22,13 @@ pub use prepare::Prepared;
 use super::{
     Shared, SqliteStore,
     fault::WriteError,
+    job::Job,
     lives::Folder,
     reader::ReadError,
     retention::{self, Sweep, Swept},
     sealed::Shelving,
     tokens,
-    writer::{Counters, Job, now_us},
+    writer::{Counters, now_us},
 };
 use crate::{
     audit::{

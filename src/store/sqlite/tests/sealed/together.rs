@@ -6,7 +6,7 @@ use super::{
 };
 use crate::store::{
     Trail as _,
-    sqlite::{retention::Sweep, trail::Work, writer::Job},
+    sqlite::{job::Job, retention::Sweep, trail::Work},
 };
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
