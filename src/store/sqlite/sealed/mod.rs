@@ -10,6 +10,7 @@ mod chunk;
 mod codec;
 pub mod cut;
 mod known;
+pub mod lost;
 pub mod memory;
 pub mod seal;
 pub mod sealer;

@@ -197,7 +197,14 @@ fn make(db: &Connection, names: &Names, generation: &Generation) -> Result<Seal,
         let known = metas.get(&conn).map_or(&[][..], Vec::as_slice);
         for at in tiers::join(known, events.len(), bytes as i64) {
             let mut copied = ChunkBuilder::new();
-            blocks.copy(&known[at], 0..known[at].n, &mut copied)?;
+            match blocks.copy(&known[at], 0..known[at].n, &mut copied) {
+                Err(ReadError::Store(StoreError::Damaged(what))) => {
+                    // It stays as it is, and keeps nothing else from becoming blocks.
+                    tracing::debug!("not joined with others, for it is damaged: {what}");
+                    continue;
+                }
+                other => other?,
+            }
             let copied = Arc::new(copied.finish());
             events.extend((0..copied.len()).map(|at| (Arc::clone(&copied), at as u32)));
             seal.gone.push(known[at]);

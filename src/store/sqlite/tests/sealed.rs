@@ -14,7 +14,12 @@ use rusqlite::Connection;
 use std::collections::BTreeSet;
 
 /// All pages of a question.
-fn pages(store: &SqliteStore, filter: &EventFilter, order: Order, limit: usize) -> Result<Vec<StoredEvent>, StoreError> {
+fn pages(
+    store: &SqliteStore,
+    filter: &EventFilter,
+    order: Order,
+    limit: usize,
+) -> Result<Vec<StoredEvent>, StoreError> {
     let mut query = EventQuery { filter: filter.clone(), order, after: None, limit };
     let mut found = Vec::new();
     loop {

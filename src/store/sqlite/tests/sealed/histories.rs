@@ -28,8 +28,7 @@ enum Pace {
     Bursting,
 }
 
-const PACES: [Pace; 6] =
-    [Pace::Ordered, Pace::Late, Pace::Shuffled, Pace::Repeated, Pace::Trickling, Pace::Bursting];
+const PACES: [Pace; 6] = [Pace::Ordered, Pace::Late, Pace::Shuffled, Pace::Repeated, Pace::Trickling, Pace::Bursting];
 
 /// The `n`th event: now and then one of no connection, with a secret, very large, of a moment that others share, not valid.
 fn event(n: i64) -> NewEvent {
@@ -187,7 +186,10 @@ fn tell(model: &SqliteStore, store: &SqliteStore, requests: &[Vec<NewEvent>], to
     std::thread::scope(|scope| {
         scope.spawn(|| {
             let orders = [Order::Asc, Order::Desc];
-            let spans = [EventFilter::default(), EventFilter { connection_id: Some("conn_1".into()), ..EventFilter::default() }];
+            let spans = [
+                EventFilter::default(),
+                EventFilter { connection_id: Some("conn_1".into()), ..EventFilter::default() },
+            ];
             for turn in 0.. {
                 let (order, filter) = (orders[turn % 2], &spans[turn / 2 % 2]);
                 let known: BTreeSet<EventId> = acknowledged.lock().unwrap().clone();

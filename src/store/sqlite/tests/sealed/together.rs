@@ -6,11 +6,7 @@ use super::{
 };
 use crate::store::{
     Trail as _,
-    sqlite::{
-        retention::Sweep,
-        trail::Work,
-        writer::Job,
-    },
+    sqlite::{retention::Sweep, trail::Work, writer::Job},
 };
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
