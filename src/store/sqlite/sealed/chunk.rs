@@ -149,7 +149,7 @@ impl<'c> Parts<'c> {
 }
 
 /// Events of one commit; never changes.
-#[derive(PartialEq, Eq)]
+#[derive(Default, PartialEq, Eq)]
 pub struct Chunk {
     entries: Box<[Entry]>,
     /// The sync ids, then the texts of the events in order.

@@ -41,7 +41,6 @@ impl Sorted {
     }
 
     /// Number of places.
-    #[cfg(test)]
     pub fn len(&self) -> usize {
         self.head.iter().map(Vec::len).sum::<usize>() + self.tail.len()
     }
