@@ -9,6 +9,7 @@ use super::{
     cache::{Life, Lives, Pending},
     load::{self, Behind},
     moves::{follow, give, place},
+    shelf,
     standing::Unwritten,
 };
 use crate::{
@@ -314,10 +315,11 @@ impl Folder {
 
 /// Keeps the newest state of a life that leaves the memory, and its rows.
 pub(super) fn save_head(db: &Connection, conn: i64, life: &mut Life) -> Result<(), WriteError> {
-    life.pending.write(db, conn)?;
     if life.unsaved > 0 || !life.recent.is_empty() {
+        shelf::store(db, conn, &life.head, &mut life.pending)?;
         load::save(db, conn, &life.head)?;
     }
+    life.pending.write(db, conn)?;
     Ok(())
 }
 

@@ -45,7 +45,7 @@ pub fn newest(db: &Connection, conn: i64, upto: Micros) -> Result<Checkpoint, Re
         db.prepare_cached(NEWEST)?.query_row([conn, upto], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
     let Some((at, packed)) = found else { return Ok(Checkpoint::default()) };
     let damaged = || StoreError::Damaged(format!("checkpoint {at} of connection {conn}"));
-    let json = unpack(&packed).ok_or_else(damaged)?;
+    let json = stretch(&packed).ok_or_else(damaged)?;
     let state = serde_json::from_slice(&json).map_err(|_| damaged())?;
     Ok(Checkpoint { at: Some(at), state, bytes: json.len() })
 }
@@ -56,14 +56,16 @@ thread_local! {
     static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = RefCell::new(Decompressor::new().ok());
 }
 
-fn pack(json: &[u8]) -> std::io::Result<Vec<u8>> {
+/// Compresses.
+pub fn squeeze(json: &[u8]) -> std::io::Result<Vec<u8>> {
     COMPRESSOR.with_borrow_mut(|compressor| match compressor {
         Some(compressor) => compressor.compress(json),
         None => zstd::bulk::compress(json, ZSTD_LEVEL),
     })
 }
 
-fn unpack(packed: &[u8]) -> Option<Vec<u8>> {
+/// What was compressed; `None` when it is damaged or too large to be true.
+pub fn stretch(packed: &[u8]) -> Option<Vec<u8>> {
     let bytes = zstd::zstd_safe::get_frame_content_size(packed).ok()??;
     let bytes = usize::try_from(bytes).ok().filter(|bytes| *bytes <= STATE_BYTES_MAX)?;
     DECOMPRESSOR.with_borrow_mut(|decompressor| decompressor.as_mut()?.decompress(packed, bytes).ok())
@@ -74,7 +76,7 @@ pub fn save(db: &Connection, conn: i64, state: &State) -> Result<usize, ReadErro
     let Some(at) = state.last_us() else { return Ok(0) };
     let unusable = |error: &dyn std::fmt::Display| StoreError::Engine(format!("cannot keep a checkpoint: {error}"));
     let json = serde_json::to_vec(state).map_err(|error| unusable(&error))?;
-    let packed = pack(&json).map_err(|error| unusable(&error))?;
+    let packed = squeeze(&json).map_err(|error| unusable(&error))?;
     db.prepare_cached("INSERT OR REPLACE INTO checkpoint (conn, at, state) VALUES (?1, ?2, ?3)")?
         .execute(params![conn, at, packed])?;
     Ok(json.len())

@@ -4,7 +4,7 @@
 //! [`Ident`]; what is written twice is there once.
 
 use crate::{
-    lifecycle::{Day, Incident, Output, Run, Stage, StageKind, SyncCounts, SyncRow},
+    lifecycle::{Day, Incident, Output, Run, Stage, StageKind, SyncCounts, SyncRow, stage_order},
     model::{EventKey, Micros},
     store::{StoreError, sqlite::reader::ReadError},
 };
@@ -171,21 +171,20 @@ fn anchor(row: &Row<'_>) -> rusqlite::Result<EventKey> {
 }
 
 /// Reads `at, hash, kind, until, sync, status, changes, body, stats`.
-pub fn stage(row: &Row<'_>) -> Result<Stage, ReadError> {
+pub fn stage(row: &Row<'_>) -> Result<Output, ReadError> {
     let kind: i64 = row.get(2)?;
     let kind = StageKind::ALL.into_iter().find(|known| i64::from(*known as u8) == kind);
     if kind == Some(StageKind::Sync) {
-        let sync = SyncRow {
+        return Ok(Output::Sync(SyncRow {
             anchor: anchor(row)?,
             until_us: row.get(3)?,
             sync_id: row.get(4)?,
             status: row.get(5)?,
             body: row.get(7)?,
             stats: row.get(8)?,
-        };
-        return sync_stage(&sync);
+        }));
     }
-    Ok(Stage {
+    Ok(Output::Stage(Stage {
         anchor: anchor(row)?,
         kind: kind.ok_or_else(|| StoreError::Damaged("kind of a stage".into()))?,
         until_us: row.get(3)?,
@@ -193,7 +192,26 @@ pub fn stage(row: &Row<'_>) -> Result<Stage, ReadError> {
         status: row.get(5)?,
         schema_change: row.get(6)?,
         body: row.get(7)?,
-    })
+    }))
+}
+
+/// What stages are ordered by; what is none comes first.
+pub fn place(row: &Output) -> (Micros, StageKind, i64) {
+    match Ident::of(row) {
+        Ident::Stage(anchor, kind) => stage_order(anchor, kind),
+        Ident::Incident(_) | Ident::Day(_) | Ident::Run(_) | Ident::Activity(_) => {
+            (Micros::MIN, StageKind::Initialized, i64::MIN)
+        }
+    }
+}
+
+/// The stage in the public form; `None` where it is none.
+pub fn public(row: Output) -> Result<Option<Stage>, ReadError> {
+    match row {
+        Output::Sync(sync) => sync_stage(&sync).map(Some),
+        Output::Stage(stage) => Ok(Some(stage)),
+        Output::Gone(..) | Output::Incident(_) | Output::Day(_) | Output::Run(_) | Output::Activity(_) => Ok(None),
+    }
 }
 
 /// The public form of a sync.

@@ -198,7 +198,7 @@ fn every_query_runs_along_its_index() {
             statement.query_map(rusqlite::params_from_iter(vec![1; count]), |row| row.get::<_, String>(3)).unwrap();
         rows.map(Result::unwrap).collect::<Vec<_>>().join("; ")
     };
-    let scans = super::super::scan::SQL_AND_PLAN.iter().chain(super::super::lives::SQL_AND_PLAN);
+    let scans = super::super::scan::SQL_AND_PLAN.iter().chain(super::super::lives::sql_and_plan());
     let trail = super::super::trail::sql_and_plan().chain(super::super::retention::SQL_AND_PLAN);
     for (sql, expected) in scans.chain(trail) {
         assert_eq!(&plan(sql), expected);

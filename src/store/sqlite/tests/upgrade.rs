@@ -12,8 +12,12 @@ use crate::{
 };
 
 /// One file for each version, each made by [`make_the_fixture`] of its time.
-pub(super) const FIXTURES: &[&[u8]] =
-    &[include_bytes!("fixtures/v1.db.zst"), include_bytes!("fixtures/v2.db.zst"), include_bytes!("fixtures/v3.db.zst")];
+pub(super) const FIXTURES: &[&[u8]] = &[
+    include_bytes!("fixtures/v1.db.zst"),
+    include_bytes!("fixtures/v2.db.zst"),
+    include_bytes!("fixtures/v3.db.zst"),
+    include_bytes!("fixtures/v4.db.zst"),
+];
 
 /// What every fixture holds.
 fn held() -> Vec<NewEvent> {
