@@ -152,6 +152,12 @@ impl State {
         self.last_us
     }
 
+    /// How many facts it has seen.
+    #[must_use]
+    pub fn events(&self) -> u64 {
+        self.events
+    }
+
     /// What the envelopes of the connection say so far, to be shared with facts that say the same.
     #[must_use]
     pub fn labels(&self) -> Option<&Arc<Labels>> {

@@ -7,7 +7,7 @@
 //! before or from the number before, whatever is shortest. Ids and hashes, which nothing makes smaller, stand apart from what is
 //! compressed. Refused: nothing; bytes that are not ours give `None`.
 
-use super::load::{squeeze, stretch};
+use super::squeeze::{squeeze, stretch};
 use ahash::AHashMap;
 use std::{
     fmt::Write as _,

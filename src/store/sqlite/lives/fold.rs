@@ -317,7 +317,7 @@ impl Folder {
 pub(super) fn save_head(db: &Connection, conn: i64, life: &mut Life) -> Result<(), WriteError> {
     if life.unsaved > 0 || !life.recent.is_empty() {
         shelf::store(db, conn, &life.head, &mut life.pending)?;
-        load::save(db, conn, &life.head)?;
+        load::save(db, conn, &life.head, life.unsaved + life.recent.len())?;
     }
     life.pending.write(db, conn)?;
     Ok(())

@@ -15,6 +15,7 @@ mod read;
 mod rows;
 mod settle;
 mod shelf;
+mod squeeze;
 mod standing;
 
 pub use fold::{Folder, News};

@@ -92,7 +92,7 @@ fn moved(db: &Connection, conn: i64, life: &mut Life, facts: usize) -> Result<()
     if is_due(life.unsaved, life.state_bytes) {
         // Whoever takes the checkpoint up believes the tables that far.
         shelf::store(db, conn, &life.base, &mut life.pending)?;
-        life.state_bytes = load::save(db, conn, &life.base)?;
+        life.state_bytes = load::save(db, conn, &life.base, life.unsaved)?;
         life.unsaved = 0;
     }
     Ok(())

@@ -44,7 +44,7 @@ const SYNC: &str = "SELECT at, hash, kind, until, sync, status, changes, body, s
 const SYNC_DAY: &str = sync_lookup!("day", "hash = ?1 AND conn = ?2 ORDER BY day LIMIT 1");
 const SYNCING: &str = "SELECT at, hash, kind, until FROM stage
     WHERE conn = ?1 AND at >= ?2 AND at < ?3 AND settled <= ?4 AND kind = ?5 AND until > ?6";
-const INCIDENTS: &str = "SELECT at, hash, resolved, failures, body FROM incident
+const INCIDENTS: &str = "SELECT at, hash, resolved, failures, body, packed FROM incident
     WHERE conn = ?1 AND (at, hash) < (?2, ?3) AND settled <= ?4 AND (resolved IS NULL OR resolved >= ?5)
     AND (?6 IS NULL OR (resolved IS NULL) = ?6) ORDER BY at DESC, hash DESC LIMIT ?7";
 

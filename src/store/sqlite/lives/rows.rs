@@ -3,6 +3,7 @@
 //! In: an output with the microsecond at which it took its form. Out: one upsert; reading rows back. A row is known by its
 //! [`Ident`]; what is written twice is there once.
 
+use super::squeeze::{squeeze, stretch};
 use crate::{
     lifecycle::{Day, Incident, Output, Run, Stage, StageKind, SyncCounts, SyncRow, stage_order},
     model::{EventKey, Micros},
@@ -42,17 +43,18 @@ const STAGE: &str = "INSERT INTO stage (conn, at, hash, kind, settled, until, sy
     ON CONFLICT (conn, at, kind, hash) DO UPDATE SET settled = excluded.settled, until = excluded.until,
     sync = excluded.sync, status = excluded.status, changes = excluded.changes, body = excluded.body,
     stats = excluded.stats";
-const INCIDENT: &str = "INSERT INTO incident (conn, at, hash, settled, resolved, failures, body)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+const INCIDENT: &str = "INSERT INTO incident (conn, at, hash, settled, resolved, failures, body, packed)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, '', ?7)
     ON CONFLICT (conn, at, hash) DO UPDATE SET settled = excluded.settled, resolved = excluded.resolved,
-    failures = excluded.failures, body = excluded.body";
+    failures = excluded.failures, body = excluded.body, packed = excluded.packed";
 const DAY: &str =
     "INSERT OR REPLACE INTO day (conn, day, api_calls, rows_modified, schema_changes, events, errors, warnings,
     syncs, successful, failed, rescheduled, canceled, sync_ms)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
-const RUN: &str = "INSERT INTO run (conn, at, hash, settled, job, status, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+const RUN: &str = "INSERT INTO run (conn, at, hash, settled, job, status, body, packed)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, '', ?7)
     ON CONFLICT (conn, at, hash) DO UPDATE SET settled = excluded.settled, job = excluded.job,
-    status = excluded.status, body = excluded.body";
+    status = excluded.status, body = excluded.body, packed = excluded.packed";
 const ACTIVITY: &str = "INSERT OR REPLACE INTO activity (conn, at, hash, event, actor, channel, level, data)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 
@@ -94,7 +96,7 @@ pub fn put(db: &Connection, conn: i64, settled: Micros, output: &Output) -> rusq
             settled,
             it.resolved_us,
             it.failures,
-            it.body
+            packed(&it.body)?
         ])?,
         Output::Day(it) => db.prepare_cached(DAY)?.execute(params![
             conn,
@@ -119,7 +121,7 @@ pub fn put(db: &Connection, conn: i64, settled: Micros, output: &Output) -> rusq
             settled,
             it.job,
             it.status,
-            it.body
+            packed(&it.body)?
         ])?,
         Output::Activity(it) => db.prepare_cached(ACTIVITY)?.execute(params![
             conn,
@@ -220,12 +222,26 @@ pub fn sync_stage(sync: &SyncRow) -> Result<Stage, ReadError> {
     Ok(sync.stage().ok_or_else(|| StoreError::Damaged(format!("stage of the sync at {created_us}, {hash}")))?)
 }
 
-/// Reads `at, hash, resolved, failures, body`.
-pub fn incident(row: &Row<'_>) -> Result<Incident, ReadError> {
-    Ok(Incident { anchor: anchor(row)?, resolved_us: row.get(2)?, failures: row.get(3)?, body: row.get(4)? })
+/// A body that no view reads.
+fn packed(body: &str) -> rusqlite::Result<Vec<u8>> {
+    squeeze(body.as_bytes()).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
 }
 
-/// Reads `at, hash, job, status, body`.
+/// The body in two columns: JSON as older versions kept it, and what is compressed.
+fn body(row: &Row<'_>, at: usize) -> Result<String, ReadError> {
+    let Some(packed) = row.get_ref(at + 1)?.as_blob_or_null().map_err(rusqlite::Error::from)? else {
+        return Ok(row.get(at)?);
+    };
+    let body = stretch(packed).and_then(|bytes| String::from_utf8(bytes).ok());
+    Ok(body.ok_or_else(|| StoreError::Damaged("body of an incident or a run".into()))?)
+}
+
+/// Reads `at, hash, resolved, failures, body, packed`.
+pub fn incident(row: &Row<'_>) -> Result<Incident, ReadError> {
+    Ok(Incident { anchor: anchor(row)?, resolved_us: row.get(2)?, failures: row.get(3)?, body: body(row, 4)? })
+}
+
+/// Reads `at, hash, job, status, body, packed`.
 pub fn run(row: &Row<'_>) -> Result<Run, ReadError> {
     let status: String = row.get(3)?;
     let status = Run::STATUSES.into_iter().find(|known| *known == status);
@@ -233,7 +249,7 @@ pub fn run(row: &Row<'_>) -> Result<Run, ReadError> {
         anchor: anchor(row)?,
         job: row.get(2)?,
         status: status.ok_or_else(|| StoreError::Damaged("status of a run".into()))?,
-        body: row.get(4)?,
+        body: body(row, 4)?,
     })
 }
 

@@ -173,7 +173,7 @@ impl Slice {
 
     fn save(&mut self, db: &Connection) -> Result<(), WriteError> {
         shelf::store(db, self.conn, &self.life.base, &mut self.life.pending)?;
-        self.life.state_bytes = load::save(db, self.conn, &self.life.base)?;
+        self.life.state_bytes = load::save(db, self.conn, &self.life.base, self.life.unsaved)?;
         self.life.unsaved = 0;
         Ok(())
     }

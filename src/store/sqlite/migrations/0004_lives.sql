@@ -47,3 +47,10 @@ CREATE TABLE shelf (
     body    BLOB NOT NULL,               -- every stage
     PRIMARY KEY (conn, at)
 ) STRICT;
+
+-- Of the older ones only some are kept.
+ALTER TABLE checkpoint ADD COLUMN stays INTEGER NOT NULL DEFAULT 1;
+
+-- Bodies of incidents and runs are compressed from now on; what stands there already is JSON.
+ALTER TABLE incident ADD COLUMN packed BLOB;
+ALTER TABLE run ADD COLUMN packed BLOB;
