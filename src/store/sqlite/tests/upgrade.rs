@@ -17,6 +17,7 @@ pub(super) const FIXTURES: &[&[u8]] = &[
     include_bytes!("fixtures/v2.db.zst"),
     include_bytes!("fixtures/v3.db.zst"),
     include_bytes!("fixtures/v4.db.zst"),
+    include_bytes!("fixtures/v5.db.zst"),
 ];
 
 /// What every fixture holds.
