@@ -223,7 +223,7 @@ fn readers_see_every_event_once_while_writers_write() {
 }
 
 fn readers_see_every_event_once(store: &SqliteStore) {
-    let total = 1200;
+    let total = 480;
     std::thread::scope(|scope| {
         for writer in 0..3 {
             scope.spawn(move || {
@@ -249,7 +249,7 @@ fn readers_see_every_event_once(store: &SqliteStore) {
             for limit in [3, 50] {
                 let found = all(store, Order::Desc, limit);
                 assert!(found.windows(2).all(|pair| pair[0].id > pair[1].id));
-                if limit == 3 && found.len() > 200 {
+                if limit == 3 && found.len() > 100 {
                     break;
                 }
             }

@@ -283,3 +283,26 @@ fn nobody_is_refused_for_what_a_crash_and_a_flipped_bit_left() {
         assert_eq!(asked(&store, "two"), Ok(70), "{table} {column}");
     }
 }
+
+/// Looking goes on past records whose events cannot be read, and says of both.
+#[test]
+fn records_of_lost_events_are_named_too() {
+    for sealed in [true, false] {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(dir.path());
+        append(&store, (0..8).map(contract::trail::deed).collect()).unwrap();
+        assert!(!sealed || seal(&store));
+        append(&store, vec![contract::trail::deed(20)]).unwrap();
+        wait(store.close()).unwrap();
+        drop(store);
+        match sealed {
+            true => flip(dir.path(), "block", "bodies", "n = 2 AND id = (SELECT min(id) FROM block WHERE n = 2)", 9, 1),
+            false => flip(dir.path(), "journal", "chunk", "seq = 1", 40, 1),
+        }
+        let found = found(&open(dir.path()));
+        let gone = |it: &&String| it.ends_with("differs from the event it was read from, or that is gone");
+        assert_eq!(found.iter().filter(gone).count(), if sealed { 2 } else { 8 }, "{found:?}");
+        assert_eq!(found.iter().filter(|it| it.ends_with(": cannot be read")).count(), 1, "{found:?}");
+        assert_eq!(found.len(), if sealed { 3 } else { 9 });
+    }
+}

@@ -10,7 +10,10 @@ use crate::{
         tree::{Hash, leaf_hash},
     },
     model::{EventId, EventKey, Micros},
-    store::sqlite::{names::Names, reader::ReadError, shelf::Shelf},
+    store::{
+        StoreError,
+        sqlite::{names::Names, reader::ReadError, shelf::Shelf},
+    },
 };
 use rusqlite::{Connection, Rows, params};
 
@@ -103,11 +106,15 @@ impl Row {
         odd
     }
 
-    /// Whether its event is gone, or gives something else today. Records that older rules made are not compared.
+    /// Whether its event is gone or cannot be read, or gives something else today. Records that older rules made are not compared.
     pub fn differs_from_event(&self, db: &Connection, names: &Names) -> Result<bool, ReadError> {
         let (Some(key), Some(body)) = (self.event, &self.body) else { return Ok(false) };
         // Retention keeps events that have a record.
-        let Some(stored) = Shelf::of(db, names)?.event(key, None)? else { return Ok(true) };
+        let stored = match Shelf::of(db, names)?.event(key, None) {
+            Ok(Some(stored)) => stored,
+            Ok(None) | Err(ReadError::Store(StoreError::Damaged(_))) => return Ok(true),
+            Err(error) => return Err(error),
+        };
         if self.rules != RULES {
             return Ok(false);
         }
