@@ -169,6 +169,7 @@ impl Chunk {
     }
 
     /// Whether it holds nothing.
+    #[cfg(test)]
     pub const fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
@@ -194,6 +195,7 @@ impl Chunk {
     }
 
     /// Whether an event is WARNING or worse, or not valid. Panics past the end.
+    #[cfg(test)]
     pub fn notable(&self, at: usize) -> bool {
         self.entries[at].place & NOTABLE != 0
     }

@@ -50,6 +50,7 @@ impl Default for Limits {
 }
 
 /// A row of the journal that cannot be read.
+#[cfg(test)]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("row {seq} of the journal is damaged")]
 pub struct DamagedRow {
@@ -96,6 +97,7 @@ impl Memory {
     ///
     /// # Errors
     /// At the first row that cannot be read.
+    #[cfg(test)]
     pub fn from_blobs<B: AsRef<[u8]>>(
         limits: Limits,
         rows: impl IntoIterator<Item = (u64, B)>,
@@ -158,6 +160,7 @@ impl Memory {
     }
 
     /// Every generation, oldest first; the last one is open.
+    #[cfg(test)]
     pub fn generations(&self) -> Vec<Arc<Generation>> {
         self.list().generations.iter().map(Arc::clone).collect()
     }
@@ -228,6 +231,7 @@ impl Memory {
     }
 
     /// Memory in bytes.
+    #[cfg(test)]
     pub fn bytes(&self) -> usize {
         self.bytes.load(Ordering::Relaxed)
     }

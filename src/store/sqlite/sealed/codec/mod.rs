@@ -18,7 +18,6 @@ mod keys;
 mod tests;
 
 pub use bodies::Bodies;
-#[cfg_attr(not(test), expect(unused_imports, reason = "named by whoever keeps one"))]
 pub use heads::Head;
 pub use heads::Heads;
 pub use keys::{hashes, times};

@@ -55,7 +55,6 @@ struct Index {
     /// In order of arrival: a range of them is what some commits brought.
     places: Vec<Place>,
     by_time: Sorted,
-    notable: Sorted,
     by_conn: AHashMap<i64, Sorted>,
     bytes: usize,
 }
@@ -85,9 +84,6 @@ impl Generation {
             index.places.push(Place { key, chunk: row, entry: entry as u32 });
             self.filter.add(key);
             index.by_time.insert(number, &index.places);
-            if chunk.notable(entry) {
-                index.notable.insert(number, &index.places);
-            }
             let of_conn = index.by_conn.entry(chunk.conn(entry)).or_insert_with(|| {
                 index.bytes += CONN_BYTES;
                 Sorted::default()
@@ -106,11 +102,13 @@ impl Generation {
     }
 
     /// Number of events.
+    #[cfg(test)]
     pub fn len(&self) -> usize {
         self.size().events
     }
 
     /// Whether no event is in it.
+    #[cfg(test)]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -135,6 +133,7 @@ impl Generation {
     }
 
     /// The connections that have events here, ascending, and how many each.
+    #[cfg(test)]
     pub fn connections(&self) -> Vec<(i64, usize)> {
         let index = self.index();
         let mut connections: Vec<_> = index.by_conn.iter().map(|(conn, events)| (*conn, events.len())).collect();
@@ -166,6 +165,7 @@ impl Generation {
     }
 
     /// Whether a connection has events.
+    #[cfg(test)]
     pub(super) fn has(&self, within: &Range<u32>, conn: i64) -> bool {
         self.index().by_conn.get(&conn).is_some_and(|events| events.iter().any(|number| within.contains(&number)))
     }
@@ -183,7 +183,6 @@ impl Generation {
         let index = self.index();
         let sorted = match walk.span {
             Span::All => &index.by_time,
-            Span::Notable => &index.notable,
             Span::Of(conn) => index.by_conn.get(&conn)?,
         };
         match walk.order {

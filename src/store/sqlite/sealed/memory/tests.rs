@@ -69,12 +69,11 @@ fn check(view: &View, model: &BTreeMap<EventKey, Known>, lo: u64, hi: u64, froms
     assert_eq!(view.len(), model.values().filter(|known| shown(known)).count());
     assert_eq!(view.is_empty(), view.len() == 0);
     for from in froms.iter().chain([&FIRST, &LAST]) {
-        for span in [Span::All, Span::Notable].into_iter().chain((0..conns + 1).map(Span::Of)) {
+        for span in [Span::All].into_iter().chain((0..conns + 1).map(Span::Of)) {
             let fits = |(_, known): &(&EventKey, &Known)| {
                 shown(known)
                     && match span {
                         Span::All => true,
-                        Span::Notable => known.notable,
                         Span::Of(conn) => known.conn == conn,
                     }
             };
@@ -231,8 +230,6 @@ proptest! {
         prop_assert_eq!(back, shown.clone());
         let of_one: Vec<_> = shown.iter().filter(|(_, known)| known.conn == 1).copied().collect();
         prop_assert_eq!(all(&view, Span::Of(1), Order::Asc), of_one);
-        let notable: Vec<_> = shown.iter().filter(|(_, known)| known.notable).copied().collect();
-        prop_assert_eq!(all(&view, Span::Notable, Order::Asc), notable);
         for (key, known) in model.iter().step_by(17) {
             prop_assert_eq!(view.find_any(*key).is_some(), (3..=50).contains(&known.seq));
             prop_assert_eq!(view.find(known.conn, *key).is_some(), (3..=50).contains(&known.seq));

@@ -58,8 +58,6 @@ impl fmt::Debug for Held {
 pub enum Span {
     /// All.
     All,
-    /// Those that are WARNING or worse, or not valid.
-    Notable,
     /// Those of one connection.
     Of(i64),
 }
@@ -79,16 +77,19 @@ impl View {
     }
 
     /// Everything that is in a generation now: what its seal holds.
+    #[cfg(test)]
     pub fn of(generation: &Arc<Generation>) -> Self {
         Self::new([generation].into_iter(), 0, u64::MAX)
     }
 
     /// Number of events.
+    #[cfg(test)]
     pub fn len(&self) -> usize {
         self.parts.iter().map(|(_, within)| within.len()).sum()
     }
 
     /// Whether there are none.
+    #[cfg(test)]
     pub fn is_empty(&self) -> bool {
         self.parts.is_empty()
     }
@@ -104,6 +105,7 @@ impl View {
     }
 
     /// Whether a connection has events.
+    #[cfg(test)]
     pub fn has(&self, conn: i64) -> bool {
         self.parts.iter().any(|(generation, within)| generation.has(within, conn))
     }
