@@ -187,6 +187,9 @@ impl<'s> Shelf<'s> {
 
     /// Whether a connection, by its number, has any event.
     pub fn has(&self, conn: i64) -> Result<bool, ReadError> {
+        if self.view.has(conn) {
+            return Ok(true);
+        }
         let first = EventKey { created_us: i64::MIN, hash: i64::MIN };
         Ok(self.scan(Span::Of(conn), first, Order::Asc).head()?.is_some())
     }
@@ -201,14 +204,18 @@ impl<'s> Shelf<'s> {
         let mut sources: Vec<Box<dyn Source + 's>> = vec![Box::new(loose::Stream::new(self.db, span, order, from))];
         match span {
             _ if !self.names.stock.has_blocks() => {}
-            Span::Notable => sources.push(Box::new(Marked::new(self, order, from))),
+            Span::Notable => {
+                let scan = self.view.scan(memory::Span::Notable, from, order);
+                sources.push(Box::new(Newest { scan, head: None, rows: Some(self.db) }));
+                sources.push(Box::new(Marked::new(self, order, from)));
+            }
             Span::All | Span::Of(_) => {
                 let memory_span = match span {
                     Span::Of(conn) => memory::Span::Of(conn),
                     Span::All | Span::Notable => memory::Span::All,
                 };
-                let newest = Newest { scan: self.view.scan(memory_span, from, order), head: None };
-                sources.push(Box::new(newest));
+                let scan = self.view.scan(memory_span, from, order);
+                sources.push(Box::new(Newest { scan, head: None, rows: None }));
                 if let Some(pending) = &self.pending {
                     sources.push(Box::new(pending.stream(span, from, order)));
                 }
@@ -253,15 +260,19 @@ impl From<memory::Held> for Held {
 }
 
 /// The journal's events.
-struct Newest {
+struct Newest<'s> {
     scan: memory::Scan,
     head: Option<memory::Held>,
+    /// Where those are passed over that have a row: it may not belong into the span.
+    rows: Option<&'s Connection>,
 }
 
-impl Source for Newest {
+impl Source for Newest<'_> {
     fn head(&mut self) -> Result<Option<EventKey>, ReadError> {
-        if self.head.is_none() {
-            self.head = self.scan.next();
+        while self.head.is_none() {
+            let Some(held) = self.scan.next() else { break };
+            let row = self.rows.map(|db| loose::get(db, held.key())).transpose()?.flatten();
+            self.head = Some(held).filter(|_| row.is_none());
         }
         Ok(self.head.as_ref().map(memory::Held::key))
     }
@@ -334,7 +345,7 @@ const MARKED_ASC: &str =
 const MARKED_DESC: &str = "SELECT created, hash, conn FROM notable WHERE (created, hash) <= (?1, ?2)
     ORDER BY created DESC, hash DESC LIMIT ?3";
 
-/// Notable events that are in no row.
+/// Notable events of blocks.
 struct Marked<'s> {
     shelf: Shelf<'s>,
     order: Order,
@@ -367,7 +378,8 @@ impl<'s> Marked<'s> {
         for (key, conn) in marks {
             // One that has a row comes from there.
             if loose::get(self.shelf.db, key)?.is_none() {
-                self.read.extend(self.shelf.get_elsewhere(key, Some(conn))?);
+                let held = self.shelf.get_elsewhere(key, Some(conn))?;
+                self.read.extend(held.filter(|held| held.flat().notable));
             }
         }
         Ok(())

@@ -28,7 +28,7 @@ CREATE INDEX block_conn ON block (conn, first, last, n, bytes);
 CREATE INDEX block_first ON block (first, last, conn, n, bytes);
 CREATE INDEX block_last ON block (last, first, conn, n, bytes);
 
--- Which events in blocks and in the journal deserve a look. Rows have an index of their own.
+-- Which events in blocks deserve a look. Rows have an index of their own, and the journal is in memory.
 CREATE TABLE notable (
     created INTEGER NOT NULL,
     hash    INTEGER NOT NULL,

@@ -149,7 +149,7 @@ impl<'c> Parts<'c> {
 }
 
 /// Events of one commit; never changes.
-#[derive(PartialEq, Eq)]
+#[derive(Default, PartialEq, Eq)]
 pub struct Chunk {
     entries: Box<[Entry]>,
     /// The sync ids, then the texts of the events in order.
@@ -195,7 +195,6 @@ impl Chunk {
     }
 
     /// Whether an event is WARNING or worse, or not valid. Panics past the end.
-    #[cfg(test)]
     pub fn notable(&self, at: usize) -> bool {
         self.entries[at].place & NOTABLE != 0
     }

@@ -49,15 +49,6 @@ impl Default for Limits {
     }
 }
 
-/// A row of the journal that cannot be read.
-#[cfg(test)]
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("row {seq} of the journal is damaged")]
-pub struct DamagedRow {
-    /// Its number.
-    pub seq: u64,
-}
-
 /// Generations, oldest first. Shared between the writer, the sealer and every reader.
 pub struct Memory {
     limits: Limits,
@@ -91,23 +82,6 @@ impl Memory {
             closed: AtomicUsize::new(0),
             list: RwLock::new(List { generations: VecDeque::from([open]), gone: 0 }),
         }
-    }
-
-    /// Everything that rows of a journal hold, in their order.
-    ///
-    /// # Errors
-    /// At the first row that cannot be read.
-    #[cfg(test)]
-    pub fn from_blobs<B: AsRef<[u8]>>(
-        limits: Limits,
-        rows: impl IntoIterator<Item = (u64, B)>,
-    ) -> Result<Self, DamagedRow> {
-        let memory = Self::new(limits);
-        for (seq, blob) in rows {
-            let chunk = Chunk::from_blob(blob.as_ref()).map_err(|_| DamagedRow { seq })?;
-            memory.publish(seq, Arc::new(chunk));
-        }
-        Ok(memory)
     }
 
     /// Shows the events of a commit, which is on disk. Numbers of commits ascend; some may be left out.

@@ -142,6 +142,8 @@ pub struct Seal {
     pub rows: Vec<Gone>,
     /// Events whose audit records do not tell the connection yet, and its number: without it nobody finds the block quickly.
     pub records: Vec<(EventKey, i64)>,
+    /// Events of the journal that deserve a look, with the numbers of their connections.
+    pub notable: Vec<(EventKey, i64)>,
     /// Blocks that come.
     pub new: Vec<NewBlock>,
 }
@@ -183,6 +185,9 @@ impl Seal {
                 let what = format!("{gone} rows of the journal between {journal:?} instead of {}", self.journal_rows);
                 return Err(WriteError::Store(StoreError::Damaged(what)));
             }
+        }
+        for (key, conn) in &self.notable {
+            shelving::mark(db, *key, *conn)?;
         }
         let mut delete = db.prepare_cached("DELETE FROM block WHERE id = ?1")?;
         for meta in &self.gone {

@@ -5,21 +5,24 @@
 //! everything stays as it was, and it tries again later.
 
 use super::{
+    chunk::Chunk,
     making::{Events, Making, Parts},
-    memory::Generation,
+    memory::{Generation, Held, Span, View},
     seal::Seal,
 };
-use crate::store::{
-    StoreError,
-    sqlite::{
-        Shared,
-        job::Job,
-        names::Names,
-        open::{self, Role},
-        reader::ReadError,
+use crate::{
+    model::EventKey,
+    store::{
+        Order, StoreError,
+        sqlite::{
+            Shared,
+            job::Job,
+            names::Names,
+            open::{self, Role},
+            reader::ReadError,
+        },
     },
 };
-use ahash::AHashMap;
 use rusqlite::Connection;
 use std::{
     sync::{
@@ -171,22 +174,22 @@ fn seal(
 }
 
 /// What takes the place of a generation. `rows`: also of the rows that count in the place of its events.
-fn make(db: &Connection, names: &Names, generation: &Generation, rows: bool) -> Result<Seal, ReadError> {
+fn make(db: &Connection, names: &Names, generation: &Arc<Generation>, rows: bool) -> Result<Seal, ReadError> {
     let chunks = generation.chunks();
-    let mut of_conn: AHashMap<i64, Events> = AHashMap::new();
-    for (_, chunk) in &chunks {
-        for at in 0..chunk.len() {
-            of_conn.entry(chunk.conn(at)).or_default().push((Arc::clone(chunk), at as u32));
-        }
-    }
+    let (view, conns) = (View::of(generation), generation.connections());
+    let of = |chunk: &Chunk, at: usize| (chunk.key(at), chunk.conn(at));
+    let notable = |(_, chunk): &(u64, Arc<Chunk>)| {
+        (0..chunk.len()).filter(|at| chunk.notable(*at)).map(|at| of(chunk, at)).collect::<Vec<_>>()
+    };
     let snapshot = db.unchecked_transaction()?;
-    let mut making = Making::of(db, names, rows, |conn| of_conn.contains_key(&conn))?;
+    let mut making = Making::of(db, names, rows, |conn| conns.binary_search_by_key(&conn, |(conn, _)| *conn).is_ok())?;
     making.seal.journal = Some(generation.seqs());
     making.seal.journal_rows = chunks.len();
-    let mut conns: Vec<(i64, Events)> = of_conn.into_iter().collect();
-    conns.sort_unstable_by_key(|(conn, _)| *conn);
-    for (conn, events) in conns {
-        making.add(conn, Parts { events, ..Parts::default() })?;
+    making.seal.notable = chunks.iter().flat_map(notable).collect();
+    let first = EventKey { created_us: i64::MIN, hash: i64::MIN };
+    for (conn, _) in &conns {
+        let events: Events = view.scan(Span::Of(*conn), first, Order::Asc).map(Held::into_parts).collect();
+        making.add(*conn, Parts { events, ..Parts::default() })?;
     }
     let seal = making.seal;
     snapshot.commit()?;

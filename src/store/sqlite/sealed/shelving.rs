@@ -147,14 +147,8 @@ impl Shelving {
     }
 
     /// Adds a new event to the transaction's chunk; false when it has to be a row.
-    pub fn push(&mut self, db: &Connection, flat: &Flat<'_>) -> Result<bool, WriteError> {
-        if self.builder.push(flat).is_err() {
-            return Ok(false);
-        }
-        if flat.notable {
-            mark(db, flat.key, flat.conn)?;
-        }
-        Ok(true)
+    pub fn push(&mut self, flat: &Flat<'_>) -> bool {
+        self.builder.push(flat).is_ok()
     }
 
     /// A row is written.
@@ -237,7 +231,7 @@ impl Shelving {
     }
 }
 
-/// Notes that an event that is in no row deserves a look.
+/// Notes that an event of a block deserves a look.
 pub fn mark(db: &Connection, key: EventKey, conn: i64) -> rusqlite::Result<()> {
     db.prepare_cached("INSERT OR IGNORE INTO notable (created, hash, conn) VALUES (?1, ?2, ?3)")?.execute([
         key.created_us,

@@ -55,6 +55,7 @@ struct Index {
     /// In order of arrival: a range of them is what some commits brought.
     places: Vec<Place>,
     by_time: Sorted,
+    notable: Sorted,
     by_conn: AHashMap<i64, Sorted>,
     bytes: usize,
 }
@@ -84,6 +85,9 @@ impl Generation {
             index.places.push(Place { key, chunk: row, entry: entry as u32 });
             self.filter.add(key);
             index.by_time.insert(number, &index.places);
+            if chunk.notable(entry) {
+                index.notable.insert(number, &index.places);
+            }
             let of_conn = index.by_conn.entry(chunk.conn(entry)).or_insert_with(|| {
                 index.bytes += CONN_BYTES;
                 Sorted::default()
@@ -133,7 +137,6 @@ impl Generation {
     }
 
     /// The connections that have events here, ascending, and how many each.
-    #[cfg(test)]
     pub fn connections(&self) -> Vec<(i64, usize)> {
         let index = self.index();
         let mut connections: Vec<_> = index.by_conn.iter().map(|(conn, events)| (*conn, events.len())).collect();
@@ -165,7 +168,6 @@ impl Generation {
     }
 
     /// Whether a connection has events.
-    #[cfg(test)]
     pub(super) fn has(&self, within: &Range<u32>, conn: i64) -> bool {
         self.index().by_conn.get(&conn).is_some_and(|events| events.iter().any(|number| within.contains(&number)))
     }
@@ -183,6 +185,7 @@ impl Generation {
         let index = self.index();
         let sorted = match walk.span {
             Span::All => &index.by_time,
+            Span::Notable => &index.notable,
             Span::Of(conn) => index.by_conn.get(&conn)?,
         };
         match walk.order {

@@ -41,7 +41,6 @@ impl Sorted {
     }
 
     /// Number of places.
-    #[cfg(test)]
     pub fn len(&self) -> usize {
         self.head.iter().map(Vec::len).sum::<usize>() + self.tail.len()
     }
@@ -99,7 +98,6 @@ impl Sorted {
     }
 
     /// Everything, ascending.
-    #[cfg(test)]
     pub fn iter(&self) -> impl Iterator<Item = u32> {
         self.after(Gap { block: 0, at: 0 })
     }

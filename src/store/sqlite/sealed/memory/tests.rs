@@ -69,11 +69,12 @@ fn check(view: &View, model: &BTreeMap<EventKey, Known>, lo: u64, hi: u64, froms
     assert_eq!(view.len(), model.values().filter(|known| shown(known)).count());
     assert_eq!(view.is_empty(), view.len() == 0);
     for from in froms.iter().chain([&FIRST, &LAST]) {
-        for span in [Span::All].into_iter().chain((0..conns + 1).map(Span::Of)) {
+        for span in [Span::All, Span::Notable].into_iter().chain((0..conns + 1).map(Span::Of)) {
             let fits = |(_, known): &(&EventKey, &Known)| {
                 shown(known)
                     && match span {
                         Span::All => true,
+                        Span::Notable => known.notable,
                         Span::Of(conn) => known.conn == conn,
                     }
             };
@@ -198,7 +199,8 @@ proptest! {
         }
         // Another process reads the same from the journal.
         let rows = blobs.range(gone..).map(|(seq, blob)| (*seq, blob));
-        let other = Memory::from_blobs(Limits { events_max: 7, bytes_max: 1 << 20 }, rows).unwrap();
+        let other = Memory::new(Limits { events_max: 7, bytes_max: 1 << 20 });
+        rows.for_each(|(seq, blob)| other.publish(seq, Arc::new(Chunk::from_blob(blob).unwrap())));
         if other.end() > 0 {
             check(&other.view(0, other.end() - 1).unwrap(), &left.into_iter().map(|(k, v)| (*k, *v)).collect(), 0, seq, &froms, 4);
         }
@@ -230,6 +232,8 @@ proptest! {
         prop_assert_eq!(back, shown.clone());
         let of_one: Vec<_> = shown.iter().filter(|(_, known)| known.conn == 1).copied().collect();
         prop_assert_eq!(all(&view, Span::Of(1), Order::Asc), of_one);
+        let notable: Vec<_> = shown.iter().filter(|(_, known)| known.notable).copied().collect();
+        prop_assert_eq!(all(&view, Span::Notable, Order::Asc), notable);
         for (key, known) in model.iter().step_by(17) {
             prop_assert_eq!(view.find_any(*key).is_some(), (3..=50).contains(&known.seq));
             prop_assert_eq!(view.find(known.conn, *key).is_some(), (3..=50).contains(&known.seq));
@@ -285,16 +289,6 @@ fn a_view_waits_for_a_commit_that_is_about_to_be_published_but_not_for_ever() {
     });
     assert!(memory.view(1, 3).is_none());
     assert!(memory.view(1, 0).unwrap().is_empty());
-}
-
-#[test]
-fn a_damaged_row_is_named() {
-    let mut blob = Vec::new();
-    one(5).to_blob(&mut blob);
-    let mut bad = blob.clone();
-    bad[9] ^= 1;
-    let loaded = Memory::from_blobs(Limits::default(), [(5, blob), (6, bad)]);
-    assert_eq!(loaded.err(), Some(DamagedRow { seq: 6 }));
 }
 
 #[test]

@@ -58,6 +58,8 @@ impl fmt::Debug for Held {
 pub enum Span {
     /// All.
     All,
+    /// Those that are WARNING or worse, or not valid.
+    Notable,
     /// Those of one connection.
     Of(i64),
 }
@@ -77,7 +79,6 @@ impl View {
     }
 
     /// Everything that is in a generation now: what its seal holds.
-    #[cfg(test)]
     pub fn of(generation: &Arc<Generation>) -> Self {
         Self::new([generation].into_iter(), 0, u64::MAX)
     }
@@ -105,7 +106,6 @@ impl View {
     }
 
     /// Whether a connection has events.
-    #[cfg(test)]
     pub fn has(&self, conn: i64) -> bool {
         self.parts.iter().any(|(generation, within)| generation.has(within, conn))
     }
