@@ -5,8 +5,8 @@
 use super::{
     Order, StoreError, StoreFuture, TextSearch, Trail,
     trail::{
-        Checks, Finding, Hash, Head, NodeId, PruneRequest, Pruned, Record, RecordFilter, RecordPage, RecordQuery, Seen,
-        SigningKey, Slice, Verified,
+        Checks, EventSlice, Finding, Hash, Head, NodeId, PruneRequest, Pruned, Record, RecordFilter, RecordPage,
+        RecordQuery, Seen, SigningKey, Slice, Upto, Verified,
     },
 };
 use crate::{
@@ -209,6 +209,16 @@ impl Trail for MemoryTrail {
         let size = self.size(log)?;
         let next = from.saturating_add(n);
         Ok(Slice { next: (next <= size).then_some(next), records: n.min((size + 1).saturating_sub(from)) })
+    }
+
+    fn verify_events(
+        &self,
+        _: Upto,
+        _: u64,
+        _: &Checks<'_>,
+        _: &mut dyn FnMut(Finding),
+    ) -> Result<EventSlice, StoreError> {
+        Ok(EventSlice { next: None, events: 0 })
     }
 
     fn verify(&self, _: &Checks<'_>, see: &mut dyn FnMut(Seen) -> ControlFlow<()>) -> Result<Verified, StoreError> {

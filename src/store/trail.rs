@@ -10,7 +10,7 @@ use crate::{
     model::{EventId, Fine, Micros},
 };
 
-pub use super::verify::{Checks, Claim, Finding, Flaw, Identify, Seen, Slice, Verified};
+pub use super::verify::{Checks, Claim, EventSlice, Finding, Flaw, Identify, Seen, Slice, Upto, Verified};
 pub use crate::audit::tree::{Hash, NodeId};
 
 /// Which records are wanted. Every field narrows.
@@ -224,6 +224,19 @@ pub trait Trail {
         check: &Checks<'_>,
         found: &mut dyn FnMut(Finding),
     ) -> Result<Slice, StoreError>;
+
+    /// Looks at about `n` stored events behind a place: whether they can be read, and, with [`Checks::identify`], whether each has the
+    /// key of its content.
+    ///
+    /// # Errors
+    /// When the engine fails; what is found wrong is no error.
+    fn verify_events(
+        &self,
+        after: Upto,
+        n: u64,
+        check: &Checks<'_>,
+        found: &mut dyn FnMut(Finding),
+    ) -> Result<EventSlice, StoreError>;
 
     /// Looks at everything: both logs slice by slice, then what belongs to no slice. `see` gets what is found and how far it
     /// is, and may end it.

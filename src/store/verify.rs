@@ -28,7 +28,7 @@ pub type Identify<'c> = &'c (dyn Fn(&StoredEvent) -> Option<EventKey> + Sync);
 /// What is compared besides records, nodes and roots.
 #[derive(Clone, Copy, Default)]
 pub struct Checks<'c> {
-    /// Whether each record is compared with what its event gives today. Takes most of the time.
+    /// Whether each record is compared with what its event gives today, and every event is read. Takes most of the time.
     pub events: bool,
     /// Names every stored event anew by its content, when given.
     pub identify: Option<Identify<'c>>,
@@ -106,6 +106,8 @@ pub enum Flaw {
     Identity(EventKey),
     /// An event cannot be read.
     Unreadable(EventKey),
+    /// Events that are kept together cannot be read: what of where, how many, whose, and of which time.
+    Lost(String),
 }
 
 /// One thing that does not fit.
@@ -152,9 +154,33 @@ impl fmt::Display for Finding {
                 )
             }
             Flaw::Identity(key) => write!(f, "event {}: its content gives another id", crate::model::EventId(*key)),
+            Flaw::Lost(what) => write!(f, "{what}: cannot be read"),
             Flaw::Unreadable(key) => write!(f, "event {}: cannot be read", crate::model::EventId(*key)),
         }
     }
+}
+
+/// How far a pass over stored events came: rows first, then the journal, then blocks, so that what moves meanwhile is not missed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Upto {
+    /// Nowhere.
+    #[default]
+    Start,
+    /// Up to this row.
+    Row(EventKey),
+    /// Up to this row of the journal.
+    Journal(i64),
+    /// Up to this block.
+    Block(i64),
+}
+
+/// A slice of stored events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EventSlice {
+    /// Where the next one goes on; `None`: this was the last one.
+    pub next: Option<Upto>,
+    /// Events that were looked at.
+    pub events: u64,
 }
 
 /// How far a slice came.
@@ -189,7 +215,7 @@ pub struct Verified {
     pub access: u64,
     /// Checkpoints.
     pub heads: u64,
-    /// Events, when their identity was asked for.
+    /// Events, when they were looked at.
     pub events: u64,
     /// What does not fit.
     pub findings: u64,

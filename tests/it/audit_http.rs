@@ -499,6 +499,23 @@ fn an_altered_record_is_found_by_the_search_and_said_by_readiness() {
 }
 
 #[test]
+fn damaged_events_are_found_by_the_search_and_named() {
+    let mut app = keeping().env("LIFELINE_AUDIT_SCRUB_EVERY", "1").prepare();
+    app.start();
+    app.post_native(examples()).expect(200);
+    app.stop();
+    let db = rusqlite::Connection::open(app.data.join("lifeline.db")).expect("a database");
+    let flip =
+        "UPDATE journal SET chunk = CAST(substr(chunk, 1, 20) || x'55' || substr(chunk, 22) AS BLOB) WHERE seq = 1";
+    assert_eq!(db.execute(flip, []), Ok(1));
+    drop(db);
+    app.start();
+    until("a finding", || (app.metric("lifeline_audit_damaged_records", "") >= 1.0).then_some(()));
+    assert!(app.log().contains("journal row 1: "), "it is named");
+    app.post_native(examples()).expect(200);
+}
+
+#[test]
 fn the_manifest_of_an_export_is_had_by_its_tag() {
     let app = with_examples();
     let token = format!("Bearer {READ}");

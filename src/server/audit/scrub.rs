@@ -1,7 +1,8 @@
-//! The gentle search for altered records, and retention.
+//! The gentle search for altered records and for events that cannot be read, and retention.
 //!
 //! In: the store. Out: counts of what was looked at and of what does not fit, an error in the log for each new finding (bounded), and
-//! removals by retention, each of which the store itself records in the access log. One pass over both logs takes about as long as the settings say: a slice, a pause, a slice.
+//! removals by retention, each of which the store itself records in the access log. One pass over both logs and all events takes about
+//! as long as the settings say: a slice, a pause, a slice.
 
 use super::{Auditor, blocking};
 use crate::{
@@ -9,8 +10,8 @@ use crate::{
     model::Micros,
     server::state::now_us,
     store::{
-        SharedStore,
-        trail::{Checks, PruneRequest},
+        SharedStore, StoreError,
+        trail::{Checks, Finding, PruneRequest, Upto},
     },
 };
 use std::{
@@ -22,8 +23,9 @@ use std::{
 };
 use tokio::time::sleep;
 
-/// Records of one slice.
+/// Records of one slice, and events.
 const SLICE: u64 = 256;
+const EVENTS: u64 = 2048;
 
 /// The longest and the shortest pause between slices.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(60));
@@ -67,11 +69,28 @@ impl Scrub {
         self.before.load(Ordering::Relaxed).max(self.now.load(Ordering::Relaxed))
     }
 
+    /// Counts what does not fit, and says so.
+    fn found(&self, finding: &Finding) {
+        if self.now.fetch_add(1, Ordering::Relaxed) < SHOWN_MAX {
+            match finding.seq {
+                Some(record) => tracing::error!(log = finding.log.as_str(), record, "AUDIT TRAIL: {finding}"),
+                None => tracing::error!("STORE: {finding}"),
+            }
+        }
+    }
+
     fn end_pass(&self) {
         self.before.store(self.now.swap(0, Ordering::Relaxed), Ordering::Relaxed);
         self.passes.fetch_add(1, Ordering::Relaxed);
         self.last_pass_us.store(now_us(), Ordering::Relaxed);
     }
+}
+
+/// How long to wait after a slice, so that all of them fill the time of a pass.
+fn pause(auditor: &Auditor, store: &SharedStore) -> Result<Duration, StoreError> {
+    let records = store.trail().size(Log::Trail)? + store.trail().size(Log::Access)?;
+    let slices = records.div_ceil(SLICE) + store.stats().events.div_ceil(EVENTS);
+    Ok(auditor.settings.scrub_every / u32::try_from(slices.max(1)).unwrap_or(u32::MAX))
 }
 
 /// Looks at everything, again and again. A pass ends with the checkpoints outside the store: the start has just looked at those.
@@ -86,20 +105,16 @@ pub async fn run(auditor: Arc<Auditor>, store: SharedStore) {
                     blocking(move || {
                         let scrub = &auditor.scrub;
                         let checks = Checks { events: true, key: Some(auditor.current()), ..Checks::default() };
-                        let slice = store.trail().verify_slice(log, from, SLICE, &checks, &mut |finding| {
-                            if scrub.now.fetch_add(1, Ordering::Relaxed) < SHOWN_MAX {
-                                tracing::error!(log = log.as_str(), record = finding.seq, "AUDIT TRAIL: {finding}");
-                            }
-                        })?;
+                        let trail = store.trail();
+                        let slice = trail.verify_slice(log, from, SLICE, &checks, &mut |it| scrub.found(&it))?;
                         scrub.records.fetch_add(slice.records, Ordering::Relaxed);
-                        Ok((slice.next, store.trail().size(Log::Trail)? + store.trail().size(Log::Access)?))
+                        Ok((slice.next, pause(&auditor, &store)?))
                     })
                 };
                 let pause = match slice.await {
-                    Ok((after, all)) => {
+                    Ok((after, pause)) => {
                         next = after;
-                        let slices = u32::try_from(all.div_ceil(SLICE).max(1)).unwrap_or(u32::MAX);
-                        auditor.settings.scrub_every / slices
+                        pause
                     }
                     Err(error) => {
                         tracing::warn!("the audit logs cannot be looked at now: {error}");
@@ -108,6 +123,28 @@ pub async fn run(auditor: Arc<Auditor>, store: SharedStore) {
                 };
                 sleep(pause.clamp(PAUSES.0, PAUSES.1)).await;
             }
+        }
+        let mut next = Some(Upto::Start);
+        while let Some(from) = next {
+            let slice = {
+                let (auditor, store) = (Arc::clone(&auditor), Arc::clone(&store));
+                blocking(move || {
+                    let found = &mut |it| auditor.scrub.found(&it);
+                    let slice = store.trail().verify_events(from, EVENTS, &Checks::default(), found)?;
+                    Ok((slice.next, pause(&auditor, &store)?))
+                })
+            };
+            let pause = match slice.await {
+                Ok((after, pause)) => {
+                    next = after;
+                    pause
+                }
+                Err(error) => {
+                    tracing::warn!("events cannot be looked at now: {error}");
+                    PAUSES.1
+                }
+            };
+            sleep(pause.clamp(PAUSES.0, PAUSES.1)).await;
         }
         let witness = Arc::clone(&auditor);
         if let Err(error) = blocking(move || witness.outside()).await {

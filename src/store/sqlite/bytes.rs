@@ -24,6 +24,13 @@ pub fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
+/// A checksum over numbers that stand beside each other in a row.
+pub fn checksum(numbers: &[i64]) -> i64 {
+    let mut crc = crc32fast::Hasher::new();
+    numbers.iter().for_each(|number| crc.update(&number.to_le_bytes()));
+    i64::from(crc.finalize())
+}
+
 /// Reads a blob from its beginning.
 #[derive(Debug, Clone, Copy)]
 pub struct Reader<'b>(&'b [u8]);

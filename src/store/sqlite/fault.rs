@@ -56,6 +56,11 @@ impl WriteError {
         }
     }
 
+    /// Whether what is stored cannot be read.
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::Store(StoreError::Damaged(_)))
+    }
+
     /// Whether the disk is to blame and not what was written: trying a part of the same work again will not help.
     pub fn is_environment(&self) -> bool {
         self.must_reopen() || matches!(self.explain(), StoreError::DiskFull | StoreError::ReadOnly | StoreError::Locked)

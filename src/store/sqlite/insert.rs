@@ -114,11 +114,19 @@ impl Placing<'_> {
     /// Stores a row under a key; gives what is there already.
     fn insert(&mut self, row: &Row, key: EventKey) -> Result<Option<There>, WriteError> {
         let conn = self.ids.of_row(row);
-        let goes_elsewhere = self.shelving.takes(row.body.len()) && !row.packed;
+        let mut goes_elsewhere = self.shelving.takes(row.body.len()) && !row.packed;
         // A row that is there already refuses another one by itself.
-        if let Some(found) = self.shelving.find(self.db, conn, key, goes_elsewhere)? {
-            let there = self.shelving.show(self.db, &found, false, There::of)?;
-            return Ok(Some(there(found)));
+        let found = self.shelving.find(self.db, conn, key, goes_elsewhere);
+        let there = found.and_then(|found| {
+            let there = found.as_ref().map(|found| self.shelving.show(self.db, found, false, There::of)).transpose()?;
+            Ok(found.zip(there))
+        });
+        match there {
+            Ok(Some((found, there))) => return Ok(Some(there(found))),
+            Ok(None) => {}
+            // What stands where it belongs cannot be read. A row counts whatever that was; a sender is not refused for it.
+            Err(error) if error.is_damage() => goes_elsewhere = false,
+            Err(error) => return Err(error),
         }
         let spill = self.spill(row)?;
         let flat = flat(self.batch, self.ids, row, key, spill.as_deref());
@@ -126,6 +134,7 @@ impl Placing<'_> {
             let row = loose::get(self.db, key)?.ok_or_else(|| WriteError::damaged("row", key))?;
             return Ok(Some(There::of(&row.flat())(Found::Loose(Box::new(row)))));
         }
+        // Where it was not a row that was written, this costs a look.
         if !goes_elsewhere {
             self.shelving.add_loose(conn, key.created_us);
         }
@@ -198,7 +207,7 @@ impl Placing<'_> {
         let seen = spill != before || kind_id != there.kind || label_id != there.label;
         if seen || received != there.received || secret != there.secret {
             let spill = spill.to_bytes();
-            let rows = self.shelving.show(db, &there.found, true, |flat| {
+            let shown = self.shelving.show(db, &there.found, true, |flat| {
                 let changed = Flat {
                     label: label_id,
                     kind: kind_id,
@@ -210,7 +219,14 @@ impl Placing<'_> {
                 };
                 // Elsewhere nothing changes: from now on it is a row, and that counts.
                 if matches!(there.found, Found::Loose(_)) { change_row(db, &changed) } else { put_row(db, &changed) }
-            })??;
+            });
+            let rows = match shown {
+                // Its text is lost: this delivery stands for it from now on.
+                Err(error) if error.is_damage() => {
+                    put_row(db, &flat(batch, self.ids, row, key, self.spill(row)?.as_deref()))
+                }
+                shown => shown?,
+            }?;
             if !rows {
                 return Err(WriteError::damaged("row", key));
             }

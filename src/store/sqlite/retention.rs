@@ -104,7 +104,15 @@ pub fn slice(
         if let Some(base) = known.filter(|_| !folder.waits(*conn)) {
             let base = folder.raise_base(db, *conn, base)?;
             let turn = Turn { conn: *conn, base, before: sweep.before, left: LOOK.saturating_sub(looked) };
-            let end = remove(db, shelving, turn, key)?;
+            let end = match remove(db, shelving, turn, key) {
+                Err(error) if error.is_damage() => {
+                    // Nothing was removed of it, and the others do not wait for a repair.
+                    tracing::warn!("retention leaves a connection as it is: {}", error.explain());
+                    at.after = *conn;
+                    continue;
+                }
+                end => end?,
+            };
             looked += end.looked;
             done.events += end.removed;
             if let Some(last) = end.last {
@@ -173,6 +181,7 @@ fn remove(db: &Connection, shelving: &mut Shelving, turn: Turn, after: Option<Ev
     let mut delete = db.prepare_cached("DELETE FROM event WHERE created = ?1 AND hash = ?2")?;
     let mut redelivery = db.prepare_cached("DELETE FROM redelivery WHERE created = ?1 AND hash = ?2")?;
     let mut cuts = Cuts::new(db, &names);
+    let mut rows = Vec::new();
     for (key, is_row) in old {
         let cut = cuts.add(conn, key)?;
         if cut == Cut::InJournal {
@@ -180,15 +189,20 @@ fn remove(db: &Connection, shelving: &mut Shelving, turn: Turn, after: Option<Ev
             young = Some(young.map_or(key.created_us, |young| young.min(key.created_us)));
             continue;
         }
+        if cut == Cut::InBlock || is_row {
+            rows.push((key, is_row));
+        }
+    }
+    // First, because it may find that a block cannot be read.
+    cuts.apply(shelving)?;
+    for (key, is_row) in rows {
         // What was changed after it went into a block stands in both.
-        let row = if is_row { delete.execute([key.created_us, key.hash])? } else { 0 };
-        if cut == Cut::Nowhere && row == 0 {
-            continue;
+        if is_row {
+            delete.execute([key.created_us, key.hash])?;
         }
         end.removed += 1;
         redelivery.execute([key.created_us, key.hash])?;
     }
-    cuts.apply(shelving)?;
     // Up to where nothing is left that will ever be removed: the next time begins there.
     if start.created_us <= swept.saturating_add(1) {
         let upto = match (young, end.last) {

@@ -12,6 +12,7 @@ use super::{
     sealed::{
         Blocks, Chunk, Slice,
         grams::Wanted,
+        lost::{self, Lost},
         memory::{self, View},
     },
 };
@@ -135,6 +136,7 @@ pub struct Shelf<'s> {
     names: &'s Names,
     view: Arc<View>,
     pending: Option<Arc<Pending>>,
+    lost: Arc<[Lost]>,
 }
 
 impl<'s> Shelf<'s> {
@@ -142,7 +144,8 @@ impl<'s> Shelf<'s> {
     pub fn of(db: &'s Connection, names: &'s Names) -> Result<Self, ReadError> {
         let pending = names.pending();
         let view = Arc::new(names.view(db)?);
-        Ok(Self { db, names, view, pending })
+        // Behind the view, which may find some.
+        Ok(Self { db, names, view, pending, lost: names.stock.lost() })
     }
 
     fn blocks(&self) -> Blocks<'s> {
@@ -175,7 +178,7 @@ impl<'s> Shelf<'s> {
         let blocks = self.blocks();
         match blocks.find(key, conn)? {
             Some((meta, place)) => Ok(Some(Held::Chunk(blocks.event(&meta, place)?, 0))),
-            None => Ok(None),
+            None => lost::check(&self.lost, self.db, self.names, key, conn).map(|()| None),
         }
     }
 
@@ -230,6 +233,15 @@ impl<'s> Shelf<'s> {
                 }));
             }
         }
+        if !self.lost.is_empty() {
+            let (conn, marked) = match span {
+                Span::Of(conn) => (Some(conn), false),
+                Span::All => (None, false),
+                Span::Notable => (None, true),
+            };
+            let places = lost::Stream::new((&self.lost, self.db, self.names), conn, marked, from, order);
+            sources.push(Box::new(places));
+        }
         Scan { order, sources, next: None }
     }
 }
@@ -239,7 +251,7 @@ trait Source {
     /// The key of the next one.
     fn head(&mut self) -> Result<Option<EventKey>, ReadError>;
     /// Takes the one of which [`Self::head`] told.
-    fn take(&mut self) -> Option<Held>;
+    fn take(&mut self) -> Result<Option<Held>, ReadError>;
 }
 
 impl Source for loose::Stream<'_> {
@@ -247,8 +259,18 @@ impl Source for loose::Stream<'_> {
         loose::Stream::head(self)
     }
 
-    fn take(&mut self) -> Option<Held> {
-        loose::Stream::take(self).map(|row| Held::Loose(Box::new(row)))
+    fn take(&mut self) -> Result<Option<Held>, ReadError> {
+        Ok(loose::Stream::take(self).map(|row| Held::Loose(Box::new(row))))
+    }
+}
+
+impl Source for lost::Stream {
+    fn head(&mut self) -> Result<Option<EventKey>, ReadError> {
+        Ok(lost::Stream::head(self))
+    }
+
+    fn take(&mut self) -> Result<Option<Held>, ReadError> {
+        lost::Stream::take(self).map_or(Ok(None), |lost| Err(lost.into()))
     }
 }
 
@@ -277,8 +299,8 @@ impl Source for Newest<'_> {
         Ok(self.head.as_ref().map(memory::Held::key))
     }
 
-    fn take(&mut self) -> Option<Held> {
-        self.head.take().map(Held::from)
+    fn take(&mut self) -> Result<Option<Held>, ReadError> {
+        Ok(self.head.take().map(Held::from))
     }
 }
 
@@ -293,8 +315,8 @@ impl Source for Chunks {
         Ok(self.places.front().map(|at| self.chunk.key(*at as usize)))
     }
 
-    fn take(&mut self) -> Option<Held> {
-        self.places.pop_front().map(|at| Held::Chunk(Arc::clone(&self.chunk), at))
+    fn take(&mut self) -> Result<Option<Held>, ReadError> {
+        Ok(self.places.pop_front().map(|at| Held::Chunk(Arc::clone(&self.chunk), at)))
     }
 }
 
@@ -330,11 +352,11 @@ impl Source for Sealed<'_> {
         }
     }
 
-    fn take(&mut self) -> Option<Held> {
-        let (slice, at) = self.slice.as_mut()?;
-        let place = *slice.order.get(*at)?;
+    fn take(&mut self) -> Result<Option<Held>, ReadError> {
+        let Some((slice, at)) = &mut self.slice else { return Ok(None) };
+        let Some(place) = slice.order.get(*at) else { return Ok(None) };
         *at += 1;
-        Some(Held::Chunk(Arc::clone(&slice.chunk), place))
+        Ok(Some(Held::Chunk(Arc::clone(&slice.chunk), *place)))
     }
 }
 
@@ -355,8 +377,13 @@ struct Marked<'s> {
 
 impl<'s> Marked<'s> {
     fn new(shelf: &Shelf<'s>, order: Order, from: EventKey) -> Self {
-        let shelf =
-            Shelf { db: shelf.db, names: shelf.names, view: Arc::clone(&shelf.view), pending: shelf.pending.clone() };
+        let shelf = Shelf {
+            db: shelf.db,
+            names: shelf.names,
+            view: Arc::clone(&shelf.view),
+            pending: shelf.pending.clone(),
+            lost: Arc::clone(&shelf.lost),
+        };
         Self { shelf, order, from: Some(from), read: VecDeque::new() }
     }
 
@@ -394,8 +421,8 @@ impl Source for Marked<'_> {
         Ok(self.read.front().map(|held| held.flat().key))
     }
 
-    fn take(&mut self) -> Option<Held> {
-        self.read.pop_front()
+    fn take(&mut self) -> Result<Option<Held>, ReadError> {
+        Ok(self.read.pop_front())
     }
 }
 
@@ -426,10 +453,11 @@ impl Scan<'_> {
     pub fn take(&mut self) -> Result<Option<Held>, ReadError> {
         self.head()?;
         let Some((key, at)) = self.next.take() else { return Ok(None) };
-        let held = self.sources[at].take();
+        let held = self.sources[at].take()?;
         for other in &mut self.sources[at + 1..] {
             if other.head()? == Some(key) {
-                other.take();
+                // What is lost there is here.
+                drop(other.take());
             }
         }
         Ok(held)

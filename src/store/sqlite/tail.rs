@@ -100,6 +100,14 @@ pub fn after(
     Ok((found, gap))
 }
 
+/// The events of a commit with the numbers of their connections; `None` when that is not known any more.
+pub fn of(db: &Connection, commit: i64) -> Result<Option<Vec<(EventKey, i64)>>, ReadError> {
+    let mut statement = db.prepare_cached("SELECT keys, conns FROM arrival WHERE seq = ?1")?;
+    let mut rows = statement.query([commit])?;
+    let Some(row) = rows.next()? else { return Ok(None) };
+    Ok(arrivals(row, 0, commit)?.into_iter().map(|(key, conn)| Some((key, conn?))).collect())
+}
+
 /// Keys of every commit after one, and whether some of those commits are no longer known.
 pub fn since(db: &Connection, commit: u64) -> Result<(Vec<Arrival>, bool), ReadError> {
     let mut statement = db.prepare_cached("SELECT seq, keys, conns FROM arrival WHERE seq > ?1 ORDER BY seq")?;

@@ -354,7 +354,7 @@ fn shelve(db: &Connection, options: &SqliteOptions, shared: &Shared) -> Result<S
     let stock = &shared.names.stock;
     if let Some(memory) = stock.memory() {
         memory.reset();
-        stock::replay(db, memory).map_err(|error| cannot_open(error.into()))?;
+        stock::replay(db, stock, memory).map_err(|error| cannot_open(error.into()))?;
     }
     let names = Arc::new(Names::of_writer(Arc::clone(stock)));
     Ok(Shelving::open(db, options.layout == Layout::Sealed, Arc::clone(stock), names)?)

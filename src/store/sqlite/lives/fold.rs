@@ -177,9 +177,12 @@ impl Folder {
         self.touched.push(conn);
         let mut life = match self.lives.take(conn) {
             Some(life) => life,
-            None => match self.load(db, conn, facts, replaced)? {
-                Some(life) => life,
-                None => return self.mark(db, conn, first),
+            None => match self.load(db, conn, facts, replaced) {
+                Ok(Some(life)) => life,
+                Ok(None) => return self.mark(db, conn, first),
+                // A sender is not refused because something older cannot be read.
+                Err(error) if error.is_damage() => return self.mark(db, conn, first),
+                Err(error) => return Err(error),
             },
         };
         if life.base.last_us().is_some_and(|base| first <= base) {

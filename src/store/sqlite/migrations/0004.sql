@@ -1,12 +1,14 @@
 -- Events beside rows: a journal of the newest, and sealed blocks of the rest. Rows of `event` stay readable beside them, and a row
 -- counts where it has the key of an event in a block or in the journal.
 
--- The new events of one commit, until they are in blocks.
+-- The new events of one commit, until they are in blocks. A row that cannot be read stands under the negative of its number: nothing
+-- is made of it, and it is in nobody's way.
 CREATE TABLE journal (
     seq   INTEGER PRIMARY KEY,           -- number of the commit
     n     INTEGER NOT NULL,
     first INTEGER NOT NULL,              -- earliest and latest created, to say what is gone if the chunk cannot be read
     last  INTEGER NOT NULL,
+    crc   INTEGER NOT NULL,              -- of seq, n, first and last; the chunk has its own
     chunk BLOB NOT NULL
 ) STRICT;
 
@@ -19,6 +21,7 @@ CREATE TABLE block (
     n      INTEGER NOT NULL,
     bytes  INTEGER NOT NULL,             -- of bodies, unpacked
     grams  BLOB,                         -- which texts it cannot hold; NULL: nobody knows
+    crc    INTEGER NOT NULL,             -- of conn, first, last, n and bytes; each column has its own
     times  BLOB NOT NULL,
     hashes BLOB NOT NULL,
     heads  BLOB NOT NULL,

@@ -16,6 +16,7 @@ use crate::{
         Order, StoreError,
         sqlite::{
             body,
+            bytes::checksum,
             flat::{BodyRef, Flat},
             names::Names,
             reader::ReadError,
@@ -43,10 +44,12 @@ const CONN_ASC: &str = select_meta!("INDEXED BY block_conn WHERE conn = ?2 AND l
 const CONN_DESC: &str = select_meta!("INDEXED BY block_conn WHERE conn = ?2 AND first <= ?1 ORDER BY last DESC");
 const AT: &str = select_meta!("INDEXED BY block_first WHERE first <= ?1 AND last >= ?1");
 const CONN_AT: &str = select_meta!("INDEXED BY block_conn WHERE conn = ?2 AND first <= ?1 AND last >= ?1");
+/// In the order in which they were made.
+pub const BEHIND: &str = select_meta!("NOT INDEXED WHERE id > ?1 ORDER BY id");
 /// In no order, for whoever keeps a list of them.
 pub const METAS: &str = select_meta!("INDEXED BY block_conn ORDER BY conn");
 
-const KEYS: &str = "SELECT times, hashes FROM block WHERE id = ?1";
+const KEYS: &str = "SELECT times, hashes, crc FROM block WHERE id = ?1";
 const HEADS: &str = "SELECT heads FROM block WHERE id = ?1";
 const GRAMS: &str = "SELECT grams FROM block WHERE id = ?1";
 const BODIES: &str = "SELECT bodies FROM block WHERE id = ?1";
@@ -84,6 +87,11 @@ impl Meta {
             n: row.get::<_, i64>(4)?.max(0) as usize,
             bytes: row.get(5)?,
         })
+    }
+
+    /// A checksum over all of it but the number.
+    pub fn crc(&self) -> i64 {
+        checksum(&[self.conn, self.first, self.last, self.n as i64, self.bytes])
     }
 
     fn damaged(&self, db: &Connection, names: &Names, column: &str) -> ReadError {
@@ -144,15 +152,22 @@ impl<'s> Blocks<'s> {
         if let Some(keys) = known().get(&meta.id) {
             return Ok(keys);
         }
+        let keys = Arc::new(self.read_keys(meta)?);
+        known().put(meta.id, Arc::clone(&keys), meta.n * 16 + 64);
+        Ok(keys)
+    }
+
+    fn read_keys(&self, meta: &Meta) -> Result<Keys, ReadError> {
         let mut statement = self.db.prepare_cached(KEYS)?;
         let mut rows = statement.query([meta.id])?;
         let row = rows.next()?.ok_or_else(|| meta.damaged(self.db, self.names, "row"))?;
         let blob = |at| row.get_ref(at)?.as_blob().map_err(rusqlite::Error::from);
         let times = codec::times(blob(0)?, meta.n).map_err(|_| meta.damaged(self.db, self.names, "times"))?;
         let hashes = codec::hashes(blob(1)?, meta.n).map_err(|_| meta.damaged(self.db, self.names, "hashes"))?;
-        let keys = Arc::new(Keys { times, hashes });
-        known().put(meta.id, Arc::clone(&keys), meta.n * 16 + 64);
-        Ok(keys)
+        let fits = row.get::<_, i64>(2)? == meta.crc()
+            && times.first() == Some(&meta.first)
+            && times.last() == Some(&meta.last);
+        if fits { Ok(Keys { times, hashes }) } else { Err(meta.damaged(self.db, self.names, "row")) }
     }
 
     /// The heads of a block.
@@ -161,23 +176,24 @@ impl<'s> Blocks<'s> {
         if let Some(heads) = known().get(&meta.id) {
             return Ok(heads);
         }
-        let mut statement = self.db.prepare_cached(HEADS)?;
-        let mut rows = statement.query([meta.id])?;
-        let row = rows.next()?.ok_or_else(|| meta.damaged(self.db, self.names, "row"))?;
-        let blob = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
-        let times = &self.keys(meta)?.times;
-        let heads = Heads::open(blob, times).map_err(|_| meta.damaged(self.db, self.names, "heads"))?;
-        let heads = Arc::new(heads);
+        let heads = Arc::new(self.read_heads(meta, &self.keys(meta)?.times)?);
         known().put(meta.id, Arc::clone(&heads), meta.n * Unpacked::HEAD_BYTES + 256);
         Ok(heads)
     }
 
-    fn bodies(&self, meta: &Meta) -> Result<Bodies, ReadError> {
+    fn read_heads(&self, meta: &Meta, times: &[i64]) -> Result<Heads, ReadError> {
+        let mut statement = self.db.prepare_cached(HEADS)?;
+        let mut rows = statement.query([meta.id])?;
+        let row = rows.next()?.ok_or_else(|| meta.damaged(self.db, self.names, "row"))?;
+        let blob = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
+        Heads::open(blob, times).map_err(|_| meta.damaged(self.db, self.names, "heads"))
+    }
+
+    fn bodies(&self, meta: &Meta, times: &[i64]) -> Result<Bodies, ReadError> {
         let mut statement = self.db.prepare_cached(BODIES)?;
         let mut rows = statement.query([meta.id])?;
         let row = rows.next()?.ok_or_else(|| meta.damaged(self.db, self.names, "row"))?;
         let blob = row.get_ref(0)?.as_blob().map_err(rusqlite::Error::from)?;
-        let times = &self.keys(meta)?.times;
         Bodies::open(blob, times).map_err(|_| meta.damaged(self.db, self.names, "bodies"))
     }
 
@@ -196,11 +212,23 @@ impl<'s> Blocks<'s> {
 
     /// Copies events of a block.
     pub fn copy(&self, meta: &Meta, places: Range<usize>, into: &mut ChunkBuilder) -> Result<(), ReadError> {
-        let (keys, heads, bodies) = (self.keys(meta)?, self.heads(meta)?, self.bodies(meta)?);
+        let (keys, heads) = (self.keys(meta)?, self.heads(meta)?);
+        let bodies = self.bodies(meta, &keys.times)?;
         for place in places {
             let body = bodies.get(place).ok_or_else(|| meta.damaged(self.db, self.names, "bodies"))?;
             let flat = self.flat(meta, &heads, &keys, place, BodyRef::Plain(body))?;
             into.push(&flat).map_err(|error| StoreError::Engine(format!("copying events of a block: {error}")))?;
+        }
+        Ok(())
+    }
+
+    /// Shows every event of a block as it is in the file, whatever was remembered of it.
+    pub fn read(&self, meta: &Meta, mut see: impl FnMut(&Flat<'_>) -> Result<(), ReadError>) -> Result<(), ReadError> {
+        let keys = self.read_keys(meta)?;
+        let (heads, bodies) = (self.read_heads(meta, &keys.times)?, self.bodies(meta, &keys.times)?);
+        for place in 0..meta.n {
+            let body = bodies.get(place).ok_or_else(|| meta.damaged(self.db, self.names, "bodies"))?;
+            see(&self.flat(meta, &heads, &keys, place, BodyRef::Plain(body))?)?;
         }
         Ok(())
     }
@@ -446,9 +474,9 @@ fn rank(key: EventKey, order: Order) -> i128 {
 #[cfg(test)]
 pub const SQL_AND_PLAN: &[(&str, &str)] = &[
     (ALL_ASC, "SCAN block USING COVERING INDEX block_first"),
-    (ALL_DESC, "SEARCH block USING COVERING INDEX block_last"),
+    (ALL_DESC, "SCAN block USING COVERING INDEX block_last"),
     (CONN_ASC, "SEARCH block USING COVERING INDEX block_conn (conn=?)"),
-    (CONN_DESC, "SEARCH block USING COVERING INDEX block_conn (conn=? AND first<?)"),
+    (CONN_DESC, "SEARCH block USING COVERING INDEX block_conn (conn=? AND first<?); USE TEMP B-TREE FOR ORDER BY"),
     (CONN_AT, "SEARCH block USING COVERING INDEX block_conn (conn=? AND first<?)"),
     (METAS, "SCAN block USING COVERING INDEX block_conn"),
 ];

@@ -89,7 +89,14 @@ impl<'m> Making<'m> {
         let blocks = Blocks::of(self.db, self.names);
         for meta in again.into_iter().chain(joined) {
             let mut copied = ChunkBuilder::new();
-            blocks.copy(&meta, 0..meta.n, &mut copied)?;
+            match blocks.copy(&meta, 0..meta.n, &mut copied) {
+                Err(ReadError::Store(StoreError::Damaged(what))) => {
+                    // It stays as it is, and keeps nothing else from becoming blocks.
+                    tracing::debug!("not written anew, for it is damaged: {what}");
+                    continue;
+                }
+                other => other?,
+            }
             let copied = Arc::new(copied.finish());
             events.extend((0..copied.len()).map(|at| (Arc::clone(&copied), at as u32)));
             self.seal.gone.push(meta);

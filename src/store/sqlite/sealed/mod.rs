@@ -13,6 +13,7 @@ pub mod cut;
 pub mod grams;
 mod known;
 pub mod loosen;
+pub mod lost;
 mod making;
 pub mod memory;
 #[cfg(test)]

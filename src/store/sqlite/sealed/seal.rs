@@ -63,9 +63,10 @@ impl NewBlock {
     /// Puts it into the database.
     fn insert(&self, db: &Connection) -> rusqlite::Result<Meta> {
         let Self { conn, first, last, n, bytes, grams, columns } = self;
+        let meta = Meta { id: 0, conn: *conn, first: *first, last: *last, n: *n, bytes: *bytes };
         db.prepare_cached(
-            "INSERT INTO block (conn, first, last, n, bytes, grams, times, hashes, heads, bodies)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+            "INSERT INTO block (conn, first, last, n, bytes, grams, crc, times, hashes, heads, bodies)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
         )?
         .execute(params![
             conn,
@@ -73,13 +74,14 @@ impl NewBlock {
             last,
             *n as i64,
             bytes,
-            grams.as_ref().map(Grams::as_bytes),
+            grams.as_ref().map(Grams::to_bytes),
+            meta.crc(),
             columns.times,
             columns.hashes,
             columns.heads,
             columns.bodies
         ])?;
-        Ok(Meta { id: db.last_insert_rowid(), conn: *conn, first: *first, last: *last, n: *n, bytes: *bytes })
+        Ok(Meta { id: db.last_insert_rowid(), ..meta })
     }
 
     /// Bytes of its columns.

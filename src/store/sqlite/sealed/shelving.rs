@@ -13,6 +13,7 @@ use super::{
 use crate::{
     model::EventKey,
     store::sqlite::{
+        bytes::checksum,
         fault::WriteError,
         flat::{BodyRef, Flat},
         loose::{self, LooseRow},
@@ -165,8 +166,11 @@ impl Shelving {
         let mut blob = Vec::new();
         chunk.to_blob(&mut blob);
         let times = || (0..chunk.len()).map(|at| chunk.key(at).created_us);
-        db.prepare_cached("INSERT INTO journal (seq, n, first, last, chunk) VALUES (?1, ?2, ?3, ?4, ?5)")?
-            .execute(params![seq as i64, chunk.len() as i64, times().min(), times().max(), blob])?;
+        let numbers =
+            [seq as i64, chunk.len() as i64, times().min().unwrap_or_default(), times().max().unwrap_or_default()];
+        let [seq_column, n, first, last] = numbers;
+        db.prepare_cached("INSERT INTO journal (seq, n, first, last, crc, chunk) VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?
+            .execute(params![seq_column, n, first, last, checksum(&numbers), blob])?;
         self.names.set_pending(Some(Arc::new(Pending::new(Arc::clone(&chunk)))));
         self.pending = Some((seq, chunk));
         Ok(())

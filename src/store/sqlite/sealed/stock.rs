@@ -2,20 +2,18 @@
 
 use super::{
     chunk::Chunk,
+    lost::{self, Lost},
     memory::{Limits, Memory, View},
     unpacked::Unpacked,
 };
-use crate::store::{
-    StoreError,
-    sqlite::{Sealing, reader::ReadError},
-};
+use crate::store::sqlite::{Sealing, bytes::checksum, reader::ReadError};
 use rusqlite::{Connection, Row};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-/// The first and last row of the journal.
-const RANGE: &str = "SELECT min(seq), max(seq) FROM journal";
+/// The first and last row of the journal that can be read.
+const RANGE: &str = "SELECT min(seq), max(seq) FROM journal WHERE seq > 0";
 /// Rows of the journal, for whoever has not seen them.
-const ROWS: &str = "SELECT seq, chunk, n, first, last FROM journal WHERE seq > ?1 ORDER BY seq";
+pub const ROWS: &str = "SELECT seq, chunk, n, first, last, crc FROM journal WHERE seq > ?1 ORDER BY seq";
 /// Events that a guest keeps of a journal before it begins anew.
 const GUEST_EVENTS_MAX: usize = 500_000;
 
@@ -32,13 +30,15 @@ enum Journal {
 /// What a guest has read.
 struct Guest {
     memory: Memory,
-    /// The last row it has read.
+    /// The last row it has read; 0 before the first.
     last: i64,
 }
 
 /// What readers of one store share.
 pub struct Stock {
     journal: Journal,
+    /// Rows of the journal that cannot be read.
+    lost: RwLock<Arc<[Lost]>>,
     /// What was unpacked of blocks.
     pub unpacked: Unpacked,
 }
@@ -47,18 +47,33 @@ impl Stock {
     /// Of the process that writes.
     pub fn new(sealing: Sealing) -> Self {
         let limits = Limits { events_max: sealing.events_max, bytes_max: sealing.bytes_max };
-        Self { journal: Journal::Published(Memory::new(limits)), unpacked: Unpacked::default() }
+        Self {
+            journal: Journal::Published(Memory::new(limits)),
+            lost: RwLock::default(),
+            unpacked: Unpacked::default(),
+        }
     }
 
     /// Of one that only reads beside it.
     pub fn guest(db: &Connection) -> rusqlite::Result<Self> {
         let has_blocks = db.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'block'")?.exists([])?;
         let journal = if has_blocks {
-            Journal::Read(Mutex::new(Guest { memory: Memory::new(Limits::default()), last: i64::MIN }))
+            Journal::Read(Mutex::new(Guest { memory: Memory::new(Limits::default()), last: 0 }))
         } else {
             Journal::Absent
         };
-        Ok(Self { journal, unpacked: Unpacked::default() })
+        let lost = if has_blocks { lost::aside(db)? } else { Vec::new() };
+        Ok(Self { journal, lost: RwLock::new(lost.into()), unpacked: Unpacked::default() })
+    }
+
+    /// Rows of the journal that cannot be read.
+    pub fn lost(&self) -> Arc<[Lost]> {
+        // Nothing can panic while the lock is held.
+        Arc::clone(&self.lost.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn set_lost(&self, lost: Vec<Lost>) {
+        *self.lost.write().unwrap_or_else(PoisonError::into_inner) = lost.into();
     }
 
     /// Whether there is anything but rows: a file of an older version that is only read has no place for it.
@@ -89,7 +104,13 @@ impl Stock {
                 // What a panic leaves behind is a shorter memory.
                 let mut guest = guest.lock().unwrap_or_else(PoisonError::into_inner);
                 if guest.last < last {
-                    guest.read(db)?;
+                    let lost = guest.read(db)?;
+                    if !lost.is_empty() {
+                        let mut known = self.lost().to_vec();
+                        known.retain(|known| lost.iter().all(|lost| lost.seq != known.seq));
+                        known.extend(lost);
+                        self.set_lost(known);
+                    }
                 }
                 guest.memory.view(first as u64, last as u64).ok_or(ReadError::Again)
             }
@@ -98,40 +119,55 @@ impl Stock {
 }
 
 impl Guest {
-    fn read(&mut self, db: &Connection) -> Result<(), ReadError> {
+    /// Reads what is new; gives what of it cannot be read.
+    fn read(&mut self, db: &Connection) -> Result<Vec<Lost>, ReadError> {
         if self.memory.events() > GUEST_EVENTS_MAX {
-            *self = Self { memory: Memory::new(Limits::default()), last: i64::MIN };
+            *self = Self { memory: Memory::new(Limits::default()), last: 0 };
         }
-        let last = self.last;
-        each(db, last, |seq, chunk| {
-            self.memory.publish(seq as u64, chunk);
+        let mut lost = Vec::new();
+        each(db, self.last, |seq, row| {
+            match row {
+                Ok(chunk) => self.memory.publish(seq as u64, Arc::new(chunk)),
+                Err(what) => {
+                    lost.push(what);
+                    // What is looked for behind it shall not be waited for.
+                    self.memory.publish(seq as u64, Arc::default());
+                }
+            }
             self.last = seq;
-        })
+        })?;
+        Ok(lost)
     }
 }
 
-/// Puts the journal into memory, as it must be before the first event is stored.
-pub fn replay(db: &Connection, memory: &Memory) -> Result<(), ReadError> {
-    each(db, i64::MIN, |seq, chunk| memory.publish(seq as u64, chunk))
+/// Puts the journal into memory, as it must be before the first event is stored. What cannot be read is set aside.
+pub fn replay(db: &Connection, stock: &Stock, memory: &Memory) -> Result<(), ReadError> {
+    let mut damaged = Vec::new();
+    each(db, 0, |seq, row| match row {
+        Ok(chunk) => memory.publish(seq as u64, Arc::new(chunk)),
+        Err(lost) => {
+            tracing::error!("stored data is damaged: {}; everything else goes on", lost.tell(db, None));
+            damaged.push(seq);
+        }
+    })?;
+    lost::set_aside(db, &damaged)?;
+    stock.set_lost(lost::aside(db)?);
+    Ok(())
 }
 
-fn each(db: &Connection, after: i64, mut take: impl FnMut(i64, Arc<Chunk>)) -> Result<(), ReadError> {
+fn each(db: &Connection, after: i64, mut take: impl FnMut(i64, Result<Chunk, Lost>)) -> Result<(), ReadError> {
     let mut statement = db.prepare_cached(ROWS)?;
     let mut rows = statement.query([after])?;
     while let Some(row) = rows.next()? {
-        let seq = row.get(0)?;
-        let blob = row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?;
-        let chunk = Chunk::from_blob(blob).map_err(|_| damaged(row, seq))?;
-        take(seq, Arc::new(chunk));
+        take(row.get(0)?, read(db, row)?);
     }
     Ok(())
 }
 
-/// Says what a row of the journal held.
-fn damaged(row: &Row<'_>, seq: i64) -> ReadError {
-    let time =
-        |at| row.get(at).map_or_else(|_| "?".to_owned(), |at| crate::model::Timestamp::from_micros(at).to_string());
-    let n: i64 = row.get(2).unwrap_or(0);
-    let what = format!("journal row {seq}: {n} events from {} to {}", time(3), time(4));
-    StoreError::Damaged(what).into()
+/// What a row of [`ROWS`] holds, or what is lost with it.
+pub fn read(db: &Connection, row: &Row<'_>) -> rusqlite::Result<Result<Chunk, Lost>> {
+    let numbers = [row.get(0)?, row.get(2)?, row.get(3)?, row.get(4)?];
+    let chunk = Chunk::from_blob(row.get_ref(1)?.as_blob()?).ok();
+    let fits = row.get::<_, i64>(5)? == checksum(&numbers);
+    Ok(chunk.filter(|chunk| fits && chunk.len() as i64 == numbers[1]).ok_or_else(|| Lost::of(db, numbers)))
 }

@@ -316,24 +316,19 @@ fn a_damaged_block_or_row_of_the_journal_ends_the_answer_with_what_it_held() {
     let store = open(dir.path());
     append(&store, vec![contract::sample(1), contract::sample(2)]).unwrap();
     seal(&store);
-    append(&store, vec![contract::sample(3), contract::sample(5)]).unwrap();
+    append(&store, vec![contract::sample(3), contract::sample(6)]).unwrap();
     drop(store);
     let db = Connection::open(dir.path().join(DATABASE)).unwrap();
-    let [one, three, five] =
-        [1, 3, 5].map(|n| contract::sample(n).event.created.to_string().replace(".456", ".456000"));
+    let [one, three, six] = [1, 3, 6].map(|n| contract::sample(n).event.created.to_string().replace(".456", ".456000"));
     let told = |sql: &str| try_ask(dir.path(), sql).err().unwrap().to_string();
     db.execute("UPDATE journal SET chunk = CAST(x'ff' || substr(chunk, 2) AS BLOB)", []).unwrap();
-    let lost = format!("stored data is damaged: journal row 2: 2 events from {three} to {five}");
+    let lost = format!("stored data is damaged: journal row 2: 2 events of conn_0 from {three} to {six}");
     assert_eq!(told("SELECT data FROM events ORDER BY created_us DESC"), lost);
-    db.execute(
-        "UPDATE block SET bodies = CAST(x'ff' || substr(bodies, 2) AS BLOB) WHERE first = ?1",
-        [contract::sample(1).key.created_us],
-    )
-    .unwrap();
+    let first = contract::sample(1).key.created_us;
+    db.execute("UPDATE block SET bodies = CAST(x'ff' || substr(bodies, 2) AS BLOB) WHERE first = ?1", [first]).unwrap();
     let lost = format!("stored data is damaged: bodies of block 1: 1 events of conn_1 from {one} to {one}");
     assert_eq!(told("SELECT data FROM events WHERE connection_id = 'conn_1'"), lost);
-    let sound = "SELECT count(*) FROM events WHERE connection_id = 'conn_2' AND created_us < unixepoch('2026-07-07T16:00:03Z') * 1000000";
-    assert_eq!(ask(dir.path(), sound), [[json!(1)]]);
+    assert_eq!(ask(dir.path(), "SELECT count(*) FROM events WHERE connection_id = 'conn_2'"), [[json!(1)]]);
 }
 
 #[test]

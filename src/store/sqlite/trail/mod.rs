@@ -39,7 +39,8 @@ use crate::{
     store::{
         StoreError, StoreFuture, Trail,
         trail::{
-            Checks, Finding, Head, PruneRequest, Pruned, RecordPage, RecordQuery, Seen, SigningKey, Slice, Verified,
+            Checks, EventSlice, Finding, Head, PruneRequest, Pruned, RecordPage, RecordQuery, Seen, SigningKey, Slice,
+            Upto, Verified,
         },
     },
 };
@@ -315,6 +316,16 @@ impl Trail for SqliteStore {
         found: &mut dyn FnMut(Finding),
     ) -> Result<Slice, StoreError> {
         verify::slice(&self.shared, log, from, n, check, found)
+    }
+
+    fn verify_events(
+        &self,
+        after: Upto,
+        n: u64,
+        check: &Checks<'_>,
+        found: &mut dyn FnMut(Finding),
+    ) -> Result<EventSlice, StoreError> {
+        verify::events(&self.shared, check, after, n, found)
     }
 
     fn verify(&self, check: &Checks<'_>, see: &mut dyn FnMut(Seen) -> ControlFlow<()>) -> Result<Verified, StoreError> {

@@ -1,1 +1,285 @@
-//! later
+//! Bits that flip in what is sealed and in the journal: what is lost is named, and everything else goes on.
+
+use super::*;
+use crate::store::{
+    Trail as _,
+    trail::{Checks, Seen, Upto},
+};
+use std::ops::ControlFlow;
+
+/// Everything that looking at the store finds, as people read it; by slices of a few events the same.
+#[track_caller]
+fn found(store: &SqliteStore) -> Vec<String> {
+    let mut found = Vec::new();
+    let check = Checks { events: true, ..Checks::default() };
+    let verified = store.verify(&check, &mut |seen| {
+        if let Seen::Found(finding) = seen {
+            found.push(finding.to_string());
+        }
+        ControlFlow::Continue(())
+    });
+    assert!(verified.unwrap().whole);
+    let (mut next, mut slices) = (Some(Upto::Start), Vec::new());
+    while let Some(after) = next {
+        let slice = store.verify_events(after, 3, &check, &mut |finding| slices.push(finding.to_string()));
+        next = slice.unwrap().next;
+    }
+    let of_events = found.iter().filter(|it| !it.starts_with("trail: ")).cloned().collect::<Vec<_>>();
+    assert_eq!(slices, of_events);
+    found
+}
+
+/// Of a connection, so many together.
+fn events(id: &str, numbers: std::ops::Range<i64>) -> Vec<NewEvent> {
+    let of = |n| {
+        let mut new = contract::sample(n);
+        new.event.connection_id = Some(id.to_owned());
+        new.key.hash ^= id.len() as i64;
+        new
+    };
+    numbers.map(of).collect()
+}
+
+fn of(id: &str) -> EventFilter {
+    EventFilter { connection_id: Some(id.into()), ..EventFilter::default() }
+}
+
+fn asked(store: &SqliteStore, id: &str) -> Result<usize, StoreError> {
+    let (asc, desc) = (pages(store, &of(id), Order::Asc, 5), pages(store, &of(id), Order::Desc, 1000));
+    assert_eq!(asc.is_ok(), desc.is_ok());
+    asc.map(|events| events.len())
+}
+
+/// Three connections: one in blocks, one in the journal, one whose events nobody touches.
+fn begun() -> (tempfile::TempDir, Vec<NewEvent>) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    append(&store, events("sealed", 0..40)).unwrap();
+    append(&store, events("other", 0..40)).unwrap();
+    assert!(seal(&store));
+    append(&store, events("newest", 100..130)).unwrap();
+    append(&store, events("other", 100..110)).unwrap();
+    wait(store.close()).unwrap();
+    (dir, [events("sealed", 0..40), events("newest", 100..130)].concat())
+}
+
+fn flip(dir: &Path, table: &str, column: &str, whose: &str, byte: usize, bit: u8) {
+    let db = Connection::open(dir.join(DATABASE)).unwrap();
+    let sql = format!("SELECT {column} FROM {table} WHERE {whose}");
+    let mut bytes: Vec<u8> = db.query_row(&sql, [], |row| row.get(0)).unwrap();
+    let at = byte % bytes.len();
+    bytes[at] ^= 1 << bit;
+    db.execute(&format!("UPDATE {table} SET {column} = ?1 WHERE {whose}"), [bytes]).unwrap();
+}
+
+fn length(dir: &Path, table: &str, column: &str, whose: &str) -> usize {
+    count(dir, &format!("SELECT length({column}) FROM {table} WHERE {whose}")) as usize
+}
+
+fn copied(from: &Path) -> tempfile::TempDir {
+    let to = tempfile::tempdir().unwrap();
+    std::fs::copy(from.join(DATABASE), to.path().join(DATABASE)).unwrap();
+    to
+}
+
+const SEALED: &str = "conn = (SELECT id FROM connection WHERE connection_id = 'sealed')";
+const NEWEST: &str = "seq = 3";
+
+/// What is lost is said, the other connections answer, new events come in and are sealed, and what comes again is there again.
+#[track_caller]
+fn only_that_is_lost(dir: &Path, id: &str, told: &str, lost: &[NewEvent], others: [(&str, usize); 2]) {
+    let store = open(dir);
+    let Err(StoreError::Damaged(what)) = asked(&store, id) else { panic!("{told}: it was read") };
+    assert!(what.contains(told), "{what}");
+    assert!(pages(&store, &EventFilter::default(), Order::Asc, 100).is_err());
+    for new in lost {
+        assert!(matches!(store.event(EventId(new.key)), Err(StoreError::Damaged(_))), "{told}");
+    }
+    for (id, many) in others {
+        assert_eq!(asked(&store, id), Ok(many), "{told}");
+    }
+    let found = found(&store);
+    assert!(found.len() == 1 && found[0].contains(told) && found[0].ends_with(": cannot be read"), "{found:?}");
+    // A sender that goes on with this connection and with others is not refused.
+    append(&store, events("other", 200..203)).unwrap();
+    append(&store, events(id, 300..320)).unwrap();
+    assert!(seal(&store), "{told}");
+    assert_eq!(tiers(dir).0 - i64::from(id == "newest"), 0, "nothing else stays in the journal");
+    assert_eq!(asked(&store, "other"), Ok(others[0].1 + 3));
+    // What comes again is there again: at once where nothing can tell that it was there, else when it is told otherwise.
+    append(&store, lost.to_vec()).unwrap();
+    let mut again = lost.to_vec();
+    if told.starts_with("bodies") {
+        assert!(lost.iter().all(|new| store.event(EventId(new.key)).is_err()));
+        again.iter_mut().for_each(|new| new.event.connection_name = Some("told".into()));
+        append(&store, again.clone()).unwrap();
+    }
+    for new in &again {
+        contract::assert_same(&store.event(EventId(new.key)).unwrap().unwrap(), new);
+    }
+    drop(store);
+    let store = open(dir);
+    for new in &again {
+        contract::assert_same(&store.event(EventId(new.key)).unwrap().unwrap(), new);
+    }
+    assert_eq!(asked(&store, "other"), Ok(others[0].1 + 3));
+    assert!(found.iter().eq(self::found(&store).iter()), "it is still said that something was lost");
+}
+
+#[test]
+fn any_bit_of_a_block_is_missed_and_only_its_events_are_lost() {
+    let (from, new) = begun();
+    let (first, last) = (&new[0].event.created, &new[39].event.created);
+    let text = |created: &Timestamp| created.to_string().replace(".456", ".456000");
+    for column in ["times", "hashes", "heads", "bodies"] {
+        let length = length(from.path(), "block", column, SEALED);
+        for byte in [0, 1, 4, 5, length / 2, length - 1] {
+            let dir = copied(from.path());
+            flip(dir.path(), "block", column, SEALED, byte, (byte % 8) as u8);
+            let told = format!("{column} of block 1: 40 events of sealed from {} to {}", text(first), text(last));
+            only_that_is_lost(dir.path(), "sealed", &told, &new[..40], [("other", 50), ("newest", 30)]);
+        }
+    }
+}
+
+#[test]
+fn any_number_beside_a_block_is_missed() {
+    let (from, _) = begun();
+    let expected = {
+        let store = open(copied(from.path()).path());
+        assert_eq!(found(&store), Vec::<String>::new());
+        all(&store).len()
+    };
+    assert_eq!(expected, 120);
+    for change in [
+        "first = first - 1",
+        "last = last + 1",
+        "n = n - 1",
+        "n = n + 1",
+        "bytes = bytes + 1",
+        "crc = crc + 1",
+        "conn = conn + 1",
+    ] {
+        let dir = copied(from.path());
+        let db = Connection::open(dir.path().join(DATABASE)).unwrap();
+        db.execute(&format!("UPDATE block SET {change} WHERE {SEALED}"), []).unwrap();
+        drop(db);
+        let store = open(dir.path());
+        assert!(pages(&store, &EventFilter::default(), Order::Asc, 100).is_err(), "{change}");
+        let found = found(&store);
+        assert!(found.len() == 1 && found[0].contains(" of block 1: "), "{change}: {found:?}");
+    }
+}
+
+#[test]
+fn any_bit_of_a_row_of_the_journal_is_missed_and_only_its_events_are_lost() {
+    let (from, new) = begun();
+    let text = |created: &Timestamp| created.to_string().replace(".456", ".456000");
+    let told = format!(
+        "journal row 3: 30 events of newest from {} to {}",
+        text(&new[40].event.created),
+        text(&new[69].event.created)
+    );
+    let length = length(from.path(), "journal", "chunk", NEWEST);
+    for byte in [0, 1, 4, 5, 6, length / 3, length / 2, length - 1] {
+        let dir = copied(from.path());
+        flip(dir.path(), "journal", "chunk", NEWEST, byte, (byte % 8) as u8);
+        only_that_is_lost(dir.path(), "newest", &told, &new[40..], [("other", 50), ("sealed", 40)]);
+    }
+    for (change, told) in [
+        ("n = n + 1", "journal row 3: 31 events of newest"),
+        ("first = first - 1", "journal row 3: 30 events of newest"),
+        ("last = last + 1", "journal row 3: 30 events of newest"),
+        ("crc = crc + 1", "journal row 3: 30 events of newest"),
+        ("seq = 77", "journal row 77: 30 events from"),
+    ] {
+        let dir = copied(from.path());
+        let db = Connection::open(dir.path().join(DATABASE)).unwrap();
+        db.execute(&format!("UPDATE journal SET {change} WHERE {NEWEST}"), []).unwrap();
+        drop(db);
+        let store = open(dir.path());
+        let found = found(&store);
+        assert!(found.len() == 1 && found[0].starts_with(told), "{change}: {found:?}");
+        assert!(append(&store, events("other", 300..301)).is_ok() && seal(&store), "{change}");
+        assert_eq!(asked(&store, "sealed"), Ok(40), "{change}");
+        assert!(pages(&store, &EventFilter::default(), Order::Asc, 100).is_err(), "{change}");
+        // Where the order of arrival does not tell whose they were, nobody is kept from reading his own.
+        assert_eq!(asked(&store, "newest").is_err(), change != "seq = 77", "{change}");
+    }
+}
+
+/// Bits that flip while the store is open are found in the file, whatever memory knows.
+#[test]
+fn what_is_damaged_under_an_open_store_is_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    append(&store, events("sealed", 0..40)).unwrap();
+    assert!(seal(&store));
+    assert_eq!(asked(&store, "sealed"), Ok(40));
+    append(&store, events("newest", 100..130)).unwrap();
+    assert_eq!(found(&store), Vec::<String>::new());
+    flip(dir.path(), "block", "hashes", SEALED, 9, 3);
+    flip(dir.path(), "journal", "chunk", "seq = 2", 30, 3);
+    let found = found(&store);
+    assert!(found.len() == 2 && found[0].starts_with("journal row 2: 30 events of newest "), "{found:?}");
+    assert!(found[1].starts_with("hashes of block 1: 40 events of sealed "), "{found:?}");
+    // What memory holds is written to blocks.
+    assert!(seal(&store));
+    assert_eq!(asked(&store, "newest"), Ok(30));
+    assert_eq!(self::found(&store), found[1..]);
+}
+
+/// One damaged block does not keep the small ones beside it from being joined, nor retention from the others.
+#[test]
+fn a_damaged_block_keeps_nothing_from_being_sealed() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    append(&store, events("sealed", 0..4)).unwrap();
+    assert!(seal(&store));
+    wait(store.close()).unwrap();
+    drop(store);
+    flip(dir.path(), "block", "bodies", "id = 1", 7, 1);
+    let store = open(dir.path());
+    for n in 1..30 {
+        append(&store, events("sealed", n * 4..n * 4 + 4)).unwrap();
+        assert!(seal(&store));
+    }
+    let (journal, blocks, ever) = tiers(dir.path());
+    assert!(journal == 0 && ever > blocks, "{journal} {blocks} {ever}");
+    assert_eq!(found(&store).len(), 1);
+    let after = EventFilter { from: Some(contract::sample(4).key.created_us), ..of("sealed") };
+    assert_eq!(pages(&store, &after, Order::Asc, 1000).unwrap().len(), 29 * 4);
+}
+
+/// After a crash nothing is kept of lives but what the journal tells: where that cannot be read, senders go on all the same.
+#[test]
+fn nobody_is_refused_for_what_a_crash_and_a_flipped_bit_left() {
+    for (table, column, whose) in
+        [("journal", "chunk", "seq = 3"), ("block", "bodies", "id = 1"), ("block", "times", "id = 1")]
+    {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(dir.path());
+        append(&store, events("one", 0..40)).unwrap();
+        append(&store, events("two", 0..40)).unwrap();
+        assert!(seal(&store));
+        append(&store, events("one", 100..110)).unwrap();
+        append(&store, events("two", 100..110)).unwrap();
+        let crashed = tempfile::tempdir().unwrap();
+        for end in ["", "-wal"] {
+            let name = format!("{DATABASE}{end}");
+            std::fs::copy(dir.path().join(&name), crashed.path().join(&name)).unwrap();
+        }
+        drop(store);
+        flip(crashed.path(), table, column, whose, 11, 2);
+        let store = open(crashed.path());
+        for id in ["one", "two"] {
+            append(&store, events(id, 300..310)).unwrap();
+            append(&store, events(id, 50..60)).unwrap();
+            append(&store, events(id, 300..310)).unwrap();
+        }
+        assert_eq!(asked(&store, "two"), Ok(70), "{table} {column}");
+        assert!(asked(&store, "one").is_err(), "{table} {column}");
+        assert!(seal(&store));
+        assert_eq!(asked(&store, "two"), Ok(70), "{table} {column}");
+    }
+}

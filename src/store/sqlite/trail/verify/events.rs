@@ -1,4 +1,7 @@
-//! Events named anew by their content.
+//! Stored events: whether they can be read, and whether each is named by its content.
+//!
+//! In: a place. Out: what does not fit behind it. Rows are looked at one by one; of the journal and of blocks a row each at a time, as it is in
+//! the file, whatever memory holds of it. One that cannot be read is named with what it held, and the next one is looked at.
 
 use crate::{
     audit::Log,
@@ -8,59 +11,178 @@ use crate::{
         sqlite::{
             Shared,
             flat::Flat,
-            insert,
+            insert, loose,
+            names::Names,
             reader::ReadError,
             row::Opened,
-            shelf::{Shelf, Span, behind},
+            sealed::{
+                Blocks,
+                blocks::{BEHIND, Meta},
+                lost, stock,
+            },
+            shelf::{Span, behind},
         },
-        trail::{Finding, Flaw},
-        verify::Identify,
+        trail::{Checks, EventSlice, Finding, Flaw, Upto},
     },
 };
-use std::time::Instant;
+use rusqlite::Connection;
+use std::{collections::HashSet, time::Instant};
 
-/// Events in one slice.
-const SLICE: u64 = 4_096;
+/// Rows that stand for events of a block.
+const OVER: &str =
+    "SELECT created, hash FROM event INDEXED BY event_conn WHERE conn = ?1 AND created BETWEEN ?2 AND ?3";
 
-/// A slice of events that were looked at.
-pub struct Slice {
-    pub events: u64,
-    pub last: EventKey,
-}
-
-/// Looks at the events behind a key; `None` when there are none.
+/// Looks at about `n` events behind a place.
 pub fn slice(
     shared: &Shared,
-    identify: Identify<'_>,
-    after: Option<EventKey>,
-    found: &mut Vec<Finding>,
-) -> Result<Option<Slice>, StoreError> {
-    shared.readers.ask(|db| {
-        let until = Instant::now() + super::TURN;
-        let first = EventKey { created_us: i64::MIN, hash: i64::MIN };
-        let Some(from) = after.map_or(Some(first), |after| behind(after, Order::Asc)) else { return Ok(None) };
-        let mut scan = Shelf::of(db, &shared.names)?.scan(Span::All, from, Order::Asc);
-        let mut slice = None;
-        for read in 1..=SLICE {
-            let Some(held) = scan.take()? else { break };
-            let flat = held.flat();
-            let key = flat.key;
-            let flaw = match Opened::of(db, &shared.names, flat).and_then(|it| it.event(db, &shared.names)) {
-                Ok(stored) => match identify(&stored) {
-                    Some(by_content) if !is(&flat, by_content) => Some(Flaw::Identity(key)),
-                    _ => None,
+    check: &Checks<'_>,
+    after: Upto,
+    n: u64,
+    found: &mut dyn FnMut(Finding),
+) -> Result<EventSlice, StoreError> {
+    let (slice, flaws) = shared.readers.ask(|db| {
+        let mut look = Look {
+            db,
+            names: &shared.names,
+            check,
+            until: Instant::now() + super::TURN,
+            left: n,
+            events: 0,
+            flaws: Vec::new(),
+        };
+        let next = look.from(after)?;
+        Ok((EventSlice { next, events: look.events }, look.flaws))
+    })?;
+    flaws.into_iter().for_each(|flaw| found(Finding { log: Log::Trail, seq: None, flaw }));
+    Ok(slice)
+}
+
+struct Look<'l> {
+    db: &'l Connection,
+    names: &'l Names,
+    check: &'l Checks<'l>,
+    until: Instant,
+    left: u64,
+    events: u64,
+    flaws: Vec<Flaw>,
+}
+
+impl Look<'_> {
+    fn from(&mut self, after: Upto) -> Result<Option<Upto>, ReadError> {
+        let mut at = after;
+        loop {
+            at = match at {
+                Upto::Start | Upto::Row(_) => match self.rows(at)? {
+                    Some(last) => return Ok(Some(Upto::Row(last))),
+                    None if self.names.stock.has_blocks() => Upto::Journal(i64::MIN),
+                    None => return Ok(None),
                 },
-                Err(ReadError::Store(StoreError::Damaged(_))) => Some(Flaw::Unreadable(key)),
-                Err(error) => return Err(error),
+                Upto::Journal(seq) => match self.journal(seq)? {
+                    Some(last) => return Ok(Some(Upto::Journal(last))),
+                    None => Upto::Block(i64::MIN),
+                },
+                Upto::Block(id) => return Ok(self.blocks(id)?.map(Upto::Block)),
             };
-            found.extend(flaw.map(|flaw| Finding { log: Log::Trail, seq: None, flaw }));
-            slice = Some(Slice { events: read, last: key });
-            if Instant::now() > until {
-                break;
+        }
+    }
+
+    /// Whether the next slice goes on.
+    fn is_over(&mut self, events: u64) -> bool {
+        self.events += events;
+        self.left = self.left.saturating_sub(events.max(1));
+        self.left == 0 || Instant::now() > self.until
+    }
+
+    /// Looks at rows; gives the last one where there may be more.
+    fn rows(&mut self, after: Upto) -> Result<Option<EventKey>, ReadError> {
+        let first = EventKey { created_us: i64::MIN, hash: i64::MIN };
+        let from = match after {
+            Upto::Row(after) => behind(after, Order::Asc),
+            _ => Some(first),
+        };
+        let Some(from) = from else { return Ok(None) };
+        let mut rows = loose::Stream::new(self.db, Span::All, Order::Asc, from);
+        while let Some(key) = rows.head()? {
+            let Some(row) = rows.take() else { break };
+            self.event(&row.flat())?;
+            if self.is_over(1) {
+                return Ok(Some(key));
             }
         }
-        Ok(slice)
-    })
+        Ok(None)
+    }
+
+    fn journal(&mut self, after: i64) -> Result<Option<i64>, ReadError> {
+        if after == i64::MIN {
+            let lost = lost::aside(self.db)?;
+            self.flaws.extend(lost.iter().map(|lost| Flaw::Lost(lost.tell(self.db, Some(self.names)))));
+        }
+        let mut statement = self.db.prepare_cached(stock::ROWS)?;
+        let mut rows = statement.query([after.max(0)])?;
+        while let Some(row) = rows.next()? {
+            let mut events = 0;
+            match stock::read(self.db, row)? {
+                Ok(chunk) => {
+                    for flat in chunk.iter() {
+                        if loose::get(self.db, flat.key)?.is_none() {
+                            events += 1;
+                            self.event(&flat)?;
+                        }
+                    }
+                }
+                Err(lost) => self.flaws.push(Flaw::Lost(lost.tell(self.db, Some(self.names)))),
+            }
+            if self.is_over(events) {
+                return Ok(Some(row.get(0)?));
+            }
+        }
+        Ok(None)
+    }
+
+    fn blocks(&mut self, after: i64) -> Result<Option<i64>, ReadError> {
+        let (db, names) = (self.db, self.names);
+        let mut statement = db.prepare_cached(BEHIND)?;
+        let mut rows = statement.query([after])?;
+        let blocks = Blocks::of(db, names);
+        while let Some(row) = rows.next()? {
+            let meta = Meta::of(row)?;
+            let over: HashSet<(i64, i64)> = db
+                .prepare_cached(OVER)?
+                .query_map([meta.conn, meta.first, meta.last], |row| Ok((row.get(0)?, row.get(1)?)))?
+                .collect::<Result<_, _>>()?;
+            let mut events = 0;
+            let read = blocks.read(&meta, |flat| {
+                if over.contains(&(flat.key.created_us, flat.key.hash)) {
+                    return Ok(());
+                }
+                events += 1;
+                self.event(flat)
+            });
+            match read {
+                Err(ReadError::Store(StoreError::Damaged(what))) => self.flaws.push(Flaw::Lost(what)),
+                read => read?,
+            }
+            if self.is_over(events) {
+                return Ok(Some(meta.id));
+            }
+        }
+        Ok(None)
+    }
+
+    fn event(&mut self, flat: &Flat<'_>) -> Result<(), ReadError> {
+        let key = flat.key;
+        match Opened::of(self.db, self.names, *flat).and_then(|it| it.event(self.db, self.names)) {
+            Ok(stored) => {
+                let by_content = self.check.identify.and_then(|identify| identify(&stored));
+                if by_content.is_some_and(|by_content| !is(flat, by_content)) {
+                    self.flaws.push(Flaw::Identity(key));
+                }
+            }
+            Err(ReadError::Store(StoreError::Damaged(_))) => self.flaws.push(Flaw::Unreadable(key)),
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
 }
 
 /// Whether an event of this content may stand under a key: its own, or one beside it that a secret has given.

@@ -18,9 +18,10 @@ use crate::{
     store::{
         StoreError,
         sqlite::{Shared, reader::ReadError},
-        trail::{Checks, Finding, Flaw, Pruned, Seen, Slice, Verified},
+        trail::{Checks, Finding, Flaw, Pruned, Seen, Slice, Upto, Verified},
     },
 };
+pub use events::slice as events;
 use heads::Signers;
 use nodes::Nodes;
 use record::{Records, Row};
@@ -268,8 +269,9 @@ pub fn all(
     see: &mut dyn FnMut(Seen) -> ControlFlow<()>,
 ) -> Result<Verified, StoreError> {
     let mut verified = Verified::default();
-    let events = check.identify.map_or(0, |_| shared.events.load(std::sync::atomic::Ordering::Relaxed));
-    let mut of = events;
+    let looks_at_events = check.events || check.identify.is_some();
+    let events = shared.events.load(std::sync::atomic::Ordering::Relaxed);
+    let mut of = if looks_at_events { events } else { 0 };
     for log in Log::ALL {
         of += shared.readers.ask(|db| Ok(edge::size(db, log)?))?;
         verified.heads += shared.readers.ask(|db| {
@@ -293,11 +295,12 @@ pub fn all(
             }
         }
     }
-    if let Some(identify) = check.identify {
-        let mut after = None;
-        while let Some(slice) = events::slice(shared, identify, after, &mut found)? {
+    if looks_at_events {
+        let mut next = Some(Upto::Start);
+        while let Some(after) = next {
+            let slice = events::slice(shared, check, after, SLICE, &mut |finding| found.push(finding))?;
             verified.events += slice.events;
-            (done, after) = (done + slice.events, Some(slice.last));
+            (done, next) = (done + slice.events, slice.next);
             if tell(&mut verified, &mut found, see, done, of).is_break() {
                 return Ok(verified);
             }
