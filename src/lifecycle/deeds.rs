@@ -413,6 +413,11 @@ impl Waiting {
         (stage, true)
     }
 
+    /// What their stages are known by.
+    pub fn anchors(&self) -> impl Iterator<Item = (EventKey, StageKind)> + '_ {
+        self.0.iter().map(|deed| (deed.anchor, deed.kind))
+    }
+
     /// Their stages.
     pub fn stages(&self) -> impl Iterator<Item = Stage> + '_ {
         self.0.iter().map(Deed::stage)

@@ -35,7 +35,7 @@ use stage::text;
 pub use stage::{Activity, Day, Incident, Output, Run, Stage, StageKind, stage_order, time_json, time_text};
 pub use state::{DAY_US, FOLD_VERSION, Live, State};
 pub use summary::{Health, Status, Summary, SummaryView, SyncCounts};
-pub use sync::SyncRow;
+pub use sync::{SyncRow, Written};
 
 #[cfg(test)]
 mod tests;

@@ -111,6 +111,11 @@ impl SetupTests {
         self.tests.iter().filter(last).find(|test| &*test.outcome == "failed")
     }
 
+    /// Its first event.
+    pub fn anchor(&self) -> EventKey {
+        self.anchor
+    }
+
     /// Its stage.
     pub fn stage(&self) -> Stage {
         let ids = self.start.into_iter().chain(self.tests.iter().map(|test| test.event));

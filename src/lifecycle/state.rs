@@ -4,7 +4,7 @@
 //! fact; two states that met the same facts are equal.
 
 use super::{
-    Day, Fact, Health, Labels, Output, Status, Summary, SyncCounts, SyncRow,
+    Day, Fact, Health, Labels, Output, StageKind, Status, Summary, SyncCounts, SyncRow,
     deeds::Waiting,
     incidents::Case,
     objects::Objects,
@@ -150,6 +150,12 @@ impl State {
     #[must_use]
     pub fn last_us(&self) -> Option<Micros> {
         self.last_us
+    }
+
+    /// How many facts it has seen.
+    #[must_use]
+    pub fn events(&self) -> u64 {
+        self.events
     }
 
     /// What the envelopes of the connection say so far, to be shared with facts that say the same.
@@ -372,6 +378,14 @@ impl State {
             .chain(self.case.iter().map(|case| given(Output::Incident(case.row()))))
             .chain(self.runs.rows().map(|run| given(Output::Run(run))))
             .collect()
+    }
+
+    /// What the stages among [`State::live`] are known by.
+    pub fn live_stages(&self) -> impl Iterator<Item = (EventKey, StageKind)> {
+        (self.syncs.all().map(|sync| (sync.anchor, StageKind::Sync)))
+            .chain(self.waiting.anchors())
+            .chain(self.tests.iter().map(|tests| (tests.anchor(), StageKind::SetupTests)))
+            .chain(self.passed.map(|key| (key, StageKind::Created)))
     }
 
     /// The day of the last fact so far; it is given out when it is over.

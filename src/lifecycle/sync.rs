@@ -5,8 +5,10 @@
 
 mod kept;
 mod view;
+mod written;
 
 pub use kept::SyncRow;
+pub use written::Written;
 
 use super::{Ending, Fact, Import, Message, Signal, SyncId, Work, tables::Tables};
 use crate::model::{EventKey, Level, Micros};

@@ -21,31 +21,67 @@ SELECT
 FROM life
 WHERE conn <> 0 AND status IS NOT NULL;
 
--- One row a sync and table that rows were written to.
+-- One row a sync and table that rows were written to. The newest syncs are rows of stage, older ones stand on shelves: there, moments
+-- are counted in units and tables named by number.
 CREATE VIEW fivetran_platform__audit_table AS
+WITH write (conn, schema, name, started, ended, began, until, inserted, updated, deleted, sync) AS (
+    SELECT
+        stage.conn,
+        json_extract(tables.value, '$[0]'),
+        json_extract(tables.value, '$[1]'),
+        stage.at + json_extract(tables.value, '$[2]'),
+        stage.at + json_extract(tables.value, '$[3]'),
+        stage.at + began.value,
+        stage.until,
+        json_extract(tables.value, '$[5].REPLACED_OR_INSERTED'),
+        json_extract(tables.value, '$[5].UPDATED'),
+        json_extract(tables.value, '$[5].DELETED'),
+        {id: stage.at, stage.hash}
+    FROM stage
+    -- Read once a sync: its body is large where its tables are many.
+    LEFT JOIN json_each(stage.body, '$.b') AS began
+    JOIN json_each(stage.body, '$.t') AS tables
+    WHERE stage.kind = 10 AND stage.conn <> 0 AND json_extract(tables.value, '$[5]') <> '{}'
+    UNION ALL
+    SELECT
+        synced.conn,
+        json_extract(synced.names, '$[' || json_extract(tables.value, '$[0]') || '][0]'),
+        json_extract(synced.names, '$[' || json_extract(tables.value, '$[0]') || '][1]'),
+        synced.at + synced.unit * json_extract(tables.value, '$[1]'),
+        synced.at + synced.unit * json_extract(tables.value, '$[2]'),
+        synced.at + synced.unit * CASE json_array_length(synced.value) WHEN 4 THEN 0 ELSE json_extract(synced.value, '$[4]') END,
+        synced.at + synced.unit * json_extract(synced.value, '$[1]'),
+        json_extract(tables.value, '$[3]'),
+        json_extract(tables.value, '$[4]'),
+        json_extract(tables.value, '$[5]'),
+        substr({id: synced.at, 0}, 1, 16) || json_extract(synced.value, '$[2]')
+    FROM (
+        SELECT
+            shelf.conn, shelf.unit, shelf.names, syncs.value AS value, shelf.at + shelf.unit * json_extract(syncs.value, '$[0]') AS at
+        FROM shelf
+        JOIN json_each(shelf.written) AS syncs
+        WHERE shelf.conn <> 0
+    ) AS synced
+    JOIN json_each(synced.value, '$[3]') AS tables
+)
 SELECT
     life.connection_id AS connection_id,
     life.name AS connection_name,
-    coalesce(json_extract(tables.value, '$[0]'), life.name) AS schema_name,
-    json_extract(tables.value, '$[1]') AS table_name,
+    coalesce(write.schema, life.name) AS schema_name,
+    write.name AS table_name,
     life.destination AS destination_id,
     NULL AS destination_name,
-    {us: stage.at + json_extract(tables.value, '$[2]')} AS write_to_table_start,
-    {us: stage.at + json_extract(tables.value, '$[3]')} AS write_to_table_end,
-    {us: stage.at + began.value} AS sync_start,
-    {us: stage.until} AS sync_end,
-    coalesce(json_extract(tables.value, '$[5].REPLACED_OR_INSERTED'), 0) AS sum_rows_replaced_or_inserted,
-    coalesce(json_extract(tables.value, '$[5].UPDATED'), 0) AS sum_rows_updated,
-    coalesce(json_extract(tables.value, '$[5].DELETED'), 0) AS sum_rows_deleted,
-    {id: stage.at, stage.hash} || ':' || coalesce(json_extract(tables.value, '$[0]'), '') || ':' || (json_extract(tables.value, '$[1]'))
-        AS unique_table_sync_key,
-    substr({us: stage.at + json_extract(tables.value, '$[2]')}, 1, 10) AS write_to_table_start_day
-FROM stage
-JOIN life ON life.conn = stage.conn
--- Read once a sync: its body is large where its tables are many.
-LEFT JOIN json_each(stage.body, '$.b') AS began
-JOIN json_each(stage.body, '$.t') AS tables
-WHERE stage.kind = 10 AND stage.conn <> 0 AND json_extract(tables.value, '$[5]') <> '{}';
+    {us: write.started} AS write_to_table_start,
+    {us: write.ended} AS write_to_table_end,
+    {us: write.began} AS sync_start,
+    {us: write.until} AS sync_end,
+    coalesce(write.inserted, 0) AS sum_rows_replaced_or_inserted,
+    coalesce(write.updated, 0) AS sum_rows_updated,
+    coalesce(write.deleted, 0) AS sum_rows_deleted,
+    write.sync || ':' || coalesce(write.schema, '') || ':' || write.name AS unique_table_sync_key,
+    substr({us: write.started}, 1, 10) AS write_to_table_start_day
+FROM write
+JOIN life ON life.conn = write.conn;
 
 -- One row a change; a change of several tables names all of them.
 CREATE VIEW fivetran_platform__schema_changelog AS

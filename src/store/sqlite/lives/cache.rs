@@ -56,6 +56,14 @@ impl Pending {
         });
     }
 
+    /// Takes those out that fit.
+    pub fn take(&mut self, fits: impl Fn(&(Micros, Output)) -> bool) -> Vec<(Micros, Output)> {
+        let (taken, left): (Vec<_>, Vec<_>) = self.rows.drain(..).partition(fits);
+        self.rows = left;
+        self.bytes -= taken.iter().map(|(_, row)| row_bytes(row)).sum::<usize>();
+        taken
+    }
+
     /// How many wait.
     pub fn len(&self) -> usize {
         self.rows.len()

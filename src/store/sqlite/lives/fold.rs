@@ -9,6 +9,7 @@ use super::{
     cache::{Life, Lives, Pending},
     load::{self, Behind},
     moves::{follow, give, place},
+    shelf,
     standing::Unwritten,
 };
 use crate::{
@@ -317,10 +318,11 @@ impl Folder {
 
 /// Keeps the newest state of a life that leaves the memory, and its rows.
 pub(super) fn save_head(db: &Connection, conn: i64, life: &mut Life) -> Result<(), WriteError> {
-    life.pending.write(db, conn)?;
     if life.unsaved > 0 || !life.recent.is_empty() {
-        load::save(db, conn, &life.head)?;
+        shelf::store(db, conn, &life.head, &mut life.pending)?;
+        load::save(db, conn, &life.head, life.unsaved + life.recent.len())?;
     }
+    life.pending.write(db, conn)?;
     Ok(())
 }
 

@@ -150,11 +150,11 @@ fn cursor(row: &Row<'_>, sort: LifeSort) -> Result<LifeCursor, ReadError> {
     Ok(LifeCursor { value, connection_id: row.get(1)?, source: source(row, 2)? })
 }
 
-const OPEN: &str = "SELECT at, hash, resolved, failures, body, connection_id, name
+const OPEN: &str = "SELECT at, hash, resolved, failures, body, packed, connection_id, name
     FROM incident INDEXED BY incident_open JOIN life USING (conn)
     WHERE resolved IS NULL AND (at, hash) < (?1, ?2) AND ifnull(last_event, 0) <= ?4
     ORDER BY at DESC, hash DESC LIMIT ?3";
-const ANY: &str = "SELECT at, hash, resolved, failures, body, connection_id, name
+const ANY: &str = "SELECT at, hash, resolved, failures, body, packed, connection_id, name
     FROM incident INDEXED BY incident_time JOIN life USING (conn)
     WHERE (at, hash) < (?1, ?2) AND ifnull(last_event, 0) <= ?4
     AND (resolved IS NULL OR resolved >= ?5) AND (?6 = 0 OR resolved IS NOT NULL)
@@ -190,7 +190,7 @@ pub fn incidents(db: &Connection, names: &Names, query: &IncidentQuery) -> Resul
     let mut found = Vec::new();
     while let Some(row) = rows.next()? {
         let incident = rows::incident(row)?;
-        found.push(IncidentRow { connection_id: row.get(5)?, connection_name: row.get(6)?, incident });
+        found.push(IncidentRow { connection_id: row.get(6)?, connection_name: row.get(7)?, incident });
     }
     let mut statement = db.prepare_cached(AHEAD)?;
     let mut rows = statement.query([horizon])?;
@@ -208,7 +208,7 @@ pub fn incidents(db: &Connection, names: &Names, query: &IncidentQuery) -> Resul
     Ok(found)
 }
 
-const RUNS: &str = "SELECT at, hash, job, status, body, conn, settled FROM run INDEXED BY run_time
+const RUNS: &str = "SELECT at, hash, job, status, body, packed, conn, settled FROM run INDEXED BY run_time
     WHERE (at, hash) < (?1, ?2) AND at >= ?3 AND (?4 IS NULL OR job = ?4) AND (?5 IS NULL OR status = ?5)
     ORDER BY at DESC, hash DESC";
 
@@ -241,7 +241,7 @@ pub fn runs(db: &Connection, names: &Names, query: &RunQuery) -> Result<Vec<Run>
     while taken < query.limit
         && let Some(row) = rows.next()?
     {
-        let (conn, settled): (i64, Micros) = (row.get(5)?, row.get(6)?);
+        let (conn, settled): (i64, Micros) = (row.get(6)?, row.get(7)?);
         let run = rows::run(row)?;
         if conn == 0 && (known.contains(&run.anchor) || believed.is_none_or(|at| settled > at)) {
             continue;

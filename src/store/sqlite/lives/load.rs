@@ -3,6 +3,7 @@
 //! In: a connection's number and a moment. Out: the newest state that has seen nothing later, and facts in order, one microsecond at
 //! a time, because facts of one microsecond must be folded together.
 
+use super::squeeze::{squeeze, stretch};
 use crate::{
     lifecycle::{Fact, Labels, State},
     model::{EventKey, Micros},
@@ -18,15 +19,17 @@ use crate::{
     },
 };
 use rusqlite::{Connection, OptionalExtension as _, params};
-use std::{cell::RefCell, sync::Arc};
-use zstd::bulk::{Compressor, Decompressor};
+use std::sync::Arc;
 
 const NEWEST: &str = "SELECT at, state FROM checkpoint WHERE conn = ?1 AND at <= ?2 ORDER BY at DESC LIMIT 1";
-/// Of a checkpoint: fast, and twice as small as none.
-const ZSTD_LEVEL: i32 = 1;
-
-/// More than any state can have; what claims more is damaged.
-const STATE_BYTES_MAX: usize = 256 << 20;
+/// Those that have served their time: neither one of the newest, nor one that stays, nor a base. Older ones were looked at before.
+const THIN: &str = "DELETE FROM checkpoint WHERE conn = ?1 AND stays = 0
+    AND at IN (SELECT at FROM checkpoint WHERE conn = ?1 ORDER BY at DESC LIMIT 6 OFFSET ?2)
+    AND NOT EXISTS (SELECT 1 FROM life_base WHERE life_base.conn = ?1 AND life_base.at = checkpoint.at)";
+/// Checkpoints that are kept however near to each other they are: what comes late is mostly not much later.
+const NEWEST_KEPT: i64 = 2;
+/// Events between two checkpoints that stay, about: as many are folded, at most, to tell how things stood in the past. Few in tests.
+const STAYS_EVERY: u64 = if cfg!(test) { 900 } else { 1_536 };
 
 /// A state and the moment up to which it has seen everything.
 #[derive(Debug, Default)]
@@ -45,38 +48,26 @@ pub fn newest(db: &Connection, conn: i64, upto: Micros) -> Result<Checkpoint, Re
         db.prepare_cached(NEWEST)?.query_row([conn, upto], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
     let Some((at, packed)) = found else { return Ok(Checkpoint::default()) };
     let damaged = || StoreError::Damaged(format!("checkpoint {at} of connection {conn}"));
-    let json = unpack(&packed).ok_or_else(damaged)?;
+    let json = stretch(&packed).ok_or_else(damaged)?;
     let state = serde_json::from_slice(&json).map_err(|_| damaged())?;
     Ok(Checkpoint { at: Some(at), state, bytes: json.len() })
 }
 
-thread_local! {
-    // A context costs more to make than a state to pack.
-    static COMPRESSOR: RefCell<Option<Compressor<'static>>> = RefCell::new(Compressor::new(ZSTD_LEVEL).ok());
-    static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = RefCell::new(Decompressor::new().ok());
-}
-
-fn pack(json: &[u8]) -> std::io::Result<Vec<u8>> {
-    COMPRESSOR.with_borrow_mut(|compressor| match compressor {
-        Some(compressor) => compressor.compress(json),
-        None => zstd::bulk::compress(json, ZSTD_LEVEL),
-    })
-}
-
-fn unpack(packed: &[u8]) -> Option<Vec<u8>> {
-    let bytes = zstd::zstd_safe::get_frame_content_size(packed).ok()??;
-    let bytes = usize::try_from(bytes).ok().filter(|bytes| *bytes <= STATE_BYTES_MAX)?;
-    DECOMPRESSOR.with_borrow_mut(|decompressor| decompressor.as_mut()?.decompress(packed, bytes).ok())
-}
-
-/// Keeps a state; gives its size as JSON. A state that has seen nothing is not kept.
-pub fn save(db: &Connection, conn: i64, state: &State) -> Result<usize, ReadError> {
+/// Keeps a state that has seen so many events since the last one was kept; gives its size as JSON. A state that has seen nothing is not
+/// kept. Older states are thinned out.
+pub fn save(db: &Connection, conn: i64, state: &State, since: usize) -> Result<usize, ReadError> {
     let Some(at) = state.last_us() else { return Ok(0) };
     let unusable = |error: &dyn std::fmt::Display| StoreError::Engine(format!("cannot keep a checkpoint: {error}"));
     let json = serde_json::to_vec(state).map_err(|error| unusable(&error))?;
-    let packed = pack(&json).map_err(|error| unusable(&error))?;
-    db.prepare_cached("INSERT OR REPLACE INTO checkpoint (conn, at, state) VALUES (?1, ?2, ?3)")?
-        .execute(params![conn, at, packed])?;
+    let packed = squeeze(&json).map_err(|error| unusable(&error))?;
+    let before = state.events().saturating_sub(since as u64);
+    let stays = state.events() / STAYS_EVERY != before / STAYS_EVERY;
+    db.prepare_cached(
+        "INSERT INTO checkpoint (conn, at, state, stays) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (conn, at) DO UPDATE SET state = excluded.state, stays = max(stays, excluded.stays)",
+    )?
+    .execute(params![conn, at, packed, stays])?;
+    db.prepare_cached(THIN)?.execute([conn, NEWEST_KEPT])?;
     Ok(json.len())
 }
 

@@ -2,10 +2,11 @@
 //!
 //! In: facts of what is stored, and questions. Out: rows and answers. The writer folds in the transaction of the events
 //! (`fold.rs`, `moves.rs`) and folds again what came late (`settle.rs`); readers take up the newest checkpoint (`read.rs`) or
-//! read the tables (`list.rs`).
+//! read the tables (`list.rs`). Stages that cannot change any more are packed (`shelf.rs`, `columns.rs`).
 
 mod base;
 mod cache;
+mod columns;
 mod fold;
 mod list;
 mod load;
@@ -13,11 +14,13 @@ mod moves;
 mod read;
 mod rows;
 mod settle;
+mod shelf;
+mod squeeze;
 mod standing;
 
 pub use fold::{Folder, News};
 #[cfg(test)]
-pub use load::SQL_AND_PLAN;
+pub use shelf::lay_out_all;
 
 use super::{SqliteStore, job::Job};
 use crate::{
@@ -82,4 +85,10 @@ impl Lives for SqliteStore {
     fn rebuild(&self) -> StoreFuture<()> {
         self.submit(0, |reply| Job::Rebuild { reply })
     }
+}
+
+/// Questions of this room and how they are to be answered.
+#[cfg(test)]
+pub fn sql_and_plan() -> impl Iterator<Item = &'static (&'static str, &'static str)> {
+    load::SQL_AND_PLAN.iter().chain(shelf::SQL_AND_PLAN)
 }

@@ -8,6 +8,7 @@ use super::{
     cache::{Life, Pending},
     load,
     rows::{self, Ident},
+    shelf,
 };
 use crate::{
     lifecycle::{Fact, Output, State},
@@ -90,8 +91,8 @@ fn moved(db: &Connection, conn: i64, life: &mut Life, facts: usize) -> Result<()
     }
     if is_due(life.unsaved, life.state_bytes) {
         // Whoever takes the checkpoint up believes the tables that far.
-        life.pending.write(db, conn)?;
-        life.state_bytes = load::save(db, conn, &life.base)?;
+        shelf::store(db, conn, &life.base, &mut life.pending)?;
+        life.state_bytes = load::save(db, conn, &life.base, life.unsaved)?;
         life.unsaved = 0;
     }
     Ok(())

@@ -9,6 +9,7 @@ use super::{
     load::{self, Behind},
     moves::walk,
     rows::{self, DAY_COLUMNS, DAY_US, Ident},
+    shelf::{self, Walk},
 };
 use crate::{
     lifecycle::{Day, Incident, Output, Run, Stage, StageKind, State, Summary, SyncRow, stage_order},
@@ -43,7 +44,7 @@ const SYNC: &str = "SELECT at, hash, kind, until, sync, status, changes, body, s
 const SYNC_DAY: &str = sync_lookup!("day", "hash = ?1 AND conn = ?2 ORDER BY day LIMIT 1");
 const SYNCING: &str = "SELECT at, hash, kind, until FROM stage
     WHERE conn = ?1 AND at >= ?2 AND at < ?3 AND settled <= ?4 AND kind = ?5 AND until > ?6";
-const INCIDENTS: &str = "SELECT at, hash, resolved, failures, body FROM incident
+const INCIDENTS: &str = "SELECT at, hash, resolved, failures, body, packed FROM incident
     WHERE conn = ?1 AND (at, hash) < (?2, ?3) AND settled <= ?4 AND (resolved IS NULL OR resolved >= ?5)
     AND (?6 IS NULL OR (resolved IS NULL) = ?6) ORDER BY at DESC, hash DESC LIMIT ?7";
 
@@ -178,13 +179,40 @@ impl Reading {
                 query.schema_changes,
                 i64::try_from(limit).unwrap_or(i64::MAX),
             ])?;
+            let mut statement = shelf::backwards(db)?;
+            // Changes of schemas stand on no shelf.
+            let begin = if query.schema_changes { i64::MIN } else { first };
+            let mut shelves = Walk::new(&mut statement, self.conn, from, begin)?;
+            let is_older = |row: &Output| {
+                let (at, of, key) = rows::place(row);
+                (at, of as u8, key) < (first, kind, hash)
+            };
+            let (mut loose, mut shelved): (Option<Output>, Option<Output>) = (None, None);
             let mut taken = 0;
-            while taken < wanted
-                && let Some(row) = rows.next()?
-            {
-                let stage = rows::stage(row)?;
-                if !self.fresh.contains_key(&Ident::Stage(stage.anchor, stage.kind)) {
-                    found.push(stage);
+            while taken < wanted {
+                if loose.is_none() {
+                    loose = rows.next()?.map(rows::stage).transpose()?;
+                }
+                while shelved.is_none()
+                    && let Some((settled, row)) = shelves.next()?
+                {
+                    let (anchor, kind, status) = match &row {
+                        Output::Sync(it) => (it.anchor, StageKind::Sync, Some(it.status.as_str())),
+                        Output::Stage(it) => (it.anchor, it.kind, it.status.as_deref()),
+                        _ => continue,
+                    };
+                    if settled <= at && is_older(&row) && fits(anchor, kind, status, false) {
+                        shelved = Some(row);
+                    }
+                }
+                let newest = if loose.as_ref().map(rows::place) >= shelved.as_ref().map(rows::place) {
+                    loose.take()
+                } else {
+                    shelved.take()
+                };
+                let Some(row) = newest else { break };
+                if !self.fresh.contains_key(&Ident::of(&row)) {
+                    found.extend(rows::public(row)?);
                     taken += 1;
                 }
             }
@@ -273,13 +301,24 @@ impl Reading {
         let limit = (self.fresh.len() + 1) as i64;
         let mut statement = db.prepare_cached(SYNC)?;
         let mut rows = statement.query(params![self.conn, sync_id, at, StageKind::Sync as u8, limit, from, to])?;
+        let mut first = None;
         while let Some(row) = rows.next()? {
-            let stage = rows::stage(row)?;
-            if !self.fresh.contains_key(&Ident::Stage(stage.anchor, stage.kind)) {
-                return Ok(Some(stage));
+            let row = rows::stage(row)?;
+            if !self.fresh.contains_key(&Ident::of(&row)) {
+                first = Some(row);
+                break;
             }
         }
-        Ok(None)
+        let mut statement = shelf::backwards(db)?;
+        let mut shelves = Walk::new(&mut statement, self.conn, from, to)?;
+        while let Some((settled, row)) = shelves.next()? {
+            let is_it = matches!(&row, Output::Sync(sync) if sync.sync_id.as_deref() == Some(sync_id));
+            let is_first = first.as_ref().is_none_or(|first| rows::place(&row) < rows::place(first));
+            if is_it && is_first && settled <= at && !self.fresh.contains_key(&Ident::of(&row)) {
+                first = Some(row);
+            }
+        }
+        Ok(first.map(rows::public).transpose()?.flatten())
     }
 
     /// Transformation runs since the checkpoint, and up to where those in the table are to be believed.
@@ -332,6 +371,19 @@ impl Reading {
                 let anchor = EventKey { created_us: row.get(0)?, hash: row.get(1)? };
                 if !self.fresh.contains_key(&Ident::Stage(anchor, StageKind::Sync)) {
                     syncs.push((anchor.created_us, row.get(3)?));
+                }
+            }
+            let mut statement = shelf::backwards(db)?;
+            let from = window.0.saturating_sub(self.state.longest_us());
+            let to = at.min(window.1.saturating_sub(1));
+            let mut shelves = Walk::new(&mut statement, self.conn, from, to)?;
+            while let Some((settled, row)) = shelves.next()? {
+                if let Output::Sync(SyncRow { anchor, until_us: Some(until), .. }) = row
+                    && settled <= at
+                    && until > window.0
+                    && !self.fresh.contains_key(&Ident::Stage(anchor, StageKind::Sync))
+                {
+                    syncs.push((anchor.created_us, until));
                 }
             }
         }

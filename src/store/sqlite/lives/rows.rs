@@ -3,8 +3,9 @@
 //! In: an output with the microsecond at which it took its form. Out: one upsert; reading rows back. A row is known by its
 //! [`Ident`]; what is written twice is there once.
 
+use super::squeeze::{squeeze, stretch};
 use crate::{
-    lifecycle::{Day, Incident, Output, Run, Stage, StageKind, SyncCounts, SyncRow},
+    lifecycle::{Day, Incident, Output, Run, Stage, StageKind, SyncCounts, SyncRow, stage_order},
     model::{EventKey, Micros},
     store::{StoreError, sqlite::reader::ReadError},
 };
@@ -42,17 +43,18 @@ const STAGE: &str = "INSERT INTO stage (conn, at, hash, kind, settled, until, sy
     ON CONFLICT (conn, at, kind, hash) DO UPDATE SET settled = excluded.settled, until = excluded.until,
     sync = excluded.sync, status = excluded.status, changes = excluded.changes, body = excluded.body,
     stats = excluded.stats";
-const INCIDENT: &str = "INSERT INTO incident (conn, at, hash, settled, resolved, failures, body)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+const INCIDENT: &str = "INSERT INTO incident (conn, at, hash, settled, resolved, failures, body, packed)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, '', ?7)
     ON CONFLICT (conn, at, hash) DO UPDATE SET settled = excluded.settled, resolved = excluded.resolved,
-    failures = excluded.failures, body = excluded.body";
+    failures = excluded.failures, body = excluded.body, packed = excluded.packed";
 const DAY: &str =
     "INSERT OR REPLACE INTO day (conn, day, api_calls, rows_modified, schema_changes, events, errors, warnings,
     syncs, successful, failed, rescheduled, canceled, sync_ms)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
-const RUN: &str = "INSERT INTO run (conn, at, hash, settled, job, status, body) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+const RUN: &str = "INSERT INTO run (conn, at, hash, settled, job, status, body, packed)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, '', ?7)
     ON CONFLICT (conn, at, hash) DO UPDATE SET settled = excluded.settled, job = excluded.job,
-    status = excluded.status, body = excluded.body";
+    status = excluded.status, body = excluded.body, packed = excluded.packed";
 const ACTIVITY: &str = "INSERT OR REPLACE INTO activity (conn, at, hash, event, actor, channel, level, data)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 
@@ -94,7 +96,7 @@ pub fn put(db: &Connection, conn: i64, settled: Micros, output: &Output) -> rusq
             settled,
             it.resolved_us,
             it.failures,
-            it.body
+            packed(&it.body)?
         ])?,
         Output::Day(it) => db.prepare_cached(DAY)?.execute(params![
             conn,
@@ -119,7 +121,7 @@ pub fn put(db: &Connection, conn: i64, settled: Micros, output: &Output) -> rusq
             settled,
             it.job,
             it.status,
-            it.body
+            packed(&it.body)?
         ])?,
         Output::Activity(it) => db.prepare_cached(ACTIVITY)?.execute(params![
             conn,
@@ -171,21 +173,20 @@ fn anchor(row: &Row<'_>) -> rusqlite::Result<EventKey> {
 }
 
 /// Reads `at, hash, kind, until, sync, status, changes, body, stats`.
-pub fn stage(row: &Row<'_>) -> Result<Stage, ReadError> {
+pub fn stage(row: &Row<'_>) -> Result<Output, ReadError> {
     let kind: i64 = row.get(2)?;
     let kind = StageKind::ALL.into_iter().find(|known| i64::from(*known as u8) == kind);
     if kind == Some(StageKind::Sync) {
-        let sync = SyncRow {
+        return Ok(Output::Sync(SyncRow {
             anchor: anchor(row)?,
             until_us: row.get(3)?,
             sync_id: row.get(4)?,
             status: row.get(5)?,
             body: row.get(7)?,
             stats: row.get(8)?,
-        };
-        return sync_stage(&sync);
+        }));
     }
-    Ok(Stage {
+    Ok(Output::Stage(Stage {
         anchor: anchor(row)?,
         kind: kind.ok_or_else(|| StoreError::Damaged("kind of a stage".into()))?,
         until_us: row.get(3)?,
@@ -193,7 +194,26 @@ pub fn stage(row: &Row<'_>) -> Result<Stage, ReadError> {
         status: row.get(5)?,
         schema_change: row.get(6)?,
         body: row.get(7)?,
-    })
+    }))
+}
+
+/// What stages are ordered by; what is none comes first.
+pub fn place(row: &Output) -> (Micros, StageKind, i64) {
+    match Ident::of(row) {
+        Ident::Stage(anchor, kind) => stage_order(anchor, kind),
+        Ident::Incident(_) | Ident::Day(_) | Ident::Run(_) | Ident::Activity(_) => {
+            (Micros::MIN, StageKind::Initialized, i64::MIN)
+        }
+    }
+}
+
+/// The stage in the public form; `None` where it is none.
+pub fn public(row: Output) -> Result<Option<Stage>, ReadError> {
+    match row {
+        Output::Sync(sync) => sync_stage(&sync).map(Some),
+        Output::Stage(stage) => Ok(Some(stage)),
+        Output::Gone(..) | Output::Incident(_) | Output::Day(_) | Output::Run(_) | Output::Activity(_) => Ok(None),
+    }
 }
 
 /// The public form of a sync.
@@ -202,12 +222,26 @@ pub fn sync_stage(sync: &SyncRow) -> Result<Stage, ReadError> {
     Ok(sync.stage().ok_or_else(|| StoreError::Damaged(format!("stage of the sync at {created_us}, {hash}")))?)
 }
 
-/// Reads `at, hash, resolved, failures, body`.
-pub fn incident(row: &Row<'_>) -> Result<Incident, ReadError> {
-    Ok(Incident { anchor: anchor(row)?, resolved_us: row.get(2)?, failures: row.get(3)?, body: row.get(4)? })
+/// A body that no view reads.
+fn packed(body: &str) -> rusqlite::Result<Vec<u8>> {
+    squeeze(body.as_bytes()).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
 }
 
-/// Reads `at, hash, job, status, body`.
+/// The body in two columns: JSON as older versions kept it, and what is compressed.
+fn body(row: &Row<'_>, at: usize) -> Result<String, ReadError> {
+    let Some(packed) = row.get_ref(at + 1)?.as_blob_or_null().map_err(rusqlite::Error::from)? else {
+        return Ok(row.get(at)?);
+    };
+    let body = stretch(packed).and_then(|bytes| String::from_utf8(bytes).ok());
+    Ok(body.ok_or_else(|| StoreError::Damaged("body of an incident or a run".into()))?)
+}
+
+/// Reads `at, hash, resolved, failures, body, packed`.
+pub fn incident(row: &Row<'_>) -> Result<Incident, ReadError> {
+    Ok(Incident { anchor: anchor(row)?, resolved_us: row.get(2)?, failures: row.get(3)?, body: body(row, 4)? })
+}
+
+/// Reads `at, hash, job, status, body, packed`.
 pub fn run(row: &Row<'_>) -> Result<Run, ReadError> {
     let status: String = row.get(3)?;
     let status = Run::STATUSES.into_iter().find(|known| *known == status);
@@ -215,7 +249,7 @@ pub fn run(row: &Row<'_>) -> Result<Run, ReadError> {
         anchor: anchor(row)?,
         job: row.get(2)?,
         status: status.ok_or_else(|| StoreError::Damaged("status of a run".into()))?,
-        body: row.get(4)?,
+        body: body(row, 4)?,
     })
 }
 

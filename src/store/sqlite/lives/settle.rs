@@ -10,6 +10,7 @@ use super::{
     load::{self, Behind, Checkpoint},
     moves::{give, is_due},
     rows::{self, Ident},
+    shelf,
 };
 use crate::{
     lifecycle::{FOLD_VERSION, Fact},
@@ -141,6 +142,7 @@ impl Slice {
             None => Checkpoint::default(),
         };
         let day = state.day().map_or(i64::MIN, |day| day.day);
+        shelf::open(db, conn, at, state.live_stages())?;
         rows::remove_after(db, conn, at.unwrap_or(i64::MIN), day)?;
         for live in state.live() {
             // It may have been given out in another form since.
@@ -156,7 +158,9 @@ impl Slice {
     fn fold(&mut self, db: &Connection, chunk: &mut Vec<Fact>) -> Result<(), WriteError> {
         let life = &mut *self.life;
         give(&mut life.base, chunk, &mut life.given, &mut life.pending);
-        life.pending.write(db, self.conn)?;
+        if life.pending.is_full() {
+            life.pending.write(db, self.conn)?;
+        }
         life.given.clear();
         self.life.unsaved += chunk.len();
         self.done += chunk.len();
@@ -168,7 +172,8 @@ impl Slice {
     }
 
     fn save(&mut self, db: &Connection) -> Result<(), WriteError> {
-        self.life.state_bytes = load::save(db, self.conn, &self.life.base)?;
+        shelf::store(db, self.conn, &self.life.base, &mut self.life.pending)?;
+        self.life.state_bytes = load::save(db, self.conn, &self.life.base, self.life.unsaved)?;
         self.life.unsaved = 0;
         Ok(())
     }
@@ -179,6 +184,7 @@ fn mark_all(db: &Connection, names: &Names) -> Result<(), WriteError> {
     // What was folded up to a base cannot be made anew; what follows it is taken back when it is folded again.
     for sql in [
         "DELETE FROM stage WHERE conn NOT IN (SELECT conn FROM life_base)",
+        "DELETE FROM shelf WHERE conn NOT IN (SELECT conn FROM life_base)",
         "DELETE FROM incident WHERE conn NOT IN (SELECT conn FROM life_base)",
         "DELETE FROM day WHERE conn NOT IN (SELECT conn FROM life_base)",
         "DELETE FROM run WHERE conn NOT IN (SELECT conn FROM life_base)",

@@ -198,7 +198,7 @@ fn every_query_runs_along_its_index() {
             statement.query_map(rusqlite::params_from_iter(vec![1; count]), |row| row.get::<_, String>(3)).unwrap();
         rows.map(Result::unwrap).collect::<Vec<_>>().join("; ")
     };
-    let scans = super::super::loose::SQL_AND_PLAN.iter().chain(super::super::lives::SQL_AND_PLAN);
+    let scans = super::super::loose::SQL_AND_PLAN.iter().chain(super::super::lives::sql_and_plan());
     let scans = scans.chain(super::super::shelf::SQL_AND_PLAN).chain(super::super::sealed::blocks::SQL_AND_PLAN);
     let trail = super::super::trail::sql_and_plan();
     let absorb = super::super::sealed::absorb::SQL_AND_PLAN;

@@ -12,8 +12,13 @@ use crate::{
 };
 
 /// One file for each version, each made by [`make_the_fixture`] of its time.
-pub(super) const FIXTURES: &[&[u8]] =
-    &[include_bytes!("fixtures/v1.db.zst"), include_bytes!("fixtures/v2.db.zst"), include_bytes!("fixtures/v3.db.zst")];
+pub(super) const FIXTURES: &[&[u8]] = &[
+    include_bytes!("fixtures/v1.db.zst"),
+    include_bytes!("fixtures/v2.db.zst"),
+    include_bytes!("fixtures/v3.db.zst"),
+    include_bytes!("fixtures/v4.db.zst"),
+    include_bytes!("fixtures/v5.db.zst"),
+];
 
 /// What every fixture holds.
 fn held() -> Vec<NewEvent> {
@@ -124,9 +129,11 @@ fn an_empty_file_becomes_the_newest_version() {
 fn make_the_fixture() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
-    for _ in 0..2 {
-        append(&store, held()).unwrap();
-        append(&store, deeds()).unwrap();
+    // Some in blocks, some in the journal.
+    append(&store, held()).unwrap();
+    seal(&store);
+    for events in [deeds(), held(), deeds()] {
+        append(&store, events).unwrap();
     }
     wait(store.close()).unwrap();
     let file = std::fs::read(dir.path().join(DATABASE)).unwrap();
