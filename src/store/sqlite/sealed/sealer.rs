@@ -170,7 +170,7 @@ fn seal(
         reply,
     };
     shared.queue.push_first(job)?;
-    answer.blocking_recv().unwrap_or_else(|_| Err(StoreError::Closed))
+    answer.blocking_recv().unwrap_or(Err(StoreError::Closed))
 }
 
 /// What takes the place of a generation. `rows`: also of the rows that count in the place of its events.

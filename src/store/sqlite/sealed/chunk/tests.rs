@@ -148,7 +148,7 @@ proptest! {
         }
         sign(&mut bytes);
         if let Ok(chunk) = Chunk::from_blob(&bytes) {
-            chunk.iter().for_each(|flat| assert!(flat.conn >= i64::MIN));
+            chunk.iter().for_each(|flat| drop(format!("{flat:?}")));
         }
     }
 
@@ -161,7 +161,7 @@ proptest! {
         }
         sign(&mut bytes);
         if let Ok(chunk) = Chunk::from_blob(&bytes) {
-            chunk.iter().for_each(|flat| assert!(flat.conn >= i64::MIN));
+            chunk.iter().for_each(|flat| drop(format!("{flat:?}")));
         }
     }
 }

@@ -129,7 +129,7 @@ fn members_of_every_form_come_back() {
         &|at| format!("{at}"),
         &|at| format!("{}", 1_000_000_000 + at),
         &|at| format!("{}", number(at) / 1000),
-        &|at| format!("{}", if at == 90 { "1.5".to_owned() } else { at.to_string() }),
+        &|at| if at == 90 { "1.5".to_owned() } else { at.to_string() },
         &|at| format!("\"{}\"", ["a", "b", "c"][at as usize % 3]),
         &|at| format!("\"{}\"", number(at) % 300),
         &|at| format!("\"{}\"", number(at)),
