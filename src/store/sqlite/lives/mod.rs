@@ -8,6 +8,7 @@ mod base;
 mod cache;
 mod columns;
 mod fold;
+mod forms;
 mod list;
 mod load;
 mod moves;

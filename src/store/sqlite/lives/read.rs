@@ -183,10 +183,6 @@ impl Reading {
             // Changes of schemas stand on no shelf.
             let begin = if query.schema_changes { i64::MIN } else { first };
             let mut shelves = Walk::new(&mut statement, self.conn, from, begin)?;
-            let is_older = |row: &Output| {
-                let (at, of, key) = rows::place(row);
-                (at, of as u8, key) < (first, kind, hash)
-            };
             let (mut loose, mut shelved): (Option<Output>, Option<Output>) = (None, None);
             let mut taken = 0;
             while taken < wanted {
@@ -201,7 +197,7 @@ impl Reading {
                         Output::Stage(it) => (it.anchor, it.kind, it.status.as_deref()),
                         _ => continue,
                     };
-                    if settled <= at && is_older(&row) && fits(anchor, kind, status, false) {
+                    if settled <= at && anchor.created_us < end && fits(anchor, kind, status, false) {
                         shelved = Some(row);
                     }
                 }
@@ -378,10 +374,10 @@ impl Reading {
             let to = at.min(window.1.saturating_sub(1));
             let mut shelves = Walk::new(&mut statement, self.conn, from, to)?;
             while let Some((settled, row)) = shelves.next()? {
+                let is_kept = settled <= at && !self.fresh.contains_key(&Ident::of(&row));
                 if let Output::Sync(SyncRow { anchor, until_us: Some(until), .. }) = row
-                    && settled <= at
+                    && is_kept
                     && until > window.0
-                    && !self.fresh.contains_key(&Ident::Stage(anchor, StageKind::Sync))
                 {
                     syncs.push((anchor.created_us, until));
                 }
