@@ -193,7 +193,7 @@ pub static SETTINGS: &[Setting] = &[
     setting(AUDIT, "audit_checkpoint_to", Kind::Sinks, None,
         "Where every signed checkpoint is sent as well, best out of reach of whoever runs this server: appended to a file, posted to an address, or given to a command's standard input."),
     setting(AUDIT, "audit_scrub_every", Kind::Seconds, Some("86400"),
-        "How long one pass over all audit records takes, in which each is compared with its hash, its columns and its event."),
+        "How long one pass over all audit records and all events takes, in which each record is compared with its hash, its columns and its event."),
     setting(AUDIT, "retention_audit_days", Kind::DaysOrOff, Some("400"),
         "How long texts of audit records are kept; their hashes stay for ever."),
     setting(AUDIT, "retention_access_days", Kind::DaysOrOff, Some("400"),

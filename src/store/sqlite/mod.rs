@@ -46,6 +46,7 @@ mod template;
 mod tests;
 mod tokens;
 mod trail;
+mod transaction;
 mod turns;
 mod value;
 mod views;
