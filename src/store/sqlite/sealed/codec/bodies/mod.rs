@@ -30,6 +30,9 @@ const COLUMNS_MAX: usize = 4_096;
 /// What the streams may hold beside twice the bodies: skeletons and columns.
 const HEADER_BYTES_MAX: usize = 2 << 20;
 
+/// Most bytes that are believed before they are seen.
+const EXPECTED_BYTES_MAX: usize = 1 << 20;
+
 /// Everything whole: the skeleton of what fits in no other.
 const WHOLE: &[u8] = &[split::TAIL];
 
@@ -120,7 +123,8 @@ pub fn encode(rows: &[Flat<'_>], groups: &[u16]) -> Vec<u8> {
         total += body.len();
         let guess = &mut guesses[usize::from(*group)];
         let number = all.take(at as u16, body, *guess);
-        *guess = Some(number);
+        // One that ends in a tail fits whatever begins alike, so it is never guessed.
+        *guess = Some(number).filter(|number| !all.skeletons[usize::from(*number)].1.has_tail());
         numbers.push(number);
     }
     let mut streams = Streams::default();
@@ -203,7 +207,7 @@ fn fill(mut input: Sources<'_>, times: &[i64], total: usize) -> Result<Bodies, S
     };
     let count = usize::try_from(input.header.varint()?).ok().filter(|count| *count <= COLUMNS_MAX).ok_or(Short)?;
     let mut columns = (0..count).map(|_| Cursor::read(&mut input)).collect::<Result<Vec<_>, _>>()?;
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(total.min(EXPECTED_BYTES_MAX));
     let mut ends = Vec::with_capacity(times.len());
     for (number, created) in numbers.iter().zip(times) {
         let skeleton = skeletons.get(usize::from(*number)).ok_or(Short)?;

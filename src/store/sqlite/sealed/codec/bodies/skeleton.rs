@@ -79,6 +79,11 @@ impl Skeleton {
         Ok(Self { literals, steps })
     }
 
+    /// Whether it ends in a tail.
+    pub fn has_tail(&self) -> bool {
+        self.steps.last().is_some_and(|step| step.then == Then::Tail)
+    }
+
     /// Whether a body has this skeleton; then its values and their columns were appended.
     pub fn fits<'b>(&self, body: &'b [u8], values: &mut Vec<(u16, &'b [u8])>) -> bool {
         let before = values.len();

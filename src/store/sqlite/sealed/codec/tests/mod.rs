@@ -160,6 +160,17 @@ fn more_patterns_and_members_than_are_kept_apart_come_back() {
 }
 
 #[test]
+fn one_odd_body_does_not_spoil_those_after_it() {
+    let usual = |at: i64| body(&[&format!("{{\"table\":\"orders\",\"rows\":{at}}}")]);
+    let size = |odd: Vec<u8>| {
+        let rows: Vec<Owned> = (0..1_000).map(|at| Owned { numbers: [1, 1, 1], ..Owned::of(at, usual(at)) }).collect();
+        let odd = Owned { numbers: [1, 1, 1], ..Owned::of(-1, odd) };
+        check(&std::iter::once(odd).chain(rows).collect::<Vec<_>>()).bodies.len()
+    };
+    assert!(size(body(&["no json"])) < size(usual(5)) + 60);
+}
+
+#[test]
 fn more_than_256_groups_come_back() {
     let mut rows = varied(700);
     (0..).zip(&mut rows).for_each(|(at, row)| row.numbers = [at % 19, at % 29, i64::MIN + at % 2]);
