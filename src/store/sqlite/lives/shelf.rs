@@ -2,8 +2,8 @@
 //!
 //! In: rows that a checkpoint vouches for and that are not live in its state. Out: shelves, each a stretch of the connection's time
 //! without the others'; and stages of them again. A life going on never touches a shelf, since whatever may change is live at
-//! every checkpoint. Folding again from further back takes the stages out first. Small shelves are joined when there are enough
-//! of them. Schema changes are not put on shelves: a view reads them as they are.
+//! every checkpoint. Folding again from further back takes the stages out first. Schema changes are not put on shelves: a view reads
+//! them as they are. Small shelves are not joined: packing each stage twice cost more than it saved.
 
 use super::{
     cache::Pending,
@@ -26,7 +26,7 @@ use std::{borrow::Cow, collections::BTreeSet, fmt::Write as _};
 const NEW_MIN: usize = if cfg!(test) { 4 } else { 16 };
 /// Stages on a full shelf, at least; at most twice as many.
 const FULL: usize = if cfg!(test) { 12 } else { 128 };
-/// Shelves that new stages are joined with, at most, and the newest of which stragglers may still belong to.
+/// The newest shelves, which stragglers may still belong to.
 const JOINED_MAX: i64 = if cfg!(test) { 4 } else { 8 };
 /// Stages that settled late and lie between others on a shelf: fewer than this are left where they are.
 const STRAGGLERS_MIN: usize = if cfg!(test) { 2 } else { 8 };
@@ -36,7 +36,7 @@ const LOOK: usize = 1_024;
 /// A row with the moment at which it took its form.
 type Settled = (Micros, Output);
 
-const HEADS: &str = "SELECT at, last, stages FROM shelf WHERE conn = ?1 ORDER BY at DESC LIMIT ?2";
+const HEADS: &str = "SELECT at, last FROM shelf WHERE conn = ?1 ORDER BY at DESC LIMIT ?2";
 const BODIES: &str = "SELECT body FROM shelf WHERE conn = ?1 AND at >= ?2 ORDER BY at";
 /// Shelves from one that holds a moment on backwards.
 const BACKWARDS: &str = "SELECT at, last, body FROM shelf WHERE conn = ?1 AND at <= ?2 ORDER BY at DESC";
@@ -47,7 +47,6 @@ const LOOSE: &str = "SELECT at, hash, kind, until, sync, status, changes, body, 
 struct Head {
     at: Micros,
     last: Micros,
-    stages: usize,
 }
 
 /// Whether a row may stand on a shelf once it is settled.
@@ -123,16 +122,10 @@ fn leave(
     Ok(())
 }
 
-/// Makes shelves of rows, joined with shelves that they overlap, and with small ones when that makes a full one.
+/// Makes shelves of rows, joined with shelves that they overlap.
 fn join(db: &Connection, conn: i64, mut rows: Vec<Settled>, heads: &[Head]) -> Result<(), WriteError> {
     let first = rows.iter().map(|(_, row)| place(row).0).min().unwrap_or(i64::MAX);
-    let mut joined = heads.iter().take_while(|head| head.last >= first).count();
-    let small = heads.iter().skip(joined).take_while(|head| head.stages < FULL).count();
-    let all: usize = heads[..joined + small].iter().map(|head| head.stages).sum();
-    if rows.len() + all >= FULL {
-        joined += small;
-    }
-    if let Some(oldest) = joined.checked_sub(1).and_then(|at| heads.get(at)) {
+    if let Some(oldest) = heads.iter().take_while(|head| head.last >= first).last() {
         rows.append(&mut take_down(db, conn, oldest.at)?);
     }
     rows.sort_by_cached_key(|(_, row)| place(row));
@@ -153,9 +146,7 @@ fn join(db: &Connection, conn: i64, mut rows: Vec<Settled>, heads: &[Head]) -> R
 
 fn heads(db: &Connection, conn: i64) -> rusqlite::Result<Vec<Head>> {
     let mut statement = db.prepare_cached(HEADS)?;
-    let rows = statement.query_map([conn, JOINED_MAX], |row| {
-        Ok(Head { at: row.get(0)?, last: row.get(1)?, stages: row.get::<_, i64>(2)? as usize })
-    })?;
+    let rows = statement.query_map([conn, JOINED_MAX], |row| Ok(Head { at: row.get(0)?, last: row.get(1)? }))?;
     rows.collect()
 }
 
