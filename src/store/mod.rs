@@ -247,6 +247,8 @@ pub struct StoreStats {
     pub last_commit_us: Micros,
     /// Connections whose late events wait to be folded.
     pub unfolded: u64,
+    /// Connections whose life stands still, since events that it follows from cannot be read.
+    pub standing_still: u64,
     /// Connections whose rows are not yet in the lists; [`Lives::settle`] brings them there.
     pub unwritten: u64,
     /// How long the one that waits longest for its late events has waited, microseconds.

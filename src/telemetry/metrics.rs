@@ -97,6 +97,7 @@ struct StoreGauges {
     quarantine_items: Gauge<u64, AtomicU64>,
     fold_waiting: Gauge<u64, AtomicU64>,
     fold_lag: Gauge<f64, AtomicU64>,
+    fold_still: Gauge<u64, AtomicU64>,
     commits: Counter,
 }
 
@@ -255,6 +256,8 @@ impl StoreGauges {
         gauge("quarantine_items", "Items waiting in quarantine", &self.quarantine_items);
         let waiting = "Connections whose late events are not in their lives yet";
         gauge("fold_waiting_connections", waiting, &self.fold_waiting);
+        let still = "Connections whose life stands still, since events that it follows from cannot be read";
+        gauge("fold_still_connections", still, &self.fold_still);
         registry.register(
             "fold_lag_seconds",
             "How long the connection that waits longest has waited to be folded",
@@ -281,6 +284,7 @@ impl StoreGauges {
         self.queue_batches_max.set(stats.queue_batches_max as u64);
         self.quarantine_items.set(stats.quarantined);
         self.fold_waiting.set(stats.unfolded);
+        self.fold_still.set(stats.standing_still);
         self.fold_lag.set(stats.fold_lag_us as f64 / 1e6);
         self.last_commit.set(stats.last_commit_us as f64 / 1e6);
         self.commits.inner().store(stats.commits, std::sync::atomic::Ordering::Relaxed);
@@ -315,6 +319,7 @@ mod tests {
             last_commit_us: 1_500_000,
             commits: 4,
             unfolded: 3,
+            standing_still: 1,
             fold_lag_us: 2_500_000,
             ..StoreStats::default()
         };
@@ -342,6 +347,7 @@ mod tests {
             "lifeline_ingest_body_bytes 10",
             "lifeline_streams 2",
             "lifeline_fold_waiting_connections 3",
+            "lifeline_fold_still_connections 1",
             "lifeline_fold_lag_seconds 2.5",
             "lifeline_x 1",
             &format!(r#"lifeline_build_info{{version="{}"}} 1"#, env!("CARGO_PKG_VERSION")),

@@ -121,6 +121,8 @@ struct Shared {
     last_commit_us: AtomicI64,
     fold: bool,
     unfolded: AtomicU64,
+    /// Connections whose life stands still.
+    standing_still: AtomicU64,
     unwritten: AtomicU64,
     /// Since when the first of them waits.
     unfolded_since_us: AtomicI64,
@@ -152,6 +154,7 @@ impl Shared {
         self.unwritten.store(folder.unwritten(), Ordering::Relaxed);
         self.unfolded_since_us.store(since.unwrap_or(0), Ordering::Relaxed);
         self.unfolded.store(count, Ordering::Relaxed);
+        self.standing_still.store(folder.resting(), Ordering::Relaxed);
     }
 
     fn write_succeeded(&self, bytes: usize) {
@@ -245,6 +248,7 @@ impl SqliteStore {
             last_commit_us: AtomicI64::new(0),
             fold: options.fold,
             unfolded: AtomicU64::new(0),
+            standing_still: AtomicU64::new(0),
             unwritten: AtomicU64::new(0),
             unfolded_since_us: AtomicI64::new(0),
         });
@@ -405,6 +409,7 @@ impl Store for SqliteStore {
             commits: shared.transactions.load(Ordering::Relaxed),
             last_commit_us: shared.last_commit_us.load(Ordering::Relaxed),
             unfolded,
+            standing_still: shared.standing_still.load(Ordering::Relaxed),
             unwritten: shared.unwritten.load(Ordering::Relaxed),
             fold_lag_us: if unfolded == 0 {
                 0

@@ -85,6 +85,7 @@ impl Writer {
     /// Folds a piece of what came late, when it is time. `idle`: nothing else waits. False when there was nothing to do.
     pub fn fold_turn(&mut self, idle: bool) -> bool {
         self.turns.idle = false;
+        self.folder.wake();
         let (waiting, since) = self.folder.waiting();
         let now = Instant::now();
         let unwritten = self.folder.unwritten();

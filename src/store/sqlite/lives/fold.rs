@@ -8,6 +8,7 @@ use super::{
     base::Bases,
     cache::{Life, Lives, Pending},
     load::{self, Behind},
+    marks::{Dirty, Marks},
     moves::{follow, give, place},
     shelf,
     standing::Unwritten,
@@ -20,21 +21,8 @@ use crate::{
         sqlite::{encode::Row, fault::WriteError, insert::Placed, names::Names, writer::now_us},
     },
 };
-use ahash::AHashMap;
 use rusqlite::{Connection, params};
-use std::{
-    collections::{BTreeSet, HashSet},
-    sync::Arc,
-};
-
-/// A connection that has to be folded again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Dirty {
-    /// Nothing at or after this is to be trusted.
-    pub from: Micros,
-    /// By our clock.
-    pub since: Micros,
-}
+use std::{collections::HashSet, sync::Arc};
 
 /// Folds what is stored.
 pub struct Folder {
@@ -42,14 +30,11 @@ pub struct Folder {
     pub(super) names: Arc<Names>,
     pub(super) lives: Lives,
     pub(super) bases: Bases,
-    pub(super) dirty: AHashMap<i64, Dirty>,
-    /// The same, the one first that waits longest.
-    pub(super) order: BTreeSet<(Micros, i64)>,
+    pub(super) marks: Marks,
     /// Rows of `life` that are to be written.
     pub(super) unwritten: Unwritten,
     /// What the running transaction has changed in memory.
     pub(super) touched: Vec<i64>,
-    dirty_touched: bool,
 }
 
 /// What one event of a commit came to.
@@ -86,34 +71,19 @@ impl Folder {
             names,
             lives: Lives::new(bytes_max),
             bases: Bases::load(db)?,
-            dirty: AHashMap::new(),
-            order: BTreeSet::new(),
+            marks: Marks::default(),
             unwritten: Unwritten::default(),
             touched: Vec::new(),
-            dirty_touched: false,
         };
-        folder.load_dirty(db)?;
+        folder.load_marks(db)?;
         if on {
             folder.find_behind(db)?;
         }
         Ok(folder)
     }
 
-    fn load_dirty(&mut self, db: &Connection) -> rusqlite::Result<()> {
-        self.dirty.clear();
-        self.order.clear();
-        if !self.on {
-            return Ok(());
-        }
-        let mut statement =
-            db.prepare_cached("SELECT conn, dirty_from, dirty_since FROM life WHERE dirty_from IS NOT NULL")?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            let dirty = Dirty { from: row.get(1)?, since: row.get::<_, Option<i64>>(2)?.unwrap_or(0) };
-            self.order.insert((dirty.since, row.get(0)?));
-            self.dirty.insert(row.get(0)?, dirty);
-        }
-        Ok(())
+    fn load_marks(&mut self, db: &Connection) -> rusqlite::Result<()> {
+        if self.on { self.marks.load(db) } else { Ok(()) }
     }
 
     /// Whether anything is folded at all.
@@ -123,7 +93,12 @@ impl Folder {
 
     /// Connections that wait, and since when the first.
     pub fn waiting(&self) -> (u64, Option<Micros>) {
-        (self.dirty.len() as u64, self.order.first().map(|(since, _)| *since))
+        self.marks.waiting()
+    }
+
+    /// Connections that should be folded again and rest, since their events cannot be read.
+    pub fn resting(&self) -> u64 {
+        self.marks.resting()
     }
 
     /// Folds what a commit stored or changed. `commit`: its number.
@@ -172,7 +147,7 @@ impl Folder {
             facts.retain(|fact| fact.key.created_us > base);
         }
         let Some(first) = facts.first().map(|fact| fact.key.created_us) else { return Ok(()) };
-        if self.dirty.contains_key(&conn) {
+        if self.marks.contains(conn) {
             return self.mark(db, conn, first);
         }
         self.touched.push(conn);
@@ -248,12 +223,12 @@ impl Folder {
     pub(super) fn mark(&mut self, db: &Connection, conn: i64, from: Micros) -> Result<(), WriteError> {
         self.lives.take(conn);
         let from = self.bases.clamp(conn, from);
-        let known = self.dirty.get(&conn).copied();
+        let known = self.marks.of(conn);
         if known.is_some_and(|known| known.from <= from) {
             return Ok(());
         }
         let dirty = Dirty { from, since: known.map_or_else(now_us, |known| known.since) };
-        self.note(conn, Some(dirty));
+        self.marks.note(conn, Some(dirty));
         let changed = db
             .prepare_cached("UPDATE life SET dirty_from = ?2, dirty_since = ?3 WHERE conn = ?1")?
             .execute([conn, dirty.from, dirty.since])?;
@@ -268,21 +243,6 @@ impl Folder {
         Ok(())
     }
 
-    /// Remembers a mark, or its end.
-    pub(super) fn note(&mut self, conn: i64, dirty: Option<Dirty>) {
-        self.dirty_touched = true;
-        let before = match dirty {
-            Some(dirty) => self.dirty.insert(conn, dirty),
-            None => self.dirty.remove(&conn),
-        };
-        if let Some(before) = before {
-            self.order.remove(&(before.since, conn));
-        }
-        if let Some(dirty) = dirty {
-            self.order.insert((dirty.since, conn));
-        }
-    }
-
     /// Puts a life into memory that this transaction has made.
     pub(super) fn remember(&mut self, conn: i64, life: Box<Life>) {
         self.touched.push(conn);
@@ -292,27 +252,25 @@ impl Folder {
     /// Forgets everything but what is in the tables.
     pub(super) fn forget(&mut self, db: &Connection) -> Result<(), WriteError> {
         drop(self.lives.drain());
-        self.dirty_touched = true;
-        Ok(self.load_dirty(db)?)
+        self.marks.touch();
+        Ok(self.load_marks(db)?)
     }
 
     /// After a commit, or after a rollback: what was done since the last call stands or is forgotten.
     pub fn settle(&mut self, db: &Connection, committed: bool) {
+        let marked = self.marks.settle();
         if !committed {
             for conn in &self.touched {
                 self.lives.take(*conn);
             }
             self.names.forget();
-            if self.dirty_touched
-                && let Err(error) = self.load_dirty(db)
-            {
+            if marked && let Err(error) = self.load_marks(db) {
                 tracing::warn!("reading which connections wait to be folded: {error}");
             }
         }
         self.bases.settle(db, committed);
         self.unwritten.settle(committed);
         self.touched.clear();
-        self.dirty_touched = false;
     }
 }
 

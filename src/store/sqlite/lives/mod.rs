@@ -11,6 +11,7 @@ mod fold;
 mod forms;
 mod list;
 mod load;
+mod marks;
 mod moves;
 mod read;
 mod rows;

@@ -6,8 +6,9 @@
 
 use super::{
     cache::Life,
-    fold::{Dirty, Folder, put_life},
+    fold::{Folder, put_life},
     load::{self, Behind, Checkpoint},
+    marks::Dirty,
     moves::{give, is_due},
     rows::{self, Ident},
     shelf,
@@ -17,7 +18,7 @@ use crate::{
     model::{Micros, TEST_CONNECTION_ID},
     store::sqlite::{fault::WriteError, names::Names, shelf::Shelf, tokens, writer::now_us},
 };
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 /// Facts in one turn of the writer.
 const TURN_FACTS: usize = 2_000;
@@ -60,6 +61,7 @@ impl Folder {
             return Ok(());
         }
         mark_all(db, &self.names)?;
+        self.marks.wake(true);
         self.forget(db)
     }
 
@@ -67,12 +69,17 @@ impl Folder {
     pub fn waiting_of(&self, db: &Connection, connection_id: &str) -> Result<Vec<i64>, WriteError> {
         let mut statement = db.prepare_cached("SELECT id FROM connection WHERE connection_id = ?1")?;
         let found = statement.query_map([connection_id], |row| row.get(0))?.collect::<Result<Vec<i64>, _>>()?;
-        Ok(found.into_iter().filter(|conn| self.dirty.contains_key(conn)).collect())
+        Ok(found.into_iter().filter(|conn| self.waits(*conn)).collect())
     }
 
-    /// Whether a connection waits.
+    /// Whether the turn of a connection is to come.
     pub fn waits(&self, conn: i64) -> bool {
-        self.dirty.contains_key(&conn)
+        self.marks.waits(conn)
+    }
+
+    /// Has those tried again that have rested long enough.
+    pub fn wake(&mut self) {
+        self.marks.wake(false);
     }
 
     /// Writes the rows that are behind, and folds a bounded number of facts again, of the wanted connections first. Inside a
@@ -82,12 +89,33 @@ impl Folder {
         let mut left = TURN_FACTS;
         while left > 0 {
             let next = wanted.iter().copied().find(|conn| self.waits(*conn));
-            let Some(conn) = next.or_else(|| self.order.first().map(|(_, conn)| *conn)) else { break };
-            let Some(dirty) = self.dirty.get(&conn).copied() else { break };
-            let done = self.slice(db, conn, dirty, left)?;
+            let Some(conn) = next.or_else(|| self.marks.first()) else { break };
+            let Some(dirty) = self.marks.of(conn) else { break };
+            let done = self.slice_or_rest(db, conn, dirty, left)?;
             left = left.saturating_sub(done + TURN_EACH);
         }
         self.make_room(db)
+    }
+
+    /// The same as [`Self::slice`], but nobody waits for a connection whose events cannot be read.
+    fn slice_or_rest(&mut self, db: &Connection, conn: i64, dirty: Dirty, limit: usize) -> Result<usize, WriteError> {
+        db.execute_batch("SAVEPOINT slice")?;
+        let done = match self.slice(db, conn, dirty, limit) {
+            Err(error) if error.is_damage() => {
+                db.execute_batch("ROLLBACK TO slice")?;
+                if self.marks.rest(conn) {
+                    let id = name(db, conn)?;
+                    tracing::error!(
+                        "the life of connection {id:?} stands still: {}; the others go on; `lifeline verify` lists what is lost",
+                        error.explain()
+                    );
+                }
+                Ok(0)
+            }
+            done => done,
+        }?;
+        db.execute_batch("RELEASE slice")?;
+        Ok(done)
     }
 
     /// Folds about `limit` facts of one connection again. Gives how many it were.
@@ -111,7 +139,7 @@ impl Folder {
             life.pending.write(db, conn)?;
             life.recent = chunk;
             put_life(db, conn, &life.head)?;
-            self.note(conn, None);
+            self.marks.note(conn, None);
             let done = done + life.recent.len();
             self.remember(conn, life);
             return Ok(done);
@@ -121,7 +149,7 @@ impl Folder {
         // What it has seen stands; a late one before that marks it again.
         let from = start.life.base.last_us().map_or(dirty.from, |last| last.saturating_add(1));
         db.prepare_cached("UPDATE life SET dirty_from = ?2 WHERE conn = ?1")?.execute([conn, from])?;
-        self.note(conn, Some(Dirty { from, ..dirty }));
+        self.marks.note(conn, Some(Dirty { from, ..dirty }));
         Ok(start.done)
     }
 }
@@ -177,6 +205,13 @@ impl Slice {
         self.life.unsaved = 0;
         Ok(())
     }
+}
+
+/// What people call a connection.
+fn name(db: &Connection, conn: i64) -> rusqlite::Result<String> {
+    let found =
+        db.prepare_cached("SELECT connection_id FROM connection WHERE id = ?1")?.query_row([conn], |row| row.get(0));
+    Ok(found.optional()?.unwrap_or_else(|| "the account".into()))
 }
 
 /// Empties every table of rows and marks every connection, and the account, from the beginning.

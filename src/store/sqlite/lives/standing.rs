@@ -6,7 +6,10 @@
 //! What one connection is asked about is read from its states and events and never needs these rows.
 //! A crash loses nothing: which commits are behind is told by the order of arrival, and the rows are made from states and events.
 
-use super::fold::{Folder, put_life, save_head};
+use super::{
+    fold::{Folder, put_life, save_head},
+    load,
+};
 use crate::{
     model::Micros,
     store::sqlite::{fault::WriteError, shelf::Shelf, tail, tokens, writer::now_us},
@@ -135,7 +138,12 @@ impl Folder {
         for (key, conn) in arrivals {
             let conn = match conn {
                 Some(conn) => Some(conn),
-                None => shelf.get(key, None)?.map(|held| held.flat().conn),
+                None => match shelf.get(key, None).map_err(WriteError::from) {
+                    Ok(held) => held.map(|held| held.flat().conn),
+                    // Whose it was nobody knows: its life is not behind for long, since it is folded again when more comes.
+                    Err(error) if error.is_damage() => None,
+                    Err(error) => return Err(error),
+                },
             };
             if let Some(conn) = conn.filter(|conn| !tests.contains(conn)) {
                 self.unwritten.add(conn);
@@ -169,7 +177,15 @@ impl Folder {
                 Some(life) => Some(life),
                 None => {
                     read += 1;
-                    self.load(db, conn, &[], false)?
+                    match self.load(db, conn, &[], false) {
+                        // Nobody else waits for what cannot be read.
+                        Err(error) if error.is_damage() => {
+                            let kept = load::newest(db, conn, i64::MAX)?.at;
+                            self.mark(db, conn, kept.map_or(i64::MIN, |at| at.saturating_add(1)))?;
+                            None
+                        }
+                        life => life?,
+                    }
                 }
             };
             let Some(mut life) = life else { continue };

@@ -2,10 +2,14 @@
 
 use super::*;
 use crate::store::{
-    Trail as _,
+    Lives as _, Trail as _,
+    lives::Whose,
     trail::{Checks, Seen, Upto},
 };
-use std::ops::ControlFlow;
+use std::{
+    ops::ControlFlow,
+    time::{Duration, Instant},
+};
 
 /// Everything that looking at the store finds, as people read it; by slices of a few events the same.
 #[track_caller]
@@ -282,6 +286,46 @@ fn nobody_is_refused_for_what_a_crash_and_a_flipped_bit_left() {
         assert!(seal(&store));
         assert_eq!(asked(&store, "two"), Ok(70), "{table} {column}");
     }
+}
+
+/// Nobody waits for a life whose events cannot be read; it is tried again, and goes on when they can be read again.
+#[test]
+fn one_life_stands_still_and_the_others_go_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    for id in ["one", "two", "three"] {
+        append(&store, events(id, 0..40)).unwrap();
+    }
+    assert!(seal(&store));
+    let (whose, byte, bit) = ("conn = (SELECT id FROM connection WHERE connection_id = 'two')", 11, 2);
+    flip(dir.path(), "block", "bodies", whose, byte, bit);
+    wait(store.rebuild()).unwrap();
+    let seen = |id| store.connection(Whose { id, source: None }, None);
+    for id in ["one", "three"] {
+        assert_eq!(wait(store.settle(Some(id.into()))).unwrap(), 0);
+        assert_eq!(seen(id).unwrap().unwrap().events, 40, "{id}");
+    }
+    assert_eq!(wait(store.settle(Some("two".into()))).unwrap(), 0, "nobody waits for it");
+    assert!(matches!(seen("two"), Err(StoreError::Damaged(_))));
+    assert_eq!(wait(store.settle(None)).unwrap(), 0);
+    let stats = store.stats();
+    assert_eq!((stats.unfolded, stats.standing_still), (0, 1));
+    // What comes late to it, and to the others, is taken and folded where it can be.
+    for id in ["one", "two", "three"] {
+        append(&store, events(id, 50..60)).unwrap();
+        append(&store, events(id, 45..48)).unwrap();
+    }
+    assert_eq!(wait(store.settle(None)).unwrap(), 0);
+    assert_eq!(seen("three").unwrap().unwrap().events, 53);
+    assert_eq!(store.stats().standing_still, 1);
+    flip(dir.path(), "block", "bodies", whose, byte, bit);
+    let until = Instant::now() + Duration::from_secs(30);
+    while store.stats().standing_still > 0 {
+        assert!(Instant::now() < until, "it is not tried again");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(wait(store.settle(None)).unwrap(), 0);
+    assert_eq!(seen("two").unwrap().unwrap().events, 53);
 }
 
 /// Looking goes on past records whose events cannot be read, and says of both.
