@@ -65,6 +65,7 @@ fn deed(n: u64, recorded: bool) -> NewEvent {
         },
         verdict: Verdict { status: Status::Valid, schema: Some("edit_connection".into()), errors: Vec::new() },
         raw: raw.to_string(),
+        data_at: None,
         received_us: created.micros() + 1_000_000,
         secret_digest: None,
     }

@@ -7,7 +7,7 @@
 use crate::{
     envelope::{self, Found},
     identity, json,
-    model::{Delivery, EventId, Micros, NewEvent, NewQuarantine, Payload, Record, Status},
+    model::{Delivery, Event, EventId, Micros, NewEvent, NewQuarantine, Payload, Record, Status},
     normalize::{self, Normalized},
     protocol::{DecodeError, Decoded, EventCount, IngestError, ItemOutcome, Receipt},
     redact::Redactor,
@@ -16,7 +16,7 @@ use crate::{
     validate::Schemas,
 };
 use ahash::AHashMap;
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, ops::Range, sync::Arc};
 
 /// Most items that a receipt lists.
 pub const RECEIPT_ITEMS_MAX: usize = 1_000;
@@ -181,19 +181,23 @@ impl Understanding {
         let mut normalized = normalize::normalize(found, destination, received_us)?;
         let mut raw = Cow::Borrowed(found.text);
         let mut secret_digest = None;
+        let mut data_at = data_place(found, &normalized.event);
         if let Some(redacted) = self.redactor.json(found.text) {
             // Read again from the clean text, so that the event and its raw text cannot differ.
             normalized = self.read_again(&redacted.text, found, destination, received_us)?;
             raw = Cow::Owned(redacted.text);
+            data_at = None;
             secret_digest = Some(redacted.digest);
         }
         if let Some(original) = &found.hints.original {
             raw = Cow::Owned(self.redactor.text(original).into_owned());
+            data_at = None;
         }
         normalized.event.family = self.schemas.family(&normalized.event);
         let verdict = self.schemas.verdict(&normalized);
         let key = identity::key(&normalized.event);
-        Ok(NewEvent { key, event: normalized.event, verdict, raw: raw.into_owned(), received_us, secret_digest })
+        let raw = raw.into_owned();
+        Ok(NewEvent { key, event: normalized.event, verdict, raw, data_at, received_us, secret_digest })
     }
 
     fn read_again(
@@ -206,6 +210,19 @@ impl Understanding {
         let members = json::members(text).map_err(|error| format!("not JSON: {}", json::reason(&error)))?;
         normalize::normalize(&Found { text, members, hints: found.hints.clone() }, destination, received_us)
     }
+}
+
+/// Where the text of the event's data stands in its envelope, where they are that text's value and nothing else.
+fn data_place(found: &Found<'_>, event: &Event) -> Option<Range<usize>> {
+    let text = json::member(&found.members, "data")?;
+    let rewritten = event.normalized.iter().any(|listed| listed.starts_with("data"));
+    // Some names mean something to the parser that reads it again.
+    if event.data.is_none() || rewritten || text.contains('$') {
+        return None;
+    }
+    let start = (text.as_ptr() as usize).checked_sub(found.text.as_ptr() as usize)?;
+    let range = start..start + text.len();
+    (found.text.get(range.clone()) == Some(text)).then_some(range)
 }
 
 impl Pipeline {
@@ -238,20 +255,39 @@ impl Pipeline {
         ack_channel: Option<String>,
         received_us: Micros,
     ) -> Prepared {
-        let mut work = Work::of_about(decoded.items.len());
-        for (index, item) in decoded.items.into_iter().enumerate() {
+        let Decoded { items, refusal, note, .. } = decoded;
+        // Room is made at once, since moving what is there already costs as much as some of it.
+        let about = items.len().min(EVENTS_AHEAD_MAX);
+        let mut intake = match self.store.intake(delivery, ack_channel, about) {
+            Ok(intake) => intake,
+            Err(error) => {
+                let appended: StoreFuture<Appended> = Box::pin(async { Err(error) });
+                return Prepared { appended, notes: Notes::default(), reasons: Vec::new(), refusal, note };
+            }
+        };
+        let mut notes = Notes { each: Vec::with_capacity(about), ..Notes::default() };
+        let mut reasons = Vec::new();
+        for (index, item) in items.into_iter().enumerate() {
+            // Each event is made ready while it is still warm.
+            let mut use_it = |found: Result<NewEvent, NewQuarantine>| match found {
+                Ok(event) => {
+                    notes.add(index, &event);
+                    intake.event(event);
+                }
+                Err(item) => {
+                    reasons.push((item.index, item.reason.clone()));
+                    intake.quarantine(item);
+                }
+            };
             match item {
-                Ok(record) => self.take(&record, index, destination.as_deref(), received_us, &mut work),
+                Ok(record) => self.take(&record, index, destination.as_deref(), received_us, &mut use_it),
                 Err(error) => {
                     let bytes = body.get(error.bytes.clone()).unwrap_or_default();
-                    work.quarantine.push(self.quarantined(error.index, error.reason, bytes, received_us));
+                    use_it(Err(self.quarantined(error.index, error.reason, bytes, received_us)));
                 }
             }
         }
-        let Work { events, quarantine, notes } = work;
-        let reasons: Vec<(usize, String)> = quarantine.iter().map(|item| (item.index, item.reason.clone())).collect();
-        let batch = Batch { delivery, events, quarantine, ack_channel };
-        Prepared { appended: self.store.append(batch), notes, reasons, refusal: decoded.refusal, note: decoded.note }
+        Prepared { appended: intake.commit(), notes, reasons, refusal, note }
     }
 
     /// Keeps a body of which nothing can be read. Gives its number in quarantine.
@@ -271,16 +307,19 @@ impl Pipeline {
         appended.quarantine_ids.first().copied().ok_or(IngestError::Internal)
     }
 
-    /// Understands one record; what cannot be read of it is filed for quarantine.
-    fn take(&self, record: &Record<'_>, index: usize, destination: Option<&str>, received_us: Micros, work: &mut Work) {
-        self.understanding.events(record, destination, received_us, &mut |found| match found {
-            Ok(event) => {
-                work.notes.add(index, &event);
-                work.events.push(event);
-            }
-            Err(Unread { reason, text }) => {
-                work.quarantine.push(self.quarantined(index, reason, text.as_bytes(), received_us));
-            }
+    /// Understands one record; what cannot be read of it is for quarantine.
+    fn take(
+        &self,
+        record: &Record<'_>,
+        index: usize,
+        destination: Option<&str>,
+        received_us: Micros,
+        use_it: &mut dyn FnMut(Result<NewEvent, NewQuarantine>),
+    ) {
+        self.understanding.events(record, destination, received_us, &mut |found| {
+            use_it(
+                found.map_err(|Unread { reason, text }| self.quarantined(index, reason, text.as_bytes(), received_us)),
+            );
         });
     }
 
@@ -301,14 +340,19 @@ impl Pipeline {
         let text = String::from_utf8(item.bytes).map_err(|_| ReplayError::StillUnreadable("not UTF-8".to_owned()))?;
         let destination =
             (!matches!(item.token.as_str(), "default" | "webhook" | "import" | "oidc")).then_some(item.token.as_str());
-        let mut work = Work::default();
+        let (mut events, mut notes, mut unreadable) = (Vec::new(), Notes::default(), None);
         for (index, part) in parts(&text).into_iter().enumerate() {
             let record = Record { payload: Payload::Json(part.into()), hints: crate::model::Hints::default() };
-            self.take(&record, index, destination, item.received_us, &mut work);
+            self.take(&record, index, destination, item.received_us, &mut |found| match found {
+                Ok(event) => {
+                    notes.add(index, &event);
+                    events.push(event);
+                }
+                Err(item) => drop(unreadable.get_or_insert(item.reason)),
+            });
         }
-        let Work { events, quarantine, notes } = work;
-        if let Some(unreadable) = quarantine.first() {
-            return Err(ReplayError::StillUnreadable(unreadable.reason.clone()));
+        if let Some(reason) = unreadable {
+            return Err(ReplayError::StillUnreadable(reason));
         }
         let delivery = Delivery { protocol: "replay", token: item.token.as_str().into() };
         let batch = Batch { delivery, events, quarantine: Vec::new(), ack_channel: None };
@@ -341,23 +385,6 @@ impl Prepared {
     pub async fn commit(self) -> Result<Receipt, IngestError> {
         let appended = self.appended.await.map_err(ingest_error)?;
         Ok(Receipt { note: self.note, ..receipt(&appended, self.notes, self.reasons, self.refusal) })
-    }
-}
-
-/// What one request comes to, before it is committed.
-#[derive(Default)]
-struct Work {
-    events: Vec<NewEvent>,
-    quarantine: Vec<NewQuarantine>,
-    notes: Notes,
-}
-
-impl Work {
-    /// With room for about so many events, since moving those that are there already costs as much as some of them.
-    fn of_about(events: usize) -> Self {
-        let events = events.min(EVENTS_AHEAD_MAX);
-        let notes = Notes { each: Vec::with_capacity(events), ..Notes::default() };
-        Self { events: Vec::with_capacity(events), quarantine: Vec::new(), notes }
     }
 }
 

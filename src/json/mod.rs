@@ -11,6 +11,7 @@ mod strict;
 
 pub use changes::{Depth, changes, cut, path_text};
 pub use members::{Members, elements, first_value, member, members, string};
+pub use quick::plain_len;
 pub use strict::value;
 
 /// What kind of JSON value a text holds, in words for a reason. The text must begin with the value.

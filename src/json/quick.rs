@@ -250,7 +250,7 @@ fn number(text: &str) -> Option<Number> {
 
 /// How many bytes at the beginning of a string need no attention: what comes before a quote, a backslash or a control character. Eight at
 /// a time.
-pub(super) fn plain_len(bytes: &[u8]) -> usize {
+pub fn plain_len(bytes: &[u8]) -> usize {
     const ONES: u64 = u64::MAX / 255;
     const HIGH: u64 = ONES << 7;
     // The lowest bit that is set is right; higher ones may not be.
@@ -283,6 +283,14 @@ mod tests {
             assert_eq!(quick, exact, "{text}");
             // Equal numbers are spelled alike.
             assert_eq!(quick.to_string(), exact.to_string(), "{text}");
+        }
+        // What is kept is read again by the plain parser.
+        if let Ok(exact) = value_by_parser(text)
+            && !text.contains('$')
+        {
+            let plain: Value = serde_json::from_str(text).unwrap();
+            assert_eq!(plain, exact, "{text}");
+            assert_eq!(plain.to_string(), exact.to_string(), "{text}");
         }
         let mut quick = Members::new();
         if members(text, &mut quick).is_some() {

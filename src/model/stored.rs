@@ -1,7 +1,7 @@
 //! What goes into the store and what comes out of it.
 
 use super::{Event, EventId, EventKey, Micros, Verdict};
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 /// How an event reached us.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -34,6 +34,8 @@ pub struct NewEvent {
     pub verdict: Verdict,
     /// The text of the envelope as it came, byte for byte, but for redacted values.
     pub raw: String,
+    /// Where in `raw` the JSON stands that `event.data` is the value of, for certain; `None` where that is not known.
+    pub data_at: Option<Range<usize>>,
     /// When it was received, by our clock.
     pub received_us: Micros,
     /// A keyed digest over the secrets that were masked. Two events that differ in nothing but a

@@ -68,6 +68,7 @@ pub fn sample(n: i64) -> NewEvent {
             errors: Vec::new(),
         },
         raw,
+        data_at: None,
         received_us: created.micros() + 1_000_000,
         secret_digest: None,
     }

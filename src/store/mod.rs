@@ -257,10 +257,56 @@ pub struct StoreStats {
     pub write_error: Option<StoreError>,
 }
 
+/// A batch that is being made ready.
+pub trait Intake {
+    /// Adds an event.
+    fn event(&mut self, new: NewEvent);
+
+    /// Adds an item that could not be read.
+    fn quarantine(&mut self, item: NewQuarantine);
+
+    /// Commits what was added, as [`Store::append`] does.
+    fn commit(self: Box<Self>) -> StoreFuture<Appended>;
+}
+
+/// An intake for stores that take whole batches.
+struct Gathering<'s> {
+    batch: Batch,
+    append: Box<dyn FnOnce(Batch) -> StoreFuture<Appended> + 's>,
+}
+
+impl Intake for Gathering<'_> {
+    fn event(&mut self, new: NewEvent) {
+        self.batch.events.push(new);
+    }
+
+    fn quarantine(&mut self, item: NewQuarantine) {
+        self.batch.quarantine.push(item);
+    }
+
+    fn commit(self: Box<Self>) -> StoreFuture<Appended> {
+        (self.append)(self.batch)
+    }
+}
+
 /// A place that keeps events. Reading calls block for milliseconds: call them where blocking is allowed.
 pub trait Store: Send + Sync + 'static {
     /// Commits a batch. The future resolves after the commit is on disk, or with an error and nothing written.
     fn append(&self, batch: Batch) -> StoreFuture<Appended>;
+
+    /// Begins a batch of about `about` events that are made ready one by one, as soon as each is known.
+    ///
+    /// # Errors
+    /// The store is overloaded or closed: nothing will be taken, and nothing need be made ready.
+    fn intake(
+        &self,
+        delivery: Delivery,
+        ack_channel: Option<String>,
+        about: usize,
+    ) -> Result<Box<dyn Intake + '_>, StoreError> {
+        let batch = Batch { delivery, events: Vec::with_capacity(about), quarantine: Vec::new(), ack_channel };
+        Ok(Box::new(Gathering { batch, append: Box::new(|batch| self.append(batch)) }))
+    }
 
     /// A page of events in time order.
     ///

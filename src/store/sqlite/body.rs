@@ -78,7 +78,12 @@ pub struct Rest {
 /// Appends an event's plain body to `out`. `parts` is `None` where the whole text is kept.
 pub fn put_plain(out: &mut Vec<u8>, new: &NewEvent, parts: Option<&Parts>) {
     let data_text = parts.and_then(|parts| parts.data.map(|at| &new.raw[parts.pieces[at].clone()]));
+    let known = parts.is_some_and(|parts| parts.data.is_some_and(|at| Some(&parts.pieces[at]) == new.data_at.as_ref()));
     let derived = match (&new.event.data, data_text) {
+        (Some(value), Some(text)) if known => {
+            debug_assert!(serde_json::from_str::<Value>(text).is_ok_and(|parsed| parsed == *value), "{text}");
+            true
+        }
         (Some(value), Some(text)) => !value.is_null() && parses_to(text, value),
         (None, Some(text)) => text == "null",
         (None, None) => true,

@@ -8,15 +8,16 @@ use super::{
     flat::SyncRef,
     kind::{Kind, Label},
     sealed::shelving::LARGE,
-    template::{Known, Parts, render},
+    template::{Known, Parts},
     trail,
 };
 use crate::lifecycle::{Fact, Labels, SyncId};
-use crate::model::{Delivery, EventKey, Micros, NewEvent, NewQuarantine, Source};
+use crate::model::{Delivery, Event, EventKey, Micros, NewEvent, NewQuarantine, Source};
 use crate::store::Batch;
-use ahash::AHashMap;
+use ahash::RandomState;
+use hashbrown::HashTable;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
-use std::{cell::RefCell, hash::Hash, ops::Range, sync::Arc};
+use std::{borrow::Cow, cell::RefCell, hash::Hash, ops::Range, sync::Arc};
 
 /// A sync id as its column holds it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -96,6 +97,8 @@ pub struct Row {
 
 /// What a fact holds outside its row, about.
 const FACT_BYTES: usize = 100;
+/// What a body holds, about.
+const BODY_BYTES: usize = 192;
 
 /// A batch, ready.
 #[derive(Debug)]
@@ -126,82 +129,119 @@ impl Encoded {
     }
 }
 
-/// Numbers the distinct values it is shown.
+/// Numbers the distinct values it is shown, which are made its own only when they are new.
 struct Distinct<K> {
-    places: AHashMap<K, u32>,
+    hasher: RandomState,
+    /// Hash and place of each.
+    places: HashTable<(u64, u32)>,
+    own: Vec<K>,
 }
 
-impl<K: Hash + Eq> Distinct<K> {
-    fn new() -> Self {
-        Self { places: AHashMap::new() }
+impl<K> Distinct<K> {
+    fn new(hasher: RandomState) -> Self {
+        Self { hasher, places: HashTable::new(), own: Vec::new() }
     }
 
-    fn place(&mut self, key: K, added: impl FnOnce(&K)) -> u32 {
-        let next = self.places.len() as u32;
-        *self.places.entry(key).or_insert_with_key(|key| {
-            added(key);
-            next
-        })
+    /// The place of a value. `tell`: what tells most of them apart, equal for equal ones.
+    fn place<Q: ?Sized>(&mut self, value: &Q, tell: &impl Hash, same: fn(&K, &Q) -> bool, own: fn(&Q) -> K) -> u32 {
+        let hash = self.hasher.hash_one(tell);
+        let is = |(known, at): &(u64, u32)| *known == hash && same(&self.own[*at as usize], value);
+        if let Some((_, at)) = self.places.find(hash, is) {
+            return *at;
+        }
+        let at = self.own.len() as u32;
+        self.own.push(own(value));
+        self.places.insert_unique(hash, (hash, at), |(hash, _)| *hash);
+        at
     }
 }
 
-/// Makes a batch ready; with facts when lives are folded. `sealed`: bodies that do not have to be rows stay plain.
-pub fn encode(batch: Batch, fold: bool, sealed: bool) -> Encoded {
-    let Batch { delivery, events, quarantine, ack_channel } = batch;
-    let mut out = Encoded {
-        rows: Vec::with_capacity(events.len()),
-        bodies: Vec::with_capacity(events.len() * 64),
-        connections: Vec::new(),
-        labels: Vec::new(),
-        kinds: Vec::new(),
-        shapes: Vec::new(),
-        quarantine,
-        delivery: delivery.clone(),
-        ack_channel,
-    };
-    let mut connections = Distinct::new();
-    let mut labels = Distinct::new();
-    let mut kinds = Distinct::new();
-    let mut shapes: AHashMap<String, u32> = AHashMap::new();
-    let mut shared: AHashMap<(u32, Source, Option<&str>), Arc<Labels>> = AHashMap::new();
-    let mut work = Work::default();
-    for new in &events {
+/// Who hears of a life besides its connection: label, system and destination.
+type Whose<'e> = (u32, Source, Option<Cow<'e, str>>);
+
+/// Makes events ready one after the other, each while it is still warm.
+pub struct Encoder {
+    out: Encoded,
+    fold: bool,
+    sealed: bool,
+    connections: Distinct<(Source, String)>,
+    labels: Distinct<Label<'static>>,
+    kinds: Distinct<Kind<'static>>,
+    shapes: Distinct<String>,
+    whose: Distinct<Whose<'static>>,
+    shared: Vec<Arc<Labels>>,
+    work: Work,
+}
+
+impl Encoder {
+    /// For about so many events; with facts when lives are folded. `sealed`: bodies that do not have to be rows stay plain.
+    pub fn new(delivery: Delivery, ack_channel: Option<String>, about: usize, fold: bool, sealed: bool) -> Self {
+        let hasher = RandomState::new();
+        Self {
+            out: Encoded {
+                rows: Vec::with_capacity(about),
+                bodies: Vec::with_capacity(about * BODY_BYTES),
+                connections: Vec::new(),
+                labels: Vec::new(),
+                kinds: Vec::new(),
+                shapes: Vec::new(),
+                quarantine: Vec::new(),
+                delivery,
+                ack_channel,
+            },
+            fold,
+            sealed,
+            connections: Distinct::new(hasher.clone()),
+            labels: Distinct::new(hasher.clone()),
+            kinds: Distinct::new(hasher.clone()),
+            shapes: Distinct::new(hasher.clone()),
+            whose: Distinct::new(hasher),
+            shared: Vec::new(),
+            work: Work::default(),
+        }
+    }
+
+    /// Adds an item that could not be read.
+    pub fn quarantine(&mut self, item: NewQuarantine) {
+        self.out.quarantine.push(item);
+    }
+
+    /// Adds an event.
+    pub fn event(&mut self, new: &NewEvent) {
         let event = &new.event;
-        let conn = event.connection_id.as_deref().map(|id| {
-            connections.place((event.source, id), |(source, id)| out.connections.push((*source, (*id).to_owned())))
+        let conn = event.connection_id.as_deref().map(|id| self.connection(event.source, id));
+        let label = self.label(event);
+        let (kind, notable) = self.kind(new);
+        let split = self.work.split(new);
+        let shape = split.then(|| {
+            let shape = &self.work.parts.shape;
+            self.shapes.place(shape, shape, |own, shape| own == shape, String::clone)
         });
-        let label = labels.place(Label::of(event), |label| out.labels.push(json(label)));
-        let kind = Kind::of(event, &new.verdict, &delivery);
-        let notable = kind.notable();
-        let kind = kinds.place(kind, |kind| out.kinds.push(json(kind)));
-        let split = work.split(new);
-        let shape = split.then(|| match shapes.get(&work.parts.shape) {
-            Some(place) => *place,
-            None => {
-                let place = out.shapes.len() as u32;
-                out.shapes.push(work.parts.shape.clone());
-                shapes.insert(work.parts.shape.clone(), place);
-                place
-            }
-        });
-        work.plain.clear();
-        body::put_plain(&mut work.plain, new, split.then_some(&work.parts));
-        let fact = if fold {
+        self.work.plain.clear();
+        body::put_plain(&mut self.work.plain, new, split.then_some(&self.work.parts));
+        let fact = if self.fold {
+            let (whose, shared) = (&mut self.whose, &mut self.shared);
             Fact::of(new.key, event, |event| {
-                let labels = shared.entry((label, event.source, new.event.destination.as_deref()));
-                Arc::clone(labels.or_insert_with(|| Arc::new(Labels::of(event))))
+                let value: Whose<'_> = (label, event.source, event.destination.as_deref().map(Cow::Borrowed));
+                let own = |it: &Whose<'_>| (it.0, it.1, it.2.as_deref().map(|text| Cow::Owned(text.to_owned())));
+                let place = whose.place(&value, &label, |own, it| own == it, own) as usize;
+                if place == shared.len() {
+                    shared.push(Arc::new(Labels::of(event)));
+                }
+                Arc::clone(&shared[place])
             })
         } else {
             None
         };
-        let start = out.bodies.len();
-        let packed = !sealed || work.plain.len() > LARGE;
+        let start = self.out.bodies.len();
+        let packed = !self.sealed || self.work.plain.len() > LARGE;
         if packed {
-            body::compress(&work.plain, &mut out.bodies);
+            body::compress(&self.work.plain, &mut self.out.bodies);
         } else {
-            out.bodies.extend_from_slice(&work.plain);
+            self.out.bodies.extend_from_slice(&self.work.plain);
         }
-        out.rows.push(Row {
+        let record = trail::Prepared::of(event, new.key, new.received_us);
+        self.out.rows.push(Row {
             key: new.key,
             conn,
             label,
@@ -212,13 +252,50 @@ pub fn encode(batch: Batch, fold: bool, sealed: bool) -> Encoded {
             sync: event.sync_id.as_deref().map(SyncCell::of),
             secret: new.secret_digest.map(|digest| digest as i64),
             exception_id: event.exception_id.clone(),
-            body: start..out.bodies.len(),
+            body: start..self.out.bodies.len(),
             packed,
             fact: RefCell::new(fact),
-            record: trail::Prepared::of(event, new.key, new.received_us).map(|record| record.by(delivery.protocol)),
+            record: record.map(|record| record.by(self.out.delivery.protocol)),
         });
     }
-    out
+
+    fn connection(&mut self, source: Source, id: &str) -> u32 {
+        let own = |it: &(Source, &str)| (it.0, it.1.to_owned());
+        self.connections.place(&(source, id), &id, |own, it| own.0 == it.0 && own.1 == it.1, own)
+    }
+
+    fn label(&mut self, event: &Event) -> u32 {
+        let label = Label::of(event);
+        self.labels.place(&label, &event.connection_name, |own, it| own == it, |it| it.clone().into_owned())
+    }
+
+    /// Also whether the event deserves a look.
+    fn kind(&mut self, new: &NewEvent) -> (u32, bool) {
+        let kind = Kind::of(&new.event, &new.verdict, &self.out.delivery);
+        let tell = (&new.event.name, &new.verdict.schema, new.event.level, new.verdict.status);
+        let place = self.kinds.place(&kind, &tell, |own, it| own == it, |it| it.clone().into_owned());
+        (place, kind.notable())
+    }
+
+    /// What was made ready.
+    pub fn finish(self) -> Encoded {
+        Encoded {
+            connections: self.connections.own,
+            labels: self.labels.own.iter().map(json).collect(),
+            kinds: self.kinds.own.iter().map(json).collect(),
+            shapes: self.shapes.own,
+            ..self.out
+        }
+    }
+}
+
+/// Makes a batch ready.
+pub fn encode(batch: Batch, fold: bool, sealed: bool) -> Encoded {
+    let Batch { delivery, events, quarantine, ack_channel } = batch;
+    let mut encoder = Encoder::new(delivery, ack_channel, events.len(), fold, sealed);
+    events.iter().for_each(|new| encoder.event(new));
+    quarantine.into_iter().for_each(|item| encoder.quarantine(item));
+    encoder.finish()
 }
 
 /// Buffers that live as long as a batch.
@@ -226,12 +303,11 @@ pub fn encode(batch: Batch, fold: bool, sealed: bool) -> Encoded {
 struct Work {
     parts: Parts,
     created: String,
-    rendered: String,
     plain: Vec<u8>,
 }
 
 impl Work {
-    /// Takes the envelope's text apart and makes sure that it comes back.
+    /// Takes the envelope's text apart.
     fn split(&mut self, new: &NewEvent) -> bool {
         let event = &new.event;
         self.created.clear();
@@ -244,13 +320,9 @@ impl Work {
             connector_type: event.connector_type.as_deref(),
             sync_id: event.sync_id.as_deref(),
         };
-        if !self.parts.split(&new.raw, &known) {
-            return false;
-        }
-        self.rendered.clear();
-        let mut pieces = self.parts.pieces.iter();
-        let next = || pieces.next().map(|range| &new.raw[range.clone()]);
-        render(&self.parts.shape, &known, next, &mut self.rendered).is_some() && self.rendered == new.raw
+        let split = self.parts.split(&new.raw, &known, new.data_at.as_ref());
+        debug_assert!(!split || self.parts.comes_back(&new.raw, &known), "{}", new.raw);
+        split
     }
 }
 

@@ -56,6 +56,27 @@ impl<'e> Kind<'e> {
         }
     }
 
+    /// With texts of its own.
+    pub fn into_owned(self) -> Kind<'static> {
+        let own = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        Kind {
+            source: self.source,
+            name: own(self.name),
+            original_name: self.original_name.map(own),
+            family: self.family,
+            level: self.level,
+            level_given: self.level_given,
+            created_from: self.created_from,
+            digits: self.digits,
+            destination: self.destination.map(own),
+            protocol: own(self.protocol),
+            token: own(self.token),
+            schema: self.schema.map(own),
+            status: self.status,
+            normalized: Cow::Owned(self.normalized.into_owned()),
+        }
+    }
+
     /// The name as the envelope has it.
     pub fn name_as_it_came(&self) -> &str {
         self.original_name.as_deref().unwrap_or(&self.name)
@@ -93,6 +114,12 @@ impl<'e> Label<'e> {
             connection_name: event.connection_name.as_deref().map(Cow::Borrowed),
             connector_type: event.connector_type.as_deref().map(Cow::Borrowed),
         }
+    }
+
+    /// With texts of its own.
+    pub fn into_owned(self) -> Label<'static> {
+        let own = |text: Cow<'_, str>| Cow::Owned(text.into_owned());
+        Label { connection_name: self.connection_name.map(own), connector_type: self.connector_type.map(own) }
     }
 
     /// Takes over what another delivery knows better.

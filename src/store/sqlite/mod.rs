@@ -64,10 +64,10 @@ pub use sealed::absorb::Kept;
 pub use shrink::{ShrinkError, Shrunk, shrink};
 
 use super::{
-    Appended, Batch, EventPage, EventQuery, PAGE_BYTES_MAX, Store, StoreError, StoreFuture, StoreStats, TailCursor,
-    TailPage, TokenRecord,
+    Appended, Batch, EventPage, EventQuery, Intake, PAGE_BYTES_MAX, Store, StoreError, StoreFuture, StoreStats,
+    TailCursor, TailPage, TokenRecord,
 };
-use crate::model::{EventId, Micros, QuarantinedItem, StoredEvent};
+use crate::model::{Delivery, EventId, Micros, NewEvent, NewQuarantine, QuarantinedItem, StoredEvent};
 use job::{Job, Reply};
 use names::Names;
 use open::{DirLock, Role};
@@ -282,14 +282,53 @@ impl SqliteStore {
         if let Err(error) = self.shared.queue.check() {
             return Box::pin(async { Err(error) });
         }
-        let batch = Box::new(encode::encode(batch, self.shared.fold, self.shared.layout == Layout::Sealed));
+        self.submit_encoded(encode::encode(batch, self.shared.fold, self.is_sealed()), replay)
+    }
+
+    fn submit_encoded(&self, batch: encode::Encoded, replay: Option<(i64, Micros)>) -> StoreFuture<Appended> {
+        let batch = Box::new(batch);
         self.submit(batch.weight(), |reply| Job::Append { batch, replay, reply })
+    }
+
+    fn is_sealed(&self) -> bool {
+        self.shared.layout == Layout::Sealed
+    }
+}
+
+/// A batch on its way to the writer.
+struct Making<'s> {
+    store: &'s SqliteStore,
+    encoder: encode::Encoder,
+}
+
+impl Intake for Making<'_> {
+    fn event(&mut self, new: NewEvent) {
+        self.encoder.event(&new);
+    }
+
+    fn quarantine(&mut self, item: NewQuarantine) {
+        self.encoder.quarantine(item);
+    }
+
+    fn commit(self: Box<Self>) -> StoreFuture<Appended> {
+        self.store.submit_encoded(self.encoder.finish(), None)
     }
 }
 
 impl Store for SqliteStore {
     fn append(&self, batch: Batch) -> StoreFuture<Appended> {
         self.submit_batch(batch, None)
+    }
+
+    fn intake(
+        &self,
+        delivery: Delivery,
+        ack_channel: Option<String>,
+        about: usize,
+    ) -> Result<Box<dyn Intake + '_>, StoreError> {
+        self.shared.queue.check()?;
+        let encoder = encode::Encoder::new(delivery, ack_channel, about, self.shared.fold, self.is_sealed());
+        Ok(Box::new(Making { store: self, encoder }))
     }
 
     fn events(&self, query: &EventQuery) -> Result<EventPage, StoreError> {

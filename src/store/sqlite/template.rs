@@ -2,7 +2,10 @@
 //!
 //! In: the text of an envelope and the values that are stored beside it. Out: its shape, the text with holes, and the
 //! pieces that no column knows. Envelopes of one sender share a handful of shapes. Filling the holes gives the text back
-//! byte for byte; the encoder checks that each time and keeps the whole text where it does not hold.
+//! byte for byte.
+
+use crate::json::plain_len;
+use std::ops::Range;
 
 /// Longest shape worth interning, in bytes.
 pub const SHAPE_BYTES_MAX: usize = 2048;
@@ -77,22 +80,29 @@ pub struct Parts {
     /// The text with holes.
     pub shape: String,
     /// Where the pieces lie in the text, in order.
-    pub pieces: Vec<std::ops::Range<usize>>,
+    pub pieces: Vec<Range<usize>>,
     /// Which of them is the member `data`.
     pub data: Option<usize>,
 }
 
 impl Parts {
-    /// Takes an envelope apart; false when it is no object or nothing would be gained. Trusts no syntax: whoever
+    /// Takes an envelope apart; `data_at`: where the value of `data` is known to stand. False when it is no object or nothing would be gained. Trusts no syntax: whoever
     /// calls compares the outcome of [`render`].
-    pub fn split(&mut self, raw: &str, known: &Known<'_>) -> bool {
+    pub fn split(&mut self, raw: &str, known: &Known<'_>, data_at: Option<&Range<usize>>) -> bool {
         self.shape.clear();
         self.pieces.clear();
         self.data = None;
-        self.scan(raw, known).is_some() && self.shape.len() <= SHAPE_BYTES_MAX
+        self.scan(raw, known, data_at).is_some() && self.shape.len() <= SHAPE_BYTES_MAX
     }
 
-    fn scan(&mut self, raw: &str, known: &Known<'_>) -> Option<()> {
+    /// Whether filling the holes gives the text back. It does by construction: a hole stands only where its filling stood, and no
+    /// marker is copied.
+    pub fn comes_back(&self, raw: &str, known: &Known<'_>) -> bool {
+        let (mut pieces, mut out) = (self.pieces.iter(), String::new());
+        render(&self.shape, known, || pieces.next().map(|range| &raw[range.clone()]), &mut out).is_some() && out == raw
+    }
+
+    fn scan(&mut self, raw: &str, known: &Known<'_>, data_at: Option<&Range<usize>>) -> Option<()> {
         let bytes = raw.as_bytes();
         let mut copied = 0;
         let mut at = skip_space(bytes, 0);
@@ -108,7 +118,10 @@ impl Parts {
                 return None;
             }
             let start = skip_space(bytes, at + 1);
-            let end = value_end(bytes, start)?;
+            let end = match data_at {
+                Some(data) if data.start == start => data.end,
+                _ => value_end(bytes, start)?,
+            };
             // Markers must not occur in what is copied.
             self.shape.push_str(raw.get(copied..start).filter(|text| plain(text))?);
             let quoted = bytes[start] == b'"' && end - start >= 2;
@@ -187,6 +200,7 @@ fn skip_space(bytes: &[u8], mut at: usize) -> usize {
 fn string_end(bytes: &[u8], at: usize) -> Option<usize> {
     let mut at = at + 1;
     loop {
+        at += plain_len(bytes.get(at..)?);
         match bytes.get(at)? {
             b'"' => return Some(at + 1),
             b'\\' => at += 2,
@@ -231,6 +245,7 @@ fn value_end(bytes: &[u8], at: usize) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn known() -> Known<'static> {
         Known {
@@ -247,7 +262,7 @@ mod tests {
     #[track_caller]
     fn check(raw: &str, shape: Option<&str>) {
         let mut parts = Parts::default();
-        let split = parts.split(raw, &known());
+        let split = parts.split(raw, &known(), None);
         assert_eq!(split.then_some(parts.shape.as_str()), shape, "{raw}");
         if split {
             let mut pieces = parts.pieces.iter();
@@ -276,5 +291,32 @@ mod tests {
         check(r#"{"a":"#, None);
         check(r#"{"a":"unfinished"#, None);
         check(&format!("{{\"{}\":1}}", "k".repeat(3000)), None);
+    }
+
+    fn piece() -> impl Strategy<Value = String> {
+        let known = known();
+        let texts = [known.name, known.created, "speak_menial", "app_db.public", "postgres", "6b2f5c1e", "data", "x"];
+        let marks =
+            ["{", "}", "[", "]", "\"", ":", ",", "\\", " ", "\n", "\u{1}", "\u{7}", "\u{e}", "\u{1f}", "é", "1.5"];
+        let member = proptest::sample::select(texts.to_vec()).prop_flat_map(move |name| {
+            proptest::sample::select(texts.to_vec()).prop_map(move |value| format!("\"{name}\":\"{value}\","))
+        });
+        prop_oneof![4 => member, 1 => proptest::sample::select(marks.to_vec()).prop_map(str::to_owned)]
+    }
+
+    proptest! {
+        /// Whatever is taken apart comes back, wherever data are said to stand.
+        #[test]
+        fn what_is_taken_apart_comes_back(pieces in proptest::collection::vec(piece(), 0..9), at in 0..80_usize, len in 0..30_usize) {
+            let raw = format!("{{{}}}", pieces.concat());
+            let cut = |at: usize| (0..=at.min(raw.len())).rev().find(|at| raw.is_char_boundary(*at)).unwrap_or(0);
+            let data_at = cut(at)..cut(at + len);
+            for data_at in [None, Some(&data_at)] {
+                let mut parts = Parts::default();
+                if parts.split(&raw, &known(), data_at) {
+                    prop_assert!(parts.comes_back(&raw, &known()), "{}", raw);
+                }
+            }
+        }
     }
 }

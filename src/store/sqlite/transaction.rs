@@ -68,15 +68,9 @@ pub fn work(tx: &mut Tx<'_>, jobs: &[Job]) -> Result<Vec<Done>, WriteError> {
                 folder.rebuild(db)?;
                 Done::Nothing
             }
-            Job::Seal { seal, generation, .. } => {
-                // After the database was opened anew nothing is known of what was in memory before.
-                let is_known = generation.as_ref().is_none_or(|it| shelving.is_oldest(it));
-                Done::Sealed(is_known && seal.apply(db, shelving)?)
-            }
-            Job::Loosen { blocks, .. } => Done::Sealed(loosen::apply(db, shelving, blocks)?),
             Job::Trail { work, .. } => Done::Trail(trail::work(db, counters, folder, shelving, work)?),
-            // Taken out before.
-            Job::Close { .. } | Job::Settle { .. } => Done::Nothing,
+            // Taken out before, or done below.
+            Job::Close { .. } | Job::Settle { .. } | Job::Seal { .. } | Job::Loosen { .. } => Done::Nothing,
             #[cfg(test)]
             Job::Fail { panic, .. } => {
                 assert!(!panic, "asked to");
@@ -85,7 +79,26 @@ pub fn work(tx: &mut Tx<'_>, jobs: &[Job]) -> Result<Vec<Done>, WriteError> {
         });
     }
     append_events(tx, jobs, &mut done)?;
+    move_events(tx, jobs, &mut done)?;
     Ok(done)
+}
+
+/// Puts blocks in the place of the journal and of rows, or rows in the place of blocks. Behind everything else: memory shows what it held
+/// until the commit, without what rows told better that are gone by then.
+fn move_events(tx: &mut Tx<'_>, jobs: &[Job], done: &mut [Done]) -> Result<(), WriteError> {
+    let Tx { db, shelving, .. } = tx;
+    for (job, done) in jobs.iter().zip(done) {
+        match job {
+            Job::Seal { seal, generation, .. } => {
+                // After the database was opened anew nothing is known of what was in memory before.
+                let is_known = generation.as_ref().is_none_or(|it| shelving.is_oldest(it));
+                *done = Done::Sealed(is_known && seal.apply(db, shelving)?);
+            }
+            Job::Loosen { blocks, .. } => *done = Done::Sealed(loosen::apply(db, shelving, blocks)?),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// The events of all batches, in the order of their keys, which the B-tree likes; outcomes go back to their places.

@@ -236,7 +236,7 @@ impl Folder {
             db.prepare_cached(
                 "INSERT INTO life (conn, connection_id, source, dirty_from, dirty_since)
                  SELECT ?1, ifnull(max(connection_id), ''), ifnull(max(source), ''), ?2, ?3
-                 FROM connection WHERE id = ?1",
+                 FROM connection WHERE id = ?1 HAVING ?1 = 0 OR count(*) > 0",
             )?
             .execute([conn, dirty.from, dirty.since])?;
         }
@@ -314,7 +314,7 @@ pub fn put_life(db: &Connection, conn: i64, state: &State) -> Result<(), WriteEr
             "INSERT INTO life (conn, connection_id, source, name, type, destination, status, rank, health,
              last_success, last_event, summary)
              SELECT ?1, ifnull(max(connection_id), ''), ifnull(max(source), ''), ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10
-             FROM connection WHERE id = ?1",
+             FROM connection WHERE id = ?1 HAVING ?1 = 0 OR count(*) > 0",
         )?
         .execute(values)?;
     }

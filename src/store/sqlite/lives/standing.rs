@@ -40,8 +40,10 @@ pub struct Unwritten {
     round_commit: u64,
     /// The same of the last round that is through.
     through: u64,
-    /// Written by the running transaction.
-    written: Vec<i64>,
+    /// Written by the running transaction, and whether they wait since then.
+    written: Vec<(i64, bool)>,
+    /// Those that wait since the running transaction: taken back, nothing is known of them, maybe not even their number.
+    fresh: AHashSet<i64>,
     /// The running transaction ends the round.
     ends: bool,
 }
@@ -49,8 +51,15 @@ pub struct Unwritten {
 impl Unwritten {
     /// A life has moved on.
     pub fn add(&mut self, conn: i64) {
+        if self.waits(conn) {
+            self.fresh.insert(conn);
+        }
+    }
+
+    /// A life has moved on in a transaction that is over. False when it waits already.
+    fn waits(&mut self, conn: i64) -> bool {
         self.since.get_or_insert_with(now_us);
-        self.waiting.insert(conn);
+        self.waiting.insert(conn)
     }
 
     /// How many connections wait.
@@ -60,14 +69,14 @@ impl Unwritten {
 
     /// Whether a connection waits, or is being written.
     pub fn holds(&self, conn: i64) -> bool {
-        self.waiting.contains(&conn) || self.written.contains(&conn)
+        self.waiting.contains(&conn) || self.written.iter().any(|(written, _)| *written == conn)
     }
 
     /// Takes a connection out whose rows are about to be written. False when it does not wait.
     pub fn take(&mut self, conn: i64) -> bool {
         let waits = self.waiting.remove(&conn);
         if waits {
-            self.written.push(conn);
+            self.written.push((conn, self.fresh.remove(&conn)));
         }
         waits
     }
@@ -75,10 +84,15 @@ impl Unwritten {
     /// After a commit, or after a rollback, which has written nothing.
     pub fn settle(&mut self, committed: bool) {
         let written = std::mem::take(&mut self.written);
-        let ends = std::mem::take(&mut self.ends);
+        let (ends, fresh) = (std::mem::take(&mut self.ends), std::mem::take(&mut self.fresh));
         if !committed {
-            // The next round has them.
-            written.into_iter().for_each(|conn| self.add(conn));
+            // The next round has those that waited before.
+            for conn in fresh {
+                self.waiting.remove(&conn);
+            }
+            for (conn, _) in written.into_iter().filter(|(_, fresh)| !fresh) {
+                self.waits(conn);
+            }
             self.round.clear();
         } else if ends {
             self.through = self.round_commit;
@@ -123,10 +137,10 @@ impl Folder {
             // Also those that have no row in `life` yet. Of one that waits to be folded again nothing is written here.
             let mut statement = db.prepare_cached("SELECT id FROM connection WHERE connection_id <> ?1")?;
             for conn in statement.query_map([test], |row| row.get(0))? {
-                self.unwritten.add(conn?);
+                self.unwritten.waits(conn?);
             }
             if Shelf::of(db, &self.names)?.has(0)? {
-                self.unwritten.add(0);
+                self.unwritten.waits(0);
             }
             return Ok(());
         }
@@ -146,7 +160,7 @@ impl Folder {
                 },
             };
             if let Some(conn) = conn.filter(|conn| !tests.contains(conn)) {
-                self.unwritten.add(conn);
+                self.unwritten.waits(conn);
             }
         }
         Ok(())

@@ -37,7 +37,7 @@ use tokio::sync::oneshot;
 /// Between two looks at the memory where nobody wakes it.
 const LOOK: Duration = Duration::from_secs(1);
 /// After a failure.
-const PAUSE: Duration = Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_millis(if cfg!(test) { 50 } else { 2_000 });
 
 /// Wakes and ends the thread.
 pub struct Sealer {
@@ -76,6 +76,13 @@ impl Bell {
     pub fn end(&self) {
         self.ended.store(true, Ordering::Relaxed);
         self.ring();
+    }
+
+    /// Waits whoever rings: what failed will fail again at once.
+    fn pause(&self, pause: Duration) {
+        let rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
+        let ended = |_: &mut bool| !self.ended.load(Ordering::Relaxed);
+        drop(self.heard.wait_timeout_while(rung, pause, ended).unwrap_or_else(PoisonError::into_inner));
     }
 
     fn wait(&self, patience: Duration) {
@@ -140,8 +147,10 @@ fn run(shared: &Shared, bell: &Bell, age: Duration) {
                 tracing::warn!(
                     "sealing events of the journal: {error}; they stay where they are, and it is tried again"
                 );
+                // Nobody is left waiting, nor who has asked meanwhile.
                 waiters.clear();
-                bell.wait(PAUSE);
+                drop(bell.take_waiters());
+                bell.pause(PAUSE);
             }
         }
     }

@@ -93,7 +93,7 @@ prop_compose! {
         let errors = errors.into_iter().map(|(path, message)| Violation { path, message }).collect();
         let raw = raw_of(&event, style, &noise);
         NewEvent {
-            key: EventKey { created_us, hash }, event, raw, received_us: received, secret_digest: secret,
+            key: EventKey { created_us, hash }, event, raw, data_at: None, received_us: received, secret_digest: secret,
             verdict: Verdict { status, schema, errors },
         }
     }

@@ -34,6 +34,7 @@ fn understood(text: &str, schemas: &Schemas) -> NewEvent {
         event,
         verdict: Verdict { status: Status::Valid, schema: None, errors: Vec::new() },
         raw: text.to_owned(),
+        data_at: None,
         received_us: 1,
         secret_digest: None,
     }

@@ -135,6 +135,7 @@ fn from_line(line: &str) -> NewEvent {
         },
         verdict: Verdict { status: Status::Valid, schema: Some(name), errors: Vec::new() },
         raw: line.to_owned(),
+        data_at: None,
         received_us: created.micros() + 1_234_567,
         secret_digest: None,
     }
