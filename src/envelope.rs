@@ -84,7 +84,7 @@ fn search<R>(text: &str, hints: Hints, depth: usize, use_it: &mut dyn for<'f> Fn
     if depth == 0 {
         return Search::Nothing(format!("no event within {DEPTH_MAX} wrappers"));
     }
-    let text = text.trim();
+    let text = trim(text);
     match text.as_bytes().first() {
         Some(b'{') => {}
         Some(b'"') => return search_string(text, hints, depth, use_it),

@@ -14,12 +14,16 @@ use crate::{
 };
 use serde_json::{Number, Value};
 use sha2::{Digest, Sha256};
+use smallvec::SmallVec;
+
+/// What is hashed. Most events need no more than this.
+type Bytes = SmallVec<[u8; 768]>;
 
 /// The key of an event.
 #[must_use]
 pub fn key(event: &Event) -> EventKey {
     let created_us = event.created.micros();
-    let mut out = Vec::with_capacity(512);
+    let mut out = Bytes::new();
     out.extend_from_slice(b"lifeline-event-1\0");
     for part in
         [Some(event.source.as_str()), Some(&event.name), event.connection_id.as_deref(), event.sync_id.as_deref()]
@@ -45,7 +49,7 @@ pub fn key(event: &Event) -> EventKey {
     EventKey { created_us, hash: i64::from_be_bytes(hash) }
 }
 
-fn canonical(value: &Value, out: &mut Vec<u8>) {
+fn canonical(value: &Value, out: &mut Bytes) {
     match value {
         Value::Null => out.push(b'n'),
         Value::Bool(true) => out.push(b't'),
@@ -71,7 +75,7 @@ fn canonical(value: &Value, out: &mut Vec<u8>) {
     }
 }
 
-fn string(text: &str, out: &mut Vec<u8>) {
+fn string(text: &str, out: &mut Bytes) {
     // The bracket first: one byte is looked for faster than ten.
     let masked = text.as_bytes().contains(&b'[') && text.contains(redact::MASK_PREFIX);
     let alike = if masked { Some(masks_alike(text)) } else { None };
@@ -103,7 +107,7 @@ fn masks_alike(text: &str) -> String {
 }
 
 /// A number by its value: sign, significant digits, power of ten.
-fn number(value: &Number, out: &mut Vec<u8>) {
+fn number(value: &Number, out: &mut Bytes) {
     let text = value.as_str();
     out.push(b'#');
     let (negative, unsigned) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
@@ -145,8 +149,8 @@ mod tests {
     use super::*;
     use crate::json;
 
-    fn bytes(text: &str) -> Vec<u8> {
-        let mut out = Vec::new();
+    fn bytes(text: &str) -> Bytes {
+        let mut out = Bytes::new();
         canonical(&json::value(text).expect("JSON"), &mut out);
         out
     }

@@ -1,20 +1,24 @@
 //! Finds which of some short texts stand in a line, ASCII case aside.
 //!
 //! In: the texts, each with what it calls for. Out: what all of them in a line call for together. Exists because this is asked of every
-//! line that comes in, and for most the answer is nothing: each text is stood for by three of its characters, those that ordinary lines
-//! have least, and a table tells of every three characters whether they stand for any. An automaton reads one byte after the other and
-//! waits for each; the table is asked for many at once, in a quarter of the time.
+//! line that comes in, and for most the answer is nothing: each text is stood for by four of its characters, those that ordinary lines
+//! have least, and a table tells of every three characters whether they stand for any. Of four characters, three begin at an even place,
+//! so that every other place is enough to look at. An automaton reads one byte after the other and waits for each; the table is asked for
+//! many at once, in an eighth of the time.
 
 use super::Rules;
 
 /// Classes of bytes: letters of either case, digits, some marks each; everything else is one.
 const CLASSES: usize = 32;
 
-/// Windows that are looked up between two looks at what was found.
+/// Bytes between two looks at what was found.
 const STEP: usize = 16;
 
 /// A window's length in bytes.
 const WINDOW: usize = 3;
+
+/// From one window to the next.
+const STRIDE: usize = 2;
 
 /// Lines as they come, by which windows are chosen: a window that is in none of them is rarer than one that is. A bad sample costs time, not
 /// secrets.
@@ -37,8 +41,8 @@ pub(super) struct Sieve {
 /// A text and the window of it that is looked for.
 struct Sought {
     window: usize,
-    /// Where in the text the window begins.
-    offset: usize,
+    /// Where in the text the window begins; -1: a byte before it.
+    offset: isize,
     text: &'static str,
     calls_for: Rules,
 }
@@ -49,16 +53,16 @@ impl Sieve {
         let ordinary: Vec<usize> = windows(ORDINARY.as_bytes()).collect();
         let mut sieve = Self { pairs: Box::new([0; CLASSES * CLASSES]), texts: Vec::new() };
         for (text, calls_for) in texts {
-            let often = |window: usize| ordinary.iter().filter(|other| **other == window).count();
-            let rarest = windows(text.as_bytes()).enumerate().min_by_key(|(_, window)| often(*window));
-            let sought = |window, offset| Sought { window, offset, text, calls_for };
-            match rarest {
-                Some((offset, window)) => sieve.texts.push(sought(window, offset)),
-                // Two bytes: whatever follows.
-                None => {
-                    let open = text.bytes().fold(0, |window, byte| (window + class(byte)) * CLASSES);
-                    sieve.texts.extend((0..CLASSES).map(|last| sought(open + last, 0)));
-                }
+            let often = |(_, windows): &(isize, Vec<usize>)| {
+                windows.iter().map(|window| ordinary.iter().filter(|other| *other == window).count()).sum::<usize>()
+            };
+            let places: Vec<_> = places(text.as_bytes()).collect();
+            // At each of two places one after the other, one of which is even.
+            let pairs = places.windows(STRIDE);
+            let Some(rarest) = pairs.min_by_key(|pair| pair.iter().map(often).sum::<usize>()) else { continue };
+            for (offset, windows) in rarest {
+                let sought = |window: &usize| Sought { window: *window, offset: *offset, text, calls_for };
+                sieve.texts.extend(windows.iter().map(sought));
             }
         }
         sieve.texts.sort_by_key(|sought| sought.window);
@@ -87,8 +91,9 @@ impl Sieve {
             let pair =
                 |at: usize| (usize::from(classes[at]) * CLASSES + usize::from(classes[at + 1])) % (CLASSES * CLASSES);
             let hit = |at: usize| self.pairs[pair(at)] >> (classes[at + 2] % 32) & 1;
-            if (0..STEP).fold(0, |hits, at| hits | hit(at)) != 0 {
-                for at in (0..STEP).filter(|at| hit(*at) != 0) {
+            let places = || (0..STEP).step_by(STRIDE);
+            if places().fold(0, |hits, at| hits | hit(at)) != 0 {
+                for at in places().filter(|at| hit(*at) != 0) {
                     let window = pair(at) * CLASSES + usize::from(classes[at + 2]);
                     rules = rules.and(self.at(bytes, start + at, window));
                 }
@@ -103,12 +108,24 @@ impl Sieve {
         let alike = self.texts[first..].iter().take_while(|sought| sought.window == window);
         alike.fold(Rules::NONE, |rules, sought| {
             let found = place
-                .checked_sub(sought.offset)
+                .checked_add_signed(-sought.offset)
                 .and_then(|start| line.get(start..start + sought.text.len()))
                 .is_some_and(|found| found.eq_ignore_ascii_case(sought.text.as_bytes()));
             if found { rules.and(sought.calls_for) } else { rules }
         })
     }
+}
+
+/// The windows by which a text can be told, each with the place in it: those inside, and where it is short those that begin a byte before
+/// it or end a byte behind it, whatever that byte is.
+fn places(text: &[u8]) -> impl Iterator<Item = (isize, Vec<usize>)> {
+    let two = |at: usize| text.get(at..at + 2).map(|two| class(two[0]) * CLASSES + class(two[1]));
+    let before = two(0).filter(|_| text.len() <= WINDOW);
+    let before = before.map(|two| (-1, (0..CLASSES).map(|any| any * CLASSES * CLASSES + two).collect()));
+    let behind = two(text.len().saturating_sub(2)).filter(|_| text.len() <= WINDOW);
+    let behind = behind.map(|two| (text.len() as isize - 2, (0..CLASSES).map(|any| two * CLASSES + any).collect()));
+    let inside = windows(text).enumerate().map(|(at, window)| (at as isize, vec![window])).collect::<Vec<_>>();
+    before.into_iter().chain(inside).chain(behind)
 }
 
 /// Every three bytes as one number.
