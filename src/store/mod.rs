@@ -199,7 +199,8 @@ pub struct TailPage {
     pub next: TailCursor,
     /// Whether more may follow already: the page was ended by its limit or by [`PAGE_BYTES_MAX`].
     pub more: bool,
-    /// Whether arrivals between the asked cursor and the first kept one are no longer known in order.
+    /// Whether something is missing: arrivals between the asked cursor and the first kept one are no longer known in order, or an event
+    /// cannot be read.
     pub gap: bool,
 }
 

@@ -72,7 +72,7 @@ use job::{Job, Reply};
 use names::Names;
 use open::{DirLock, Role};
 use queue::{Limits, Queue};
-use reader::Readers;
+use reader::{ReadError, Readers};
 use sealed::{Sealer, Stock, sealer::Bell};
 use shelf::Shelf;
 use std::{
@@ -341,7 +341,7 @@ impl Store for SqliteStore {
 
     fn tail(&self, after: TailCursor, limit: usize) -> Result<TailPage, StoreError> {
         self.shared.readers.ask(|db| {
-            let (found, gap) = tail::after(db, after, limit)?;
+            let (found, mut gap) = tail::after(db, after, limit)?;
             let end = tail::end(db)?;
             if after > end {
                 // A cursor of another life of this store, before a restored backup.
@@ -351,7 +351,16 @@ impl Store for SqliteStore {
             let (mut events, mut bytes) = (Vec::with_capacity(found.len()), 0);
             let shelf = Shelf::of(db, &self.shared.names)?;
             for (cursor, (key, conn)) in found {
-                if let Some(event) = shelf.event(key, conn)? {
+                let event = match shelf.event(key, conn) {
+                    // Who follows goes on behind what is lost, and is told where to ask what it was.
+                    Err(ReadError::Store(StoreError::Damaged(what))) => {
+                        tracing::warn!("an event is left out of what arrives: {what}");
+                        gap = true;
+                        None
+                    }
+                    event => event?,
+                };
+                if let Some(event) = event {
                     bytes += event.raw.len();
                     if bytes > PAGE_BYTES_MAX && !events.is_empty() {
                         more = true;

@@ -28,7 +28,7 @@ use std::sync::Arc;
 pub const LARGE: usize = 32 << 10;
 
 /// Generations that wait to be sealed before senders have to wait, too.
-const CLOSED_MAX: usize = 3;
+const CLOSED_MAX: usize = 2;
 
 /// What waits to be sealed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -288,6 +288,27 @@ fn nobody_is_refused_for_what_a_crash_and_a_flipped_bit_left() {
     }
 }
 
+/// Who follows arrivals gets on behind what is lost, and hears of it.
+#[test]
+fn what_is_lost_stops_nobody_who_follows() {
+    let (from, _) = begun();
+    let dir = copied(from.path());
+    flip(dir.path(), "block", "bodies", SEALED, 9, 1);
+    let store = open(dir.path());
+    let (mut cursor, mut seen, mut gaps) = (TailCursor::default(), 0, 0);
+    loop {
+        let page = store.tail(cursor, 16).unwrap();
+        (cursor, seen, gaps) = (page.next, seen + page.events.len(), gaps + usize::from(page.gap));
+        if !page.more {
+            break;
+        }
+    }
+    assert_eq!((seen, gaps), (80, 3));
+    append(&store, events("other", 400..403)).unwrap();
+    let page = store.tail(cursor, 16).unwrap();
+    assert_eq!((page.events.len(), page.gap), (3, false));
+}
+
 /// Nobody waits for a life whose events cannot be read; it is tried again, and goes on when they can be read again.
 #[test]
 fn one_life_stands_still_and_the_others_go_on() {
