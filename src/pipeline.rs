@@ -4,28 +4,24 @@
 //! the order. Nothing that authenticated is dropped: an item that cannot be read goes to quarantine with its reason, in the
 //! same commit as its neighbours.
 
+mod notes;
+
 use crate::{
     envelope::{self, Found},
     identity, json,
-    model::{Delivery, Event, EventId, Micros, NewEvent, NewQuarantine, Payload, Record, Status},
+    model::{Delivery, Event, Micros, NewEvent, NewQuarantine, Payload, Record},
     normalize::{self, Normalized},
-    protocol::{DecodeError, Decoded, EventCount, IngestError, ItemOutcome, Receipt},
+    protocol::{DecodeError, Decoded, IngestError, Receipt},
     redact::Redactor,
-    store::{Appended, Batch, Outcome, SharedStore, StoreError, StoreFuture},
+    store::{Appended, Batch, SharedStore, StoreError, StoreFuture},
     systems::{self, Reading},
     validate::Schemas,
 };
-use ahash::AHashMap;
+use notes::{Notes, receipt};
 use std::{borrow::Cow, ops::Range, sync::Arc};
-
-/// Most items that a receipt lists.
-pub const RECEIPT_ITEMS_MAX: usize = 1_000;
 
 /// Most values of one text that are looked at one by one.
 const VALUES_MAX: usize = 1_000;
-
-/// Most event names that a receipt counts apart.
-const NAMES_MAX: usize = 256;
 
 /// Room is made for so many events at once; a request may claim to hold more than it does.
 const EVENTS_AHEAD_MAX: usize = 4_096;
@@ -265,7 +261,7 @@ impl Pipeline {
                 return Prepared { appended, notes: Notes::default(), reasons: Vec::new(), refusal, note };
             }
         };
-        let mut notes = Notes { each: Vec::with_capacity(about), ..Notes::default() };
+        let mut notes = Notes::of_about(about);
         let mut reasons = Vec::new();
         for (index, item) in items.into_iter().enumerate() {
             // Each event is made ready while it is still warm.
@@ -388,42 +384,6 @@ impl Prepared {
     }
 }
 
-/// What the receipt says of events, should they turn out to be new.
-#[derive(Default)]
-struct Notes {
-    /// One for each event.
-    each: Vec<Note>,
-    /// The numbers of their names, of which most requests have a handful.
-    numbers: AHashMap<Arc<str>, usize>,
-    names: Vec<Arc<str>>,
-}
-
-struct Note {
-    index: usize,
-    /// Place in [`Notes::names`].
-    name: usize,
-    status: Status,
-    reason: Option<String>,
-}
-
-impl Notes {
-    fn add(&mut self, index: usize, new: &NewEvent) {
-        let reason = new.verdict.errors.first().map(|error| format!("{}: {}", error.path, error.message));
-        let name = self.number(&new.event.name);
-        self.each.push(Note { index, name, status: new.verdict.status, reason });
-    }
-
-    fn number(&mut self, name: &str) -> usize {
-        if let Some(number) = self.numbers.get(name) {
-            return *number;
-        }
-        let shared: Arc<str> = name.into();
-        self.names.push(Arc::clone(&shared));
-        self.numbers.insert(shared, self.names.len() - 1);
-        self.names.len() - 1
-    }
-}
-
 /// The JSON values of a text, or the whole text where it is something else.
 fn parts(text: &str) -> Vec<&str> {
     let mut parts = Vec::new();
@@ -441,61 +401,6 @@ fn parts(text: &str) -> Vec<&str> {
         }
     }
     if parts.is_empty() { vec![text] } else { parts }
-}
-
-fn receipt(appended: &Appended, notes: Notes, reasons: Vec<(usize, String)>, refusal: Option<DecodeError>) -> Receipt {
-    let mut receipt =
-        Receipt { quarantined: appended.quarantine_ids.len(), ack_id: appended.ack_id, refusal, ..Receipt::default() };
-    let mut counts = Counts { places: vec![None; notes.names.len()], by_event: Vec::new() };
-    for (outcome, note) in appended.outcomes.iter().zip(notes.each) {
-        let Outcome::Stored(key) = outcome else {
-            receipt.duplicates += 1;
-            continue;
-        };
-        receipt.accepted += 1;
-        counts.count(&note, &notes.names);
-        if note.status != Status::Valid && receipt.items.len() < RECEIPT_ITEMS_MAX {
-            let id = EventId(*key).to_string();
-            receipt.items.push(ItemOutcome {
-                index: note.index,
-                outcome: note.status.as_str(),
-                id,
-                reason: note.reason,
-            });
-        }
-    }
-    receipt.by_event = counts.by_event;
-    for (id, (index, reason)) in appended.quarantine_ids.iter().zip(reasons) {
-        if receipt.items.len() < RECEIPT_ITEMS_MAX {
-            let id = id.to_string();
-            receipt.items.push(ItemOutcome { index, outcome: "quarantined", id, reason: Some(reason) });
-        }
-    }
-    receipt.items.sort_by_key(|item| item.index);
-    receipt
-}
-
-/// New events by their names, in the order of each name's first.
-struct Counts {
-    /// For each name its place below, once it has one.
-    places: Vec<Option<usize>>,
-    by_event: Vec<EventCount>,
-}
-
-impl Counts {
-    fn count(&mut self, note: &Note, names: &[Arc<str>]) {
-        let by_event = &mut self.by_event;
-        let place = *self.places[note.name].get_or_insert_with(|| {
-            // Names from outside are unbounded; past the bound they count as one.
-            if by_event.len() <= NAMES_MAX {
-                let event = if by_event.len() == NAMES_MAX { "other".into() } else { Arc::clone(&names[note.name]) };
-                by_event.push(EventCount { event, stored: 0, invalid: 0 });
-            }
-            by_event.len() - 1
-        });
-        by_event[place].stored += 1;
-        by_event[place].invalid += u32::from(note.status == Status::Invalid);
-    }
 }
 
 /// The store's refusal in the words of a sender.

@@ -98,6 +98,32 @@ fn extras(options: &Options) -> Result<(), Failure> {
     newest(&server, options)?;
     lives::reading(&server, options)?;
     server.stop()?;
+    shuffled(options, count)
+}
+
+/// The same events in order and in no order at all, three times in turns. Most of the latter come late.
+fn shuffled(options: &Options, count: usize) -> Result<(), Failure> {
+    let mut events: Vec<_> = bodies::account(options).take(count).collect();
+    let ordered = Plan::render(&NDJSON, 1000, events.iter().cloned());
+    let mut state = options.seed | 1;
+    for at in (1..events.len()).rev() {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        events.swap(at, (state >> 33) as usize % (at + 1));
+    }
+    let anyhow = Plan::render(&NDJSON, 1000, events.into_iter());
+    for _ in 0..3 {
+        let mut figures = Vec::new();
+        for plan in [&ordered, &anyhow] {
+            let server = Server::start(&options.dir)?;
+            let cell = measure(&server, plan, 16)?;
+            figures.push((cell.run.rate(count), cell.cpu_us as f64 / count as f64));
+        }
+        let [(rate, cpu), (late_rate, late_cpu)] = figures[..] else { continue };
+        println!(
+            "Shuffled: {late_rate:.0}/s, {late_cpu:.1} CPU us/event; in order {rate:.0}/s, {cpu:.1}; ratio of rates {:.2}",
+            late_rate / rate
+        );
+    }
     Ok(())
 }
 
@@ -192,6 +218,8 @@ fn preloaded(options: &Options) -> Result<(), Failure> {
     }
     newest(&server, options)?;
     lives::reading(&server, options)?;
+    let (server, took) = server.again()?;
+    println!("Ready again after kill -9: {:.2} s", took.as_secs_f64());
     let settled = server.stop()?;
     println!("Settled: {:.0} bytes/event", settled as f64 / total as f64);
     Ok(())

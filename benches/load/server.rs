@@ -32,7 +32,20 @@ impl Server {
 
     /// The same with some settings.
     pub fn start_with(dir: &Path, settings: &[(&str, &str)]) -> Result<Self, Failure> {
-        let dir = tempfile::tempdir_in(dir)?;
+        Self::launch(tempfile::tempdir_in(dir)?, settings)
+    }
+
+    /// Kills it and starts it again in its directory. Gives how long it took until it was ready.
+    pub fn again(mut self) -> Result<(Self, Duration), Failure> {
+        self.child.kill()?;
+        self.child.wait()?;
+        let dir = std::mem::replace(&mut self.dir, tempfile::tempdir()?);
+        std::fs::remove_file(dir.path().join("data/listen.addr"))?;
+        let killed = Instant::now();
+        Ok((Self::launch(dir, &[])?, killed.elapsed()))
+    }
+
+    fn launch(dir: tempfile::TempDir, settings: &[(&str, &str)]) -> Result<Self, Failure> {
         let data = dir.path().join("data");
         let mut command = Command::new(env!("CARGO_BIN_EXE_lifeline"));
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("LIFELINE_")) {

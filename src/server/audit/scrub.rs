@@ -177,6 +177,8 @@ pub async fn retain(auditor: &Auditor, store: &SharedStore) {
                 let records: u64 = ranges.iter().map(|range| range.last - range.first + 1).sum();
                 tracing::info!(log = log.as_str(), records, "retention removed the texts of {records} audit records");
             }
+            // The server stops; the next one goes on.
+            Err(StoreError::Closed) => return,
             Err(error) => tracing::warn!("retention of the {} log did not finish: {error}", log.as_str()),
         }
     }
@@ -201,6 +203,7 @@ async fn sweep(auditor: &Auditor, store: &SharedStore) {
             let deed = Deed { event: "retention_run", action: "DELETE", on, details };
             auditor.note(deed, (Actor::ourselves(), "SYSTEM")).await;
         }
+        Err(StoreError::Closed) => {}
         Err(error) => tracing::warn!("retention of sync detail did not finish: {error}"),
     }
 }

@@ -1,6 +1,6 @@
 //! A batch made ready for the writer, on the thread of whoever brings it.
 //!
-//! In: a [`Batch`]. Out: rows whose bodies are compressed, and one table each of the distinct connections, labels,
+//! In: events, one after the other. Out: rows whose bodies are compressed, and one table each of the distinct connections, labels,
 //! kinds and shapes among them, so that the writer thread looks every text up once a batch and then only inserts.
 
 use super::{

@@ -20,6 +20,7 @@ mod facts;
 mod fault;
 mod flat;
 mod insert;
+mod intake;
 mod intern;
 mod job;
 mod kind;
@@ -64,15 +65,15 @@ pub use sealed::absorb::Kept;
 pub use shrink::{ShrinkError, Shrunk, shrink};
 
 use super::{
-    Appended, Batch, EventPage, EventQuery, Intake, PAGE_BYTES_MAX, Store, StoreError, StoreFuture, StoreStats,
-    TailCursor, TailPage, TokenRecord,
+    Appended, Batch, EventPage, EventQuery, Intake, Store, StoreError, StoreFuture, StoreStats, TailCursor, TailPage,
+    TokenRecord,
 };
-use crate::model::{Delivery, EventId, Micros, NewEvent, NewQuarantine, QuarantinedItem, StoredEvent};
+use crate::model::{Delivery, EventId, Micros, QuarantinedItem, StoredEvent};
 use job::{Job, Reply};
 use names::Names;
 use open::{DirLock, Role};
 use queue::{Limits, Queue};
-use reader::{ReadError, Readers};
+use reader::Readers;
 use sealed::{Sealer, Stock, sealer::Bell};
 use shelf::Shelf;
 use std::{
@@ -276,43 +277,6 @@ impl SqliteStore {
             answer.await.unwrap_or_else(|_| Err(stopped()))
         })
     }
-
-    fn submit_batch(&self, batch: Batch, replay: Option<(i64, Micros)>) -> StoreFuture<Appended> {
-        // Asked first, so that an overloaded store does no work for what it refuses.
-        if let Err(error) = self.shared.queue.check() {
-            return Box::pin(async { Err(error) });
-        }
-        self.submit_encoded(encode::encode(batch, self.shared.fold, self.is_sealed()), replay)
-    }
-
-    fn submit_encoded(&self, batch: encode::Encoded, replay: Option<(i64, Micros)>) -> StoreFuture<Appended> {
-        let batch = Box::new(batch);
-        self.submit(batch.weight(), |reply| Job::Append { batch, replay, reply })
-    }
-
-    fn is_sealed(&self) -> bool {
-        self.shared.layout == Layout::Sealed
-    }
-}
-
-/// A batch on its way to the writer.
-struct Making<'s> {
-    store: &'s SqliteStore,
-    encoder: encode::Encoder,
-}
-
-impl Intake for Making<'_> {
-    fn event(&mut self, new: NewEvent) {
-        self.encoder.event(&new);
-    }
-
-    fn quarantine(&mut self, item: NewQuarantine) {
-        self.encoder.quarantine(item);
-    }
-
-    fn commit(self: Box<Self>) -> StoreFuture<Appended> {
-        self.store.submit_encoded(self.encoder.finish(), None)
-    }
 }
 
 impl Store for SqliteStore {
@@ -326,9 +290,7 @@ impl Store for SqliteStore {
         ack_channel: Option<String>,
         about: usize,
     ) -> Result<Box<dyn Intake + '_>, StoreError> {
-        self.shared.queue.check()?;
-        let encoder = encode::Encoder::new(delivery, ack_channel, about, self.shared.fold, self.is_sealed());
-        Ok(Box::new(Making { store: self, encoder }))
+        self.begin(delivery, ack_channel, about)
     }
 
     fn events(&self, query: &EventQuery) -> Result<EventPage, StoreError> {
@@ -340,38 +302,7 @@ impl Store for SqliteStore {
     }
 
     fn tail(&self, after: TailCursor, limit: usize) -> Result<TailPage, StoreError> {
-        self.shared.readers.ask(|db| {
-            let (found, mut gap) = tail::after(db, after, limit)?;
-            let end = tail::end(db)?;
-            if after > end {
-                // A cursor of another life of this store, before a restored backup.
-                return Ok(TailPage { events: Vec::new(), next: end, more: false, gap: true });
-            }
-            let (mut next, mut more) = (after, found.len() == limit);
-            let (mut events, mut bytes) = (Vec::with_capacity(found.len()), 0);
-            let shelf = Shelf::of(db, &self.shared.names)?;
-            for (cursor, (key, conn)) in found {
-                let event = match shelf.event(key, conn) {
-                    // Who follows goes on behind what is lost, and is told where to ask what it was.
-                    Err(ReadError::Store(StoreError::Damaged(what))) => {
-                        tracing::warn!("an event is left out of what arrives: {what}");
-                        gap = true;
-                        None
-                    }
-                    event => event?,
-                };
-                if let Some(event) = event {
-                    bytes += event.raw.len();
-                    if bytes > PAGE_BYTES_MAX && !events.is_empty() {
-                        more = true;
-                        break;
-                    }
-                    events.push((cursor, event));
-                }
-                next = cursor;
-            }
-            Ok(TailPage { events, next, more, gap })
-        })
+        self.shared.readers.ask(|db| tail::page(db, &self.shared.names, after, limit))
     }
 
     fn tail_end(&self) -> Result<TailCursor, StoreError> {

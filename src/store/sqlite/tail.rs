@@ -2,12 +2,14 @@
 
 use super::{
     bytes::{Reader, Short, put_signed},
+    names::Names,
     reader::ReadError,
+    shelf::Shelf,
     writer::Counters,
 };
 use crate::{
     model::EventKey,
-    store::{StoreError, TailCursor},
+    store::{PAGE_BYTES_MAX, StoreError, TailCursor, TailPage},
 };
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
@@ -98,6 +100,40 @@ pub fn after(
         }
     }
     Ok((found, gap))
+}
+
+/// Events in order of arrival behind a cursor, as many as a page holds.
+pub fn page(db: &Connection, names: &Names, from: TailCursor, limit: usize) -> Result<TailPage, ReadError> {
+    let (found, mut gap) = after(db, from, limit)?;
+    let end = end(db)?;
+    if from > end {
+        // A cursor of another life of this store, before a restored backup.
+        return Ok(TailPage { events: Vec::new(), next: end, more: false, gap: true });
+    }
+    let (mut next, mut more) = (from, found.len() == limit);
+    let (mut events, mut bytes) = (Vec::with_capacity(found.len()), 0);
+    let shelf = Shelf::of(db, names)?;
+    for (cursor, (key, conn)) in found {
+        let event = match shelf.event(key, conn) {
+            // Who follows goes on behind what is lost, and is told where to ask what it was.
+            Err(ReadError::Store(StoreError::Damaged(what))) => {
+                tracing::warn!("an event is left out of what arrives: {what}");
+                gap = true;
+                None
+            }
+            event => event?,
+        };
+        if let Some(event) = event {
+            bytes += event.raw.len();
+            if bytes > PAGE_BYTES_MAX && !events.is_empty() {
+                more = true;
+                break;
+            }
+            events.push((cursor, event));
+        }
+        next = cursor;
+    }
+    Ok(TailPage { events, next, more, gap })
 }
 
 /// The events of a commit with the numbers of their connections; `None` when that is not known any more.
