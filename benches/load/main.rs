@@ -16,6 +16,7 @@ mod server;
 
 use bodies::{NDJSON, Plan};
 use options::Options;
+use rand::{SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
 use report::{Cell, Table};
 use server::Server;
 use std::time::Instant;
@@ -105,11 +106,7 @@ fn extras(options: &Options) -> Result<(), Failure> {
 fn shuffled(options: &Options, count: usize) -> Result<(), Failure> {
     let mut events: Vec<_> = bodies::account(options).take(count).collect();
     let ordered = Plan::render(&NDJSON, 1000, events.iter().cloned());
-    let mut state = options.seed | 1;
-    for at in (1..events.len()).rev() {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        events.swap(at, (state >> 33) as usize % (at + 1));
-    }
+    events.shuffle(&mut StdRng::seed_from_u64(options.seed));
     let anyhow = Plan::render(&NDJSON, 1000, events.into_iter());
     for _ in 0..3 {
         let mut figures = Vec::new();

@@ -17,6 +17,11 @@ pub struct EventKey {
     pub hash: i64,
 }
 
+impl EventKey {
+    /// No key is before it.
+    pub const FIRST: Self = Self { created_us: i64::MIN, hash: i64::MIN };
+}
+
 impl From<EventKey> for (i64, i64) {
     fn from(key: EventKey) -> Self {
         (key.created_us, key.hash)

@@ -93,59 +93,54 @@ fn pause(auditor: &Auditor, store: &SharedStore) -> Result<Duration, StoreError>
     Ok(auditor.settings.scrub_every / u32::try_from(slices.max(1)).unwrap_or(u32::MAX))
 }
 
+/// Looks at all of something, slice by slice, with a pause behind each. `look` gives where the next slice begins; one that fails is
+/// tried again.
+async fn through<P: Copy + Send + 'static>(
+    auditor: &Arc<Auditor>,
+    store: &SharedStore,
+    first: P,
+    what: &str,
+    look: impl Fn(&Auditor, &SharedStore, P) -> Result<Option<P>, StoreError> + Copy + Send + 'static,
+) {
+    let mut next = Some(first);
+    while let Some(from) = next {
+        let slice = {
+            let (auditor, store) = (Arc::clone(auditor), Arc::clone(store));
+            blocking(move || Ok((look(&auditor, &store, from)?, pause(&auditor, &store)?)))
+        };
+        let pause = match slice.await {
+            Ok((after, pause)) => {
+                next = after;
+                pause
+            }
+            Err(error) => {
+                tracing::warn!("{what} cannot be looked at now: {error}");
+                PAUSES.1
+            }
+        };
+        sleep(pause.clamp(PAUSES.0, PAUSES.1)).await;
+    }
+}
+
 /// Looks at everything, again and again. A pass ends with the checkpoints outside the store: the start has just looked at those.
 pub async fn run(auditor: Arc<Auditor>, store: SharedStore) {
     loop {
         let began = std::time::Instant::now();
         for log in Log::ALL {
-            let mut next = Some(1);
-            while let Some(from) = next {
-                let slice = {
-                    let (auditor, store) = (Arc::clone(&auditor), Arc::clone(&store));
-                    blocking(move || {
-                        let scrub = &auditor.scrub;
-                        let checks = Checks { events: true, key: Some(auditor.current()), ..Checks::default() };
-                        let trail = store.trail();
-                        let slice = trail.verify_slice(log, from, SLICE, &checks, &mut |it| scrub.found(&it))?;
-                        scrub.records.fetch_add(slice.records, Ordering::Relaxed);
-                        Ok((slice.next, pause(&auditor, &store)?))
-                    })
-                };
-                let pause = match slice.await {
-                    Ok((after, pause)) => {
-                        next = after;
-                        pause
-                    }
-                    Err(error) => {
-                        tracing::warn!("the audit logs cannot be looked at now: {error}");
-                        PAUSES.1
-                    }
-                };
-                sleep(pause.clamp(PAUSES.0, PAUSES.1)).await;
-            }
+            through(&auditor, &store, 1, "the audit logs", move |auditor, store, from| {
+                let scrub = &auditor.scrub;
+                let checks = Checks { events: true, key: Some(auditor.current()), ..Checks::default() };
+                let slice = store.trail().verify_slice(log, from, SLICE, &checks, &mut |it| scrub.found(&it))?;
+                scrub.records.fetch_add(slice.records, Ordering::Relaxed);
+                Ok(slice.next)
+            })
+            .await;
         }
-        let mut next = Some(Upto::Start);
-        while let Some(from) = next {
-            let slice = {
-                let (auditor, store) = (Arc::clone(&auditor), Arc::clone(&store));
-                blocking(move || {
-                    let found = &mut |it| auditor.scrub.found(&it);
-                    let slice = store.trail().verify_events(from, EVENTS, &Checks::default(), found)?;
-                    Ok((slice.next, pause(&auditor, &store)?))
-                })
-            };
-            let pause = match slice.await {
-                Ok((after, pause)) => {
-                    next = after;
-                    pause
-                }
-                Err(error) => {
-                    tracing::warn!("events cannot be looked at now: {error}");
-                    PAUSES.1
-                }
-            };
-            sleep(pause.clamp(PAUSES.0, PAUSES.1)).await;
-        }
+        through(&auditor, &store, Upto::Start, "events", |auditor, store, from| {
+            let found = &mut |it| auditor.scrub.found(&it);
+            Ok(store.trail().verify_events(from, EVENTS, &Checks::default(), found)?.next)
+        })
+        .await;
         let witness = Arc::clone(&auditor);
         if let Err(error) = blocking(move || witness.outside()).await {
             tracing::warn!("the audit logs cannot be compared with their checkpoints outside: {error}");

@@ -17,7 +17,7 @@ use crate::store::Batch;
 use ahash::RandomState;
 use hashbrown::HashTable;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
-use std::{borrow::Cow, cell::RefCell, hash::Hash, ops::Range, sync::Arc};
+use std::{cell::RefCell, hash::Hash, ops::Range, sync::Arc};
 
 /// A sync id as its column holds it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -143,7 +143,7 @@ impl<K> Distinct<K> {
     }
 
     /// The place of a value. `tell`: what tells most of them apart, equal for equal ones.
-    fn place<Q: ?Sized>(&mut self, value: &Q, tell: &impl Hash, same: fn(&K, &Q) -> bool, own: fn(&Q) -> K) -> u32 {
+    fn place<Q>(&mut self, value: &Q, tell: &impl Hash, same: fn(&K, &Q) -> bool, own: fn(&Q) -> K) -> u32 {
         let hash = self.hasher.hash_one(tell);
         let is = |(known, at): &(u64, u32)| *known == hash && same(&self.own[*at as usize], value);
         if let Some((_, at)) = self.places.find(hash, is) {
@@ -156,9 +156,6 @@ impl<K> Distinct<K> {
     }
 }
 
-/// Who hears of a life besides its connection: label, system and destination.
-type Whose<'e> = (u32, Source, Option<Cow<'e, str>>);
-
 /// Makes events ready one after the other, each while it is still warm.
 pub struct Encoder {
     out: Encoded,
@@ -168,7 +165,8 @@ pub struct Encoder {
     labels: Distinct<Label<'static>>,
     kinds: Distinct<Kind<'static>>,
     shapes: Distinct<String>,
-    whose: Distinct<Whose<'static>>,
+    /// Label, system and destination; what facts of them share is at the same place of `shared`.
+    whose: Distinct<(u32, Source, Option<String>)>,
     shared: Vec<Arc<Labels>>,
     work: Work,
 }
@@ -222,9 +220,11 @@ impl Encoder {
         let fact = if self.fold {
             let (whose, shared) = (&mut self.whose, &mut self.shared);
             Fact::of(new.key, event, |event| {
-                let value: Whose<'_> = (label, event.source, event.destination.as_deref().map(Cow::Borrowed));
-                let own = |it: &Whose<'_>| (it.0, it.1, it.2.as_deref().map(|text| Cow::Owned(text.to_owned())));
-                let place = whose.place(&value, &label, |own, it| own == it, own) as usize;
+                let value = (label, event.source, event.destination.as_deref());
+                let same = |own: &(u32, Source, Option<String>), it: &(u32, Source, Option<&str>)| {
+                    (own.0, own.1, own.2.as_deref()) == *it
+                };
+                let place = whose.place(&value, &label, same, |it| (it.0, it.1, it.2.map(str::to_owned))) as usize;
                 if place == shared.len() {
                     shared.push(Arc::new(Labels::of(event)));
                 }

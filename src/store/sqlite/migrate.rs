@@ -42,8 +42,6 @@ const REPORT: u64 = 8_192;
 /// Before a slice is read again whose rows or blocks were changed by something else.
 const PAUSE: Duration = Duration::from_millis(50);
 
-const FIRST: EventKey = EventKey { created_us: i64::MIN, hash: i64::MIN };
-
 /// What is being done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
@@ -174,7 +172,7 @@ impl SqliteStore {
         watch: &mut Watch<'_>,
     ) -> Result<(), StoreError> {
         let names = Names::new(Arc::clone(&self.shared.names.stock));
-        let mut from = Some(FIRST);
+        let mut from = Some(EventKey::FIRST);
         while let Some(at) = from.filter(|_| !watch.stopped()) {
             let slice = again(|| absorb::slice(db, &names, at, size))?;
             if slice.moved > 0 {
@@ -249,7 +247,7 @@ fn digest(
 ) -> Result<Option<Whole>, StoreError> {
     again(|| {
         let snapshot = db.unchecked_transaction()?;
-        let mut scan = Shelf::of(db, names)?.scan(Span::All, FIRST, Order::Asc);
+        let mut scan = Shelf::of(db, names)?.scan(Span::All, EventKey::FIRST, Order::Asc);
         let (mut hash, mut bytes, mut events) = (Sha256::new(), Vec::new(), 0);
         while let Some(held) = scan.take()? {
             bytes.clear();

@@ -193,8 +193,7 @@ impl<'s> Shelf<'s> {
         if self.view.has(conn) {
             return Ok(true);
         }
-        let first = EventKey { created_us: i64::MIN, hash: i64::MIN };
-        Ok(self.scan(Span::Of(conn), first, Order::Asc).head()?.is_some())
+        Ok(self.scan(Span::Of(conn), EventKey::FIRST, Order::Asc).head()?.is_some())
     }
 
     /// Events of a span in order, from a key on, itself included.

@@ -8,7 +8,7 @@
 //! compressed. Refused: nothing; bytes that are not ours give `None`.
 
 use super::{
-    forms::{Filling, Form, NUMBER, Paths, TEXT, UUID, WHOLE, take_apart, write_id},
+    forms::{Filling, Form, NUMBER, Paths, TEXT, WHOLE, take_apart, write_id},
     squeeze::{squeeze, stretch},
 };
 use ahash::AHashMap;
@@ -374,7 +374,7 @@ pub fn unpack(bytes: &[u8], mut each: impl FnMut(&str) -> Option<()>) -> Option<
                 mark => {
                     let id = column.rest.take(16)?.try_into().ok()?;
                     line.push('"');
-                    write_id(id, mark == UUID, &mut line);
+                    write_id(id, mark, &mut line);
                     line.push('"');
                 }
             }

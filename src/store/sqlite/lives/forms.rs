@@ -5,6 +5,7 @@
 
 use ahash::AHashMap;
 use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
+use uuid::Uuid;
 
 /// Marks of holes in a form; control characters stand in no JSON.
 pub const NUMBER: u8 = 1;
@@ -179,38 +180,25 @@ fn integer(text: &str) -> Option<i64> {
 }
 
 fn text_filling(inside: &str) -> (u8, Filling<'_>) {
-    match inside.len() {
-        36 => id(inside, true).map_or((TEXT, Filling::Text(inside)), |id| (UUID, Filling::Id(id))),
-        32 => id(inside, false).map_or((TEXT, Filling::Text(inside)), |id| (EVENT_ID, Filling::Id(id))),
-        _ => (TEXT, Filling::Text(inside)),
-    }
+    let id = match inside.len() {
+        36 => id(inside).map(|id| (UUID, Filling::Id(id))),
+        32 => id(inside).map(|id| (EVENT_ID, Filling::Id(id))),
+        _ => None,
+    };
+    id.unwrap_or((TEXT, Filling::Text(inside)))
 }
 
-const HYPHENS: [usize; 4] = [8, 13, 18, 23];
-
-/// An id in lower-case hexadecimal digits, with a UUID's hyphens or without.
-fn id(text: &str, hyphens: bool) -> Option<[u8; 16]> {
-    let (mut id, mut digits) = ([0; 16], 0);
-    for (at, byte) in text.bytes().enumerate() {
-        let value = match byte {
-            b'0'..=b'9' => byte - b'0',
-            b'a'..=b'f' => byte - b'a' + 10,
-            b'-' if hyphens && HYPHENS.contains(&at) => continue,
-            _ => return None,
-        };
-        *id.get_mut(digits / 2)? |= if digits % 2 == 0 { value << 4 } else { value };
-        digits += 1;
-    }
-    (digits == 32).then_some(id)
+/// An id in lower-case hexadecimal digits, with a UUID's hyphens or without: its length tells which.
+fn id(text: &str) -> Option<[u8; 16]> {
+    let id = Uuid::try_parse(text).ok()?;
+    (!text.bytes().any(|byte| byte.is_ascii_uppercase())).then(|| id.into_bytes())
 }
 
-pub fn write_id(id: [u8; 16], hyphens: bool, out: &mut String) {
-    for (at, byte) in id.into_iter().enumerate() {
-        if hyphens && matches!(at, 4 | 6 | 8 | 10) {
-            out.push('-');
-        }
-        for digit in [byte >> 4, byte & 15] {
-            out.push(char::from(b"0123456789abcdef"[usize::from(digit)]));
-        }
-    }
+/// Appends what a hole of this mark was filled with.
+pub fn write_id(id: [u8; 16], mark: u8, out: &mut String) {
+    let (id, mut buffer) = (Uuid::from_bytes(id), Uuid::encode_buffer());
+    out.push_str(match mark {
+        UUID => id.hyphenated().encode_lower(&mut buffer),
+        _ => id.simple().encode_lower(&mut buffer),
+    });
 }

@@ -136,7 +136,7 @@ unsafe impl<'vtab> VTab<'vtab> for Stored {
             table: self,
             spans: VecDeque::new(),
             order: Order::Asc,
-            first: EventKey { created_us: i64::MIN, hash: i64::MIN },
+            first: EventKey::FIRST,
             last_us: i64::MAX,
             scan: None,
             held: None,

@@ -195,9 +195,8 @@ fn make(db: &Connection, names: &Names, generation: &Arc<Generation>, rows: bool
     making.seal.journal = Some(generation.seqs());
     making.seal.journal_rows = chunks.len();
     making.seal.notable = chunks.iter().flat_map(notable).collect();
-    let first = EventKey { created_us: i64::MIN, hash: i64::MIN };
     for (conn, _) in &conns {
-        let events: Events = view.scan(Span::Of(*conn), first, Order::Asc).map(Held::into_parts).collect();
+        let events: Events = view.scan(Span::Of(*conn), EventKey::FIRST, Order::Asc).map(Held::into_parts).collect();
         making.add(*conn, Parts { events, ..Parts::default() })?;
     }
     let seal = making.seal;

@@ -29,7 +29,6 @@ use tokio::sync::oneshot;
 
 /// Small enough for many slices.
 const SIZE: Size = Size { rows: 150, bytes: 64 << 10 };
-const FIRST: EventKey = EventKey { created_us: i64::MIN, hash: i64::MIN };
 
 fn open_as(dir: &Path, layout: Layout) -> SqliteStore {
     SqliteStore::open(dir, SqliteOptions { layout, ..options() }).unwrap()
@@ -174,7 +173,7 @@ fn it_goes_on_where_it_was_stopped() {
 fn slice(store: &SqliteStore, dir: &Path, size: Size) -> absorb::Slice {
     let db = open::connect(dir, Role::Reader).unwrap();
     let names = Names::new(Arc::clone(&store.shared.names.stock));
-    absorb::slice(&db, &names, FIRST, size).unwrap()
+    absorb::slice(&db, &names, EventKey::FIRST, size).unwrap()
 }
 
 fn apply(store: &SqliteStore, slice: absorb::Slice) -> bool {

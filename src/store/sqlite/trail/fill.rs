@@ -101,8 +101,9 @@ fn slice(shared: &Shared, db: &Connection) -> Result<Option<Fill>, ReadError> {
     let Some(after) = mark(db)? else { return Ok(None) };
     let until = Instant::now() + SLICE_TIME;
     let mut fill = Fill { after, upto: after, last: true, found: Vec::new() };
-    let first = EventKey { created_us: i64::MIN, hash: i64::MIN };
-    let Some(from) = after.map_or(Some(first), |after| behind(after, Order::Asc)) else { return Ok(Some(fill)) };
+    let Some(from) = after.map_or(Some(EventKey::FIRST), |after| behind(after, Order::Asc)) else {
+        return Ok(Some(fill));
+    };
     let mut scan = Shelf::of(db, &shared.names)?.scan(Span::All, from, Order::Asc);
     for read in 0.. {
         let Some(held) = scan.take()? else { break };

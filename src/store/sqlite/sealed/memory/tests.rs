@@ -17,7 +17,6 @@ use std::{
     sync::atomic::{AtomicBool, AtomicU64},
 };
 
-const FIRST: EventKey = EventKey { created_us: i64::MIN, hash: i64::MIN };
 const LAST: EventKey = EventKey { created_us: i64::MAX, hash: i64::MAX };
 
 /// What a model knows of an event.
@@ -58,7 +57,7 @@ fn known(held: &Held) -> (EventKey, Known) {
 }
 
 fn all(view: &View, span: Span, order: Order) -> Vec<(EventKey, Known)> {
-    let from = if order == Order::Asc { FIRST } else { LAST };
+    let from = if order == Order::Asc { EventKey::FIRST } else { LAST };
     let scan: Scan = view.scan(span, from, order);
     scan.map(|held| known(&held)).collect()
 }
@@ -67,7 +66,7 @@ fn all(view: &View, span: Span, order: Order) -> Vec<(EventKey, Known)> {
 fn check(view: &View, model: &BTreeMap<EventKey, Known>, lo: u64, hi: u64, froms: &[EventKey], conns: i64) {
     let shown = |known: &Known| (lo..=hi).contains(&known.seq);
     assert_eq!(view.len(), model.values().filter(|known| shown(known)).count());
-    for from in froms.iter().chain([&FIRST, &LAST]) {
+    for from in froms.iter().chain([&EventKey::FIRST, &LAST]) {
         for span in [Span::All, Span::Notable].into_iter().chain((0..conns + 1).map(Span::Of)) {
             let fits = |(_, known): &(&EventKey, &Known)| {
                 shown(known)

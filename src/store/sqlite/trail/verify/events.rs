@@ -95,10 +95,9 @@ impl Look<'_> {
 
     /// Looks at rows; gives the last one where there may be more.
     fn rows(&mut self, after: Upto) -> Result<Option<EventKey>, ReadError> {
-        let first = EventKey { created_us: i64::MIN, hash: i64::MIN };
         let from = match after {
             Upto::Row(after) => behind(after, Order::Asc),
-            _ => Some(first),
+            _ => Some(EventKey::FIRST),
         };
         let Some(from) = from else { return Ok(None) };
         let mut rows = loose::Stream::new(self.db, Span::All, Order::Asc, from);
