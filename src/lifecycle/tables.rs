@@ -25,11 +25,6 @@ impl Rows {
         self.0.is_empty()
     }
 
-    /// Of one operation.
-    pub fn of(&self, operation: &str) -> u64 {
-        self.0.binary_search_by(|(known, _)| (**known).cmp(operation)).map_or(0, |at| self.0[at].1)
-    }
-
     /// All operations together; past 64 bits it stays at the largest number.
     pub fn sum(&self) -> u64 {
         self.0.iter().fold(0, |sum, (_, n)| sum.saturating_add(*n))

@@ -3,10 +3,15 @@
 //! In: syncs as they are kept, in order. Out: JSON without names of members, moments in milliseconds wherever nothing is finer, names
 //! of tables by number. Whatever opens the database can read it, while the syncs themselves are compressed beside it.
 
-use super::kept::{Kept, SyncRow};
+use super::kept::SyncRow;
 use crate::{lifecycle::text, model::Micros};
-use serde::{Serialize, Serializer, ser::SerializeSeq as _};
-use std::{borrow::Cow, collections::HashMap};
+use ahash::AHashMap;
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{IgnoredAny, MapAccess, Visitor},
+    ser::SerializeSeq as _,
+};
+use std::{borrow::Cow, fmt};
 
 /// The operations that the view sums up.
 const OPERATIONS: [&str; 3] = ["REPLACED_OR_INSERTED", "UPDATED", "DELETED"];
@@ -22,6 +27,24 @@ pub struct Written {
     /// first is told from `since`, the others from the sync's. What is missing at the end is 0.
     pub syncs: String,
 }
+
+/// What matters here of a sync as it is kept (`kept.rs`), borrowed from its text.
+#[derive(Deserialize)]
+struct Kept<'s> {
+    #[serde(rename = "b", default)]
+    started: Option<Micros>,
+    #[serde(rename = "t", borrow, default)]
+    tables: Vec<KeptTable<'s>>,
+}
+
+/// Schema, name, start and end of its write, records read, rows.
+type KeptTable<'s> = (Option<Name<'s>>, Name<'s>, Option<Micros>, Option<Micros>, IgnoredAny, Rows);
+
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+struct Name<'s>(#[serde(borrow)] Cow<'s, str>);
+
+/// Rows of each of the [`OPERATIONS`]; `None` where no operation is named.
+struct Rows(Option<[u64; 3]>);
 
 struct Table {
     name: usize,
@@ -45,23 +68,19 @@ impl Written {
     /// Of syncs; `None` when one cannot be read. `since`: no sync is earlier.
     #[must_use]
     pub fn of<'r>(rows: impl Iterator<Item = &'r SyncRow>, since: Micros) -> Option<Self> {
-        let mut places: HashMap<(Option<String>, String), usize> = HashMap::new();
-        let mut names: Vec<(Option<String>, String)> = Vec::new();
+        let mut places: AHashMap<(Option<Name<'r>>, Name<'r>), usize> = AHashMap::new();
+        let mut names: Vec<(Option<Name<'r>>, Name<'r>)> = Vec::new();
         let mut syncs = Vec::new();
         for row in rows {
-            let kept: Kept<'_> = serde_json::from_str(&row.body).ok()?;
-            let mut tables = Vec::new();
-            for (schema, table, started, ended, _, rows) in &kept.tables {
-                if rows.is_empty() {
-                    continue;
-                }
-                let name = (schema.as_deref().map(str::to_owned), Cow::as_ref(table).to_owned());
-                let name = *places.entry(name).or_insert_with_key(|name| {
+            let kept: Kept<'r> = serde_json::from_str(&row.body).ok()?;
+            let mut tables = Vec::with_capacity(kept.tables.len());
+            for (schema, table, started, ended, _, rows) in kept.tables {
+                let Some(rows) = rows.0 else { continue };
+                let name = *places.entry((schema, table)).or_insert_with_key(|name| {
                     names.push(name.clone());
                     names.len() - 1
                 });
-                let rows = OPERATIONS.map(|operation| rows.of(operation));
-                tables.push(Table { name, started: *started, ended: *ended, rows });
+                tables.push(Table { name, started, ended, rows });
             }
             if !tables.is_empty() {
                 let at = row.anchor.created_us;
@@ -78,6 +97,31 @@ impl Written {
         let unit = if syncs.iter().flat_map(One::moments).any(|us| fine(&us)) { 1 } else { 1_000 };
         syncs.iter_mut().for_each(|sync| sync.count_in(unit));
         Some(Self { unit, names: text(&names), syncs: text(&syncs) })
+    }
+}
+
+impl<'de> Deserialize<'de> for Rows {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Walk;
+        impl<'de> Visitor<'de> for Walk {
+            type Value = Rows;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("rows by operation")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Rows, A::Error> {
+                let mut rows = None;
+                while let Some((operation, n)) = map.next_entry::<Name<'de>, u64>()? {
+                    let rows = rows.get_or_insert([0; 3]);
+                    if let Some(at) = OPERATIONS.iter().position(|known| *known == operation.0) {
+                        rows[at] = n;
+                    }
+                }
+                Ok(Rows(rows))
+            }
+        }
+        deserializer.deserialize_map(Walk)
     }
 }
 

@@ -44,19 +44,6 @@ impl SyncCell {
             Self::Text(text) => SyncRef::Text(text),
         }
     }
-
-    /// Where the lookup of connections keeps it. Stable across versions: it is stored.
-    pub fn lookup_hash(&self) -> i64 {
-        let bytes: &[u8] = match self {
-            Self::Uuid(bytes) => bytes,
-            Self::Text(text) => text.as_bytes(),
-        };
-        // FNV-1a; a collision costs a second connection to look into, nothing else.
-        bytes
-            .iter()
-            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3))
-            as i64
-    }
 }
 
 impl ToSql for SyncCell {

@@ -12,6 +12,7 @@ use super::{
     kind::{Kind, Label, Spill, union},
     loose,
     sealed::shelving::{Found, Shelving},
+    syncs::Sighting,
 };
 use crate::{
     model::EventKey,
@@ -140,8 +141,9 @@ impl Placing<'_> {
         if !goes_elsewhere {
             self.shelving.add_loose(conn, key.created_us);
         }
-        if let Some(sync) = &row.sync {
-            self.intern.sync(self.db, sync.lookup_hash(), conn, key.created_us)?;
+        // Of the others it is entered when they leave the journal.
+        if let Some(sync) = flat.sync.filter(|_| !goes_elsewhere) {
+            self.intern.sync(self.db, Sighting::of(sync, conn, key.created_us))?;
         }
         Ok(None)
     }

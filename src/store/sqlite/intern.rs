@@ -4,7 +4,7 @@
 //! are new; 0 for a text that is too long or comes when its table is full, which is then kept with its event. A
 //! transaction that is rolled back takes its numbers with it.
 
-use super::{cache::Cache, kind::INTERN_BYTES_MAX};
+use super::{cache::Cache, kind::INTERN_BYTES_MAX, syncs::Sighting};
 use crate::model::{Source, TEST_CONNECTION_ID};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
@@ -82,11 +82,6 @@ impl Texts {
         }
     }
 }
-
-const MICROS_PER_DAY: i64 = 86_400 * crate::model::MICROS_PER_SECOND;
-
-/// The last day that is told apart: in 2079.
-const DAY_MAX: i64 = 40_000;
 
 /// All tables of the writer.
 pub struct Interner {
@@ -166,14 +161,11 @@ impl Interner {
         Ok(id)
     }
 
-    /// Remembers that a sync was seen with a connection at a time.
-    pub fn sync(&mut self, db: &Connection, hash: i64, conn: i64, created_us: i64) -> rusqlite::Result<()> {
-        if self.syncs.get(&(hash, conn)).is_none() {
-            // Times far outside share a day, so that nobody can make more days than a look-up can bear.
-            let day = created_us.div_euclid(MICROS_PER_DAY).clamp(0, DAY_MAX);
-            db.prepare_cached("INSERT OR IGNORE INTO sync_lookup (day, hash, conn) VALUES (?1, ?2, ?3)")?
-                .execute([day, hash, conn])?;
-            self.syncs.put((hash, conn), (), 1);
+    /// Enters that a sync was seen with a connection.
+    pub fn sync(&mut self, db: &Connection, seen: Sighting) -> rusqlite::Result<()> {
+        if self.syncs.get(&(seen.hash, seen.conn)).is_none() {
+            seen.enter(db)?;
+            self.syncs.put((seen.hash, seen.conn), (), 1);
             self.syncs_added = true;
         }
         Ok(())

@@ -41,6 +41,7 @@ mod schema;
 mod sealed;
 mod shelf;
 mod shrink;
+mod syncs;
 mod tail;
 mod template;
 #[cfg(test)]

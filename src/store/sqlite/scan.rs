@@ -12,6 +12,7 @@ use super::{
     row::Opened,
     sealed::grams::Wanted,
     shelf::{Scan, Shelf, Span, behind},
+    syncs,
 };
 use crate::{
     model::{EventKey, Level, Status, StoredEvent},
@@ -31,26 +32,6 @@ const LOOK_AHEAD: Duration = Duration::from_millis(50);
 /// Most connections whose events are merged; past it everything is read.
 const MERGED_MAX: usize = 16;
 
-/// The look-up of syncs, day by day: one descent for each day that has syncs.
-macro_rules! sync_lookup {
-    ($what:literal, $where:literal) => {
-        concat!(
-            "WITH RECURSIVE days (day) AS (
-                SELECT min(day) FROM sync_lookup
-                UNION ALL
-                SELECT (SELECT min(day) FROM sync_lookup WHERE day > days.day) FROM days WHERE days.day IS NOT NULL
-            ) SELECT ",
-            $what,
-            " FROM days JOIN sync_lookup USING (day) WHERE ",
-            $where
-        )
-    };
-}
-pub(super) use sync_lookup;
-
-/// The connections of a sync.
-const SYNC_CONNECTIONS: &str = sync_lookup!("DISTINCT conn", "hash = ?1 LIMIT 64");
-
 /// Which rows are read at all.
 #[derive(Debug, PartialEq, Eq)]
 enum Plan {
@@ -65,12 +46,14 @@ enum Plan {
 }
 
 impl Plan {
-    fn of(db: &Connection, filter: &EventFilter) -> Result<Self, ReadError> {
+    fn of(db: &Connection, shelf: &Shelf<'_>, filter: &EventFilter) -> Result<Self, ReadError> {
         let ids = if let Some(connection_id) = &filter.connection_id {
             numbers(db.prepare_cached("SELECT id FROM connection WHERE connection_id = ?1")?.query([connection_id])?)?
         } else if let Some(sync_id) = &filter.sync_id {
-            let hash = SyncCell::of(sync_id).lookup_hash();
-            numbers(db.prepare_cached(SYNC_CONNECTIONS)?.query([hash])?)?
+            match syncs::connections(db, shelf, sync_id)? {
+                Some(ids) => ids,
+                None => return Ok(Self::All),
+            }
         } else if matches!(filter.level, Some(Level::Warning | Level::Severe))
             || matches!(filter.validation, Some(Status::Invalid | Status::UnknownEvent))
         {
@@ -118,14 +101,14 @@ fn start(query: &EventQuery) -> Option<EventKey> {
 pub fn page(db: &Connection, names: &Names, query: &EventQuery) -> Result<EventPage, ReadError> {
     let nothing = EventPage { events: Vec::new(), next: None };
     let Some(start) = start(query) else { return Ok(nothing) };
-    let spans = match Plan::of(db, &query.filter)? {
+    let shelf = Shelf::of(db, names)?;
+    let spans = match Plan::of(db, &shelf, &query.filter)? {
         Plan::Nothing => return Ok(nothing),
         _ if query.limit == 0 => return Ok(nothing),
         Plan::Connections(ids) => ids.into_iter().map(Span::Of).collect(),
         Plan::Notable => vec![Span::Notable],
         Plan::All => vec![Span::All],
     };
-    let shelf = Shelf::of(db, names)?;
     let matcher = Matcher::new(db, names, &query.filter)?;
     let text = matcher.text.as_ref().and_then(|text| text.forms().and_then(Wanted::of)).map(Arc::new);
     let scan = |span| shelf.scan_for(span, start, query.order, text.as_ref());

@@ -4,7 +4,7 @@
 //! that was changed after it went elsewhere stands as a row as well, and the row counts.
 
 use super::{
-    flat::Flat,
+    flat::{Flat, SyncRef},
     loose::{self, LooseRow},
     names::Names,
     reader::ReadError,
@@ -146,6 +146,20 @@ impl<'s> Shelf<'s> {
         let view = Arc::new(names.view(db)?);
         // Behind the view, which may find some.
         Ok(Self { db, names, view, pending, lost: names.stock.lost() })
+    }
+
+    /// Whether a part of the journal cannot be read.
+    pub fn has_lost(&self) -> bool {
+        !self.lost.is_empty()
+    }
+
+    /// Shows the journal's events of a sync: the number of the connection, and when it was created.
+    pub fn newest_of_sync(&self, sync: SyncRef<'_>, mut see: impl FnMut(i64, i64)) {
+        let mut chunks = self.view.chunks();
+        chunks.extend(self.pending.iter().map(|pending| Arc::clone(&pending.chunk)));
+        for chunk in chunks {
+            chunk.of_sync(sync).for_each(|at| see(chunk.conn(at), chunk.key(at).created_us));
+        }
     }
 
     fn blocks(&self) -> Blocks<'s> {

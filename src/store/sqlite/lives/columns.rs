@@ -8,11 +8,11 @@
 //! compressed. Refused: nothing; bytes that are not ours give `None`.
 
 use super::{
-    forms::{Filling, Form, NUMBER, Paths, TEXT, WHOLE, take_apart, write_id},
+    forms::{self, Filling, NUMBER, Part, Paths, TEXT, WHOLE, take_apart, write_id},
     squeeze::{squeeze, stretch},
 };
 use ahash::AHashMap;
-use std::fmt::Write as _;
+use std::{fmt::Write as _, ops::Range};
 
 /// Numbers smaller than this are not looked for among those before: a reference would not be shorter.
 const REFERENCE_MIN: u64 = 256;
@@ -116,8 +116,13 @@ impl Column {
         let mut best = (Mode::Raw, 1, self.numbers.len() * 8);
         for mode in [Mode::Plain, Mode::Column, Mode::Line] {
             let told = || Told::new(mode).all(&self.numbers);
-            let divisor = told().fold(0, |divisor, n| greatest(divisor, n.unsigned_abs())).max(1);
-            let bytes = told().map(|n| length(zigzag(n / divisor as i64))).sum();
+            // Mostly 1, which the first few numbers tell; dividing is slow.
+            let whole = |divisor, n: i64| if divisor == 1 { Err(1) } else { Ok(greatest(divisor, n.unsigned_abs())) };
+            let divisor = told().try_fold(0, whole).unwrap_or_else(|one| one).max(1);
+            let bytes = match divisor {
+                1 => told().map(|n| length(zigzag(n))).sum(),
+                _ => told().map(|n| length(zigzag(n / divisor as i64))).sum(),
+            };
             if bytes < best.2 && i64::try_from(divisor).is_ok() {
                 best = (mode, divisor, bytes);
             }
@@ -221,7 +226,7 @@ impl Said {
 
 /// Packs lines.
 pub fn pack<'l>(lines: impl Iterator<Item = &'l str>) -> std::io::Result<Vec<u8>> {
-    let (mut paths, mut forms) = (Paths::default(), Vec::<Form>::new());
+    let (mut paths, mut forms, mut parts) = (Paths::default(), Vec::<Range<usize>>::new(), Vec::<Part>::new());
     let mut by_text: AHashMap<String, usize> = AHashMap::new();
     let mut texts: AHashMap<&str, usize> = AHashMap::new();
     let (mut form_texts, mut text_bytes, mut of_lines) = (Vec::new(), Vec::new(), Vec::new());
@@ -232,14 +237,16 @@ pub fn pack<'l>(lines: impl Iterator<Item = &'l str>) -> std::io::Result<Vec<u8>
         take_apart(line, &mut text, &mut fillings);
         let at = by_text.get(&text).copied().unwrap_or_else(|| {
             put_bytes(&mut form_texts, text.as_bytes());
-            forms.push(paths.form(&text));
+            let first = parts.len();
+            paths.parts(&text, &mut parts);
+            forms.push(first..parts.len());
             by_text.insert(text.clone(), forms.len() - 1);
             forms.len() - 1
         });
         put(&mut of_lines, at as u64);
         columns.resize_with(paths.marks.len(), Column::default);
         said.clear();
-        for (part, filling) in forms[at].parts.iter().zip(fillings.drain(..)) {
+        for (part, filling) in parts[forms[at].clone()].iter().zip(fillings.drain(..)) {
             let column = &mut columns[part.column];
             match filling {
                 Filling::Number(number) => {
@@ -334,9 +341,12 @@ pub fn unpack(bytes: &[u8], mut each: impl FnMut(&str) -> Option<()>) -> Option<
     let mut soft = Bytes(&soft);
     let count = soft.number().filter(|count| *count <= LINES_MAX)?;
     let (mut paths, mut forms, mut texts) = (Paths::default(), Vec::new(), Vec::new());
+    let mut parts = Vec::new();
     let mut form_texts = Bytes(soft.bytes()?);
     while !form_texts.0.is_empty() {
-        forms.push(paths.form(std::str::from_utf8(form_texts.bytes()?).ok()?));
+        let (text, first) = (std::str::from_utf8(form_texts.bytes()?).ok()?, parts.len());
+        paths.parts(text, &mut parts);
+        forms.push((text, first..parts.len()));
     }
     let mut text_bytes = Bytes(soft.bytes()?);
     while !text_bytes.0.is_empty() {
@@ -346,19 +356,20 @@ pub fn unpack(bytes: &[u8], mut each: impl FnMut(&str) -> Option<()>) -> Option<
     let mut lines = Vec::with_capacity(count as usize);
     let mut holes = vec![0; paths.marks.len()];
     for _ in 0..count {
-        let form: &Form = forms.get(usize::try_from(of_lines.number()?).ok()?)?;
-        form.parts.iter().for_each(|part| holes[part.column] += 1);
-        lines.push(form);
+        let (text, places) = forms.get(usize::try_from(of_lines.number()?).ok()?)?;
+        let parts = &parts[places.clone()];
+        parts.iter().for_each(|part| holes[part.column] += 1);
+        lines.push((*text, parts));
     }
     let marked = paths.marks.iter().zip(&holes);
     let mut columns: Vec<Reading<'_>> =
         marked.map(|(mark, holes)| Reading::of(*mark, *holes, &mut soft, &mut hard)).collect::<Option<_>>()?;
     let (mut line, mut said, mut written) = (String::new(), Said::default(), 0_usize);
-    for form in lines {
+    for (form, parts) in lines {
         line.clear();
         said.clear();
-        for part in &form.parts {
-            line.push_str(&part.before);
+        for part in parts {
+            line.push_str(&form[part.before.clone()]);
             let column = &mut columns[part.column];
             match part.mark {
                 NUMBER => {
@@ -379,7 +390,7 @@ pub fn unpack(bytes: &[u8], mut each: impl FnMut(&str) -> Option<()>) -> Option<
                 }
             }
         }
-        line.push_str(&form.end);
+        line.push_str(forms::end(form, parts));
         written += line.len();
         if written > BYTES_MAX {
             return None;

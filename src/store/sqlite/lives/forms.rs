@@ -4,7 +4,10 @@
 //! told by its path: the names of the members around it. Put together again, a line is byte for byte what it was.
 
 use ahash::AHashMap;
-use std::hash::{BuildHasher as _, Hash as _, Hasher as _};
+use std::{
+    hash::{BuildHasher as _, Hash as _, Hasher as _},
+    ops::Range,
+};
 use uuid::Uuid;
 
 /// Marks of holes in a form; control characters stand in no JSON.
@@ -19,20 +22,12 @@ pub const WHOLE: u8 = 5;
 const PLACES: usize = 2;
 /// What stands between two holes, and the column of the second.
 pub struct Part {
-    /// The text before the hole.
-    pub before: String,
+    /// Where the text before the hole stands in the form.
+    pub before: Range<usize>,
     /// What fills it.
     pub mark: u8,
     /// The place of its column.
     pub column: usize,
-}
-
-/// A form: its parts and the end.
-pub struct Form {
-    /// Each ends with a hole.
-    pub parts: Vec<Part>,
-    /// What follows the last.
-    pub end: String,
 }
 
 /// Columns by mark and path.
@@ -70,9 +65,9 @@ impl Paths {
         column
     }
 
-    /// Takes a form apart.
-    pub fn form(&mut self, text: &str) -> Form {
-        let (mut parts, mut frames, mut start) = (Vec::new(), Vec::new(), 0);
+    /// Adds the parts of a form, each of which ends with a hole.
+    pub fn parts(&mut self, text: &str, parts: &mut Vec<Part>) {
+        let (mut frames, mut start) = (Vec::new(), 0);
         let bytes = text.as_bytes();
         let mut at = 0;
         while at < bytes.len() {
@@ -95,15 +90,19 @@ impl Paths {
                 }
                 mark @ NUMBER..=WHOLE => {
                     let column = self.column(mark, &frames);
-                    parts.push(Part { before: text[start..at].to_owned(), mark, column });
+                    parts.push(Part { before: start..at, mark, column });
                     start = at + 1;
                 }
                 _ => {}
             }
             at += 1;
         }
-        Form { parts, end: text[start..].to_owned() }
     }
+}
+
+/// What follows the last hole of a form.
+pub fn end<'t>(text: &'t str, parts: &[Part]) -> &'t str {
+    &text[parts.last().map_or(0, |last| last.before.end + 1)..]
 }
 
 /// The place behind the quote that ends a text.

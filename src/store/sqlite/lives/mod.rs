@@ -52,7 +52,7 @@ impl Lives for SqliteStore {
 
     fn sync(&self, whose: Whose<'_>, sync_id: &str) -> Result<Option<(Source, Option<Stage>)>, StoreError> {
         self.shared.readers.ask(|db| match read::of_id(db, &self.shared.names, whose, None)? {
-            Some((reading, summary)) => Ok(Some((summary.source, reading.sync(db, sync_id)?))),
+            Some((reading, summary)) => Ok(Some((summary.source, reading.sync(db, &self.shared.names, sync_id)?))),
             None => Ok(None),
         })
     }

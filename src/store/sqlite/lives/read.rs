@@ -17,7 +17,7 @@ use crate::{
     store::{
         StoreError,
         lives::{DayRow, StageCursor, TimelinePage, TimelineQuery, Whose},
-        sqlite::{encode::SyncCell, names::Names, reader::ReadError, scan::sync_lookup, writer::now_us},
+        sqlite::{names::Names, reader::ReadError, shelf::Shelf, syncs, writer::now_us},
     },
 };
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -40,8 +40,6 @@ const STAGES: &str = "SELECT at, hash, kind, until, sync, status, changes, body,
     ORDER BY at DESC, kind DESC, hash DESC LIMIT ?10";
 const SYNC: &str = "SELECT at, hash, kind, until, sync, status, changes, body, stats FROM stage
     WHERE conn = ?1 AND at >= ?6 AND at <= ?7 AND sync = ?2 AND settled <= ?3 AND kind = ?4 ORDER BY at, hash LIMIT ?5";
-/// The first day on which a sync was seen.
-const SYNC_DAY: &str = sync_lookup!("day", "hash = ?1 AND conn = ?2 ORDER BY day LIMIT 1");
 const SYNCING: &str = "SELECT at, hash, kind, until FROM stage
     WHERE conn = ?1 AND at >= ?2 AND at < ?3 AND settled <= ?4 AND kind = ?5 AND until > ?6";
 const INCIDENTS: &str = "SELECT at, hash, resolved, failures, body, packed FROM incident
@@ -260,13 +258,11 @@ impl Reading {
     }
 
     /// The first stage of a sync.
-    pub fn sync(&self, db: &Connection, sync_id: &str) -> Result<Option<Stage>, ReadError> {
+    pub fn sync(&self, db: &Connection, names: &Names, sync_id: &str) -> Result<Option<Stage>, ReadError> {
         let fresh = self.syncs().find(|sync| sync.sync_id.as_deref() == Some(sync_id));
         let mut found = fresh.map(rows::sync_stage).transpose()?;
         if let Some(at) = self.at {
-            let hash = SyncCell::of(sync_id).lookup_hash();
-            let day =
-                db.prepare_cached(SYNC_DAY)?.query_row([hash, self.conn], |row| row.get::<_, i64>(0)).optional()?;
+            let day = syncs::day(db, &Shelf::of(db, names)?, sync_id, self.conn)?;
             let Some(day) = day else { return Ok(found) };
             // Few syncs are longer than a day; those are looked for everywhere.
             let near = (day.saturating_sub(1).saturating_mul(DAY_US), day.saturating_add(2).saturating_mul(DAY_US));

@@ -199,6 +199,17 @@ impl Chunk {
         self.entries[at].place & NOTABLE != 0
     }
 
+    /// Places of the events of a sync.
+    pub fn of_sync<'c>(&'c self, sync: SyncRef<'c>) -> impl Iterator<Item = usize> + 'c {
+        let parts = self.parts();
+        let (may_be_here, rare) = match sync {
+            SyncRef::Uuid(uuid) => (parts.syncs.chunks_exact(SYNC_BYTES).any(|known| known == uuid), false),
+            SyncRef::Text(_) => (true, true),
+        };
+        let places = 0..if may_be_here { self.len() } else { 0 };
+        places.filter(move |at| (!rare || parts.entries[*at].place & RARE != 0) && parts.flat(*at).sync == Some(sync))
+    }
+
     /// Every event, in the order in which they were pushed.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Flat<'_>> {
         (0..self.len()).map(|at| self.get(at))

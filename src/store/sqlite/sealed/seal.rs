@@ -20,6 +20,7 @@ use crate::{
             flat::{BodyRef, Flat},
             loose::{self, LooseRow},
             reader::ReadError,
+            syncs::Sighting,
         },
     },
 };
@@ -146,6 +147,8 @@ pub struct Seal {
     pub records: Vec<(EventKey, i64)>,
     /// Events of the journal that deserve a look, with the numbers of their connections.
     pub notable: Vec<(EventKey, i64)>,
+    /// With which connections the journal's syncs were seen, in order.
+    pub syncs: Vec<Sighting>,
     /// Blocks that come.
     pub new: Vec<NewBlock>,
 }
@@ -162,7 +165,7 @@ pub struct Gone {
 impl Seal {
     /// About how many bytes are written.
     pub fn weight(&self) -> usize {
-        self.new.iter().map(NewBlock::size).sum::<usize>() + 1
+        self.new.iter().map(NewBlock::size).sum::<usize>() + size_of_val(&*self.syncs) + 1
     }
 
     /// Does it. False, and nothing done, when a block that should go is gone already or a row is not what it was: whoever made this looks
@@ -190,6 +193,9 @@ impl Seal {
         }
         for (key, conn) in &self.notable {
             shelving::mark(db, *key, *conn)?;
+        }
+        for seen in &self.syncs {
+            seen.enter(db)?;
         }
         let mut delete = db.prepare_cached("DELETE FROM block WHERE id = ?1")?;
         for meta in &self.gone {

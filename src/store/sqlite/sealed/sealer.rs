@@ -20,6 +20,7 @@ use crate::{
             names::Names,
             open::{self, Role},
             reader::ReadError,
+            syncs::Sighting,
         },
     },
 };
@@ -182,6 +183,23 @@ fn seal(
     answer.blocking_recv().unwrap_or(Err(StoreError::Closed))
 }
 
+/// Which syncs a connection's events are of, each once for a day.
+fn sightings(conn: i64, events: &Events) -> Vec<Sighting> {
+    let (mut found, mut before) = (Vec::new(), None);
+    for (chunk, at) in events {
+        let flat = chunk.get(*at as usize);
+        let seen = flat.sync.map(|sync| Sighting::of(sync, conn, flat.key.created_us));
+        // Most are of the same sync as the one before.
+        if seen != before {
+            found.extend(seen);
+            before = seen;
+        }
+    }
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
 /// What takes the place of a generation. `rows`: also of the rows that count in the place of its events.
 fn make(db: &Connection, names: &Names, generation: &Arc<Generation>, rows: bool) -> Result<Seal, ReadError> {
     let chunks = generation.chunks();
@@ -197,8 +215,10 @@ fn make(db: &Connection, names: &Names, generation: &Arc<Generation>, rows: bool
     making.seal.notable = chunks.iter().flat_map(notable).collect();
     for (conn, _) in &conns {
         let events: Events = view.scan(Span::Of(*conn), EventKey::FIRST, Order::Asc).map(Held::into_parts).collect();
+        making.seal.syncs.append(&mut sightings(*conn, &events));
         making.add(*conn, Parts { events, ..Parts::default() })?;
     }
+    making.seal.syncs.sort_unstable();
     let seal = making.seal;
     snapshot.commit()?;
     Ok(seal)

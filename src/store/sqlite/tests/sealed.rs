@@ -55,6 +55,17 @@ fn count(dir: &Path, sql: &str) -> i64 {
     Connection::open(dir.join(DATABASE)).unwrap().query_row(sql, [], |row| row.get(0)).unwrap()
 }
 
+/// As it stands, after a crash if it is open.
+fn copied(from: &Path) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for name in [DATABASE.to_owned(), format!("{DATABASE}-wal")] {
+        if from.join(&name).exists() {
+            std::fs::copy(from.join(&name), dir.path().join(&name)).unwrap();
+        }
+    }
+    dir
+}
+
 /// Rows of the journal, blocks, and blocks that there ever were.
 fn tiers(dir: &Path) -> (i64, i64, i64) {
     let ever = "SELECT ifnull((SELECT seq FROM sqlite_sequence WHERE name = 'block'), 0)";
@@ -72,4 +83,41 @@ fn in_one_place(dir: &Path, events: u64) {
     assert_eq!(number("SELECT count(*) FROM block WHERE first > last OR n < 1"), 0);
     assert_eq!(number("SELECT events FROM tally"), events as i64);
     assert_eq!(db.query_row("PRAGMA integrity_check", [], |row| row.get::<_, String>(0)).unwrap(), "ok");
+}
+
+/// The look-up of syncs is written when their events leave the journal; until then memory knows them, after a crash as well.
+#[test]
+fn syncs_are_found_before_and_after_they_are_entered() {
+    let dir = tempfile::tempdir().unwrap();
+    let entered = || count(dir.path(), "SELECT count(*) FROM sync_lookup");
+    let asked = |store: &SqliteStore, sync: &str| {
+        let filter = EventFilter { sync_id: Some(sync.into()), ..EventFilter::default() };
+        pages(store, &filter, Order::Asc, 2).unwrap().len()
+    };
+    let mut uuids = (0..6).map(contract::sample).collect::<Vec<_>>();
+    uuids.iter_mut().for_each(|new| {
+        new.event.sync_id = Some("5d5a9d2b-3f52-4ea6-8715-7ea666eb274a".into());
+        new.key.hash ^= 1;
+    });
+    let store = open(dir.path());
+    append(&store, (0..20).map(contract::sample).collect()).unwrap();
+    append(&store, uuids).unwrap();
+    for _ in 0..2 {
+        assert_eq!(entered(), 0);
+        let store = open(copied(dir.path()).path());
+        assert_eq!(asked(&store, "sync 2"), 5);
+        assert_eq!(asked(&store, "5d5a9d2b-3f52-4ea6-8715-7ea666eb274a"), 6);
+        assert_eq!(asked(&store, "5d5a9d2b-3f52-4ea6-8715-7ea666eb274b"), 0);
+    }
+    assert!(seal(&store));
+    // Each with every connection that it was seen with.
+    let expected =
+        store.events(&EventQuery { filter: EventFilter::default(), order: Order::Asc, after: None, limit: 100 });
+    let seen = expected.unwrap().events.into_iter().map(|it| (it.event.sync_id, it.event.connection_id));
+    assert_eq!(entered() as usize, seen.collect::<BTreeSet<_>>().len());
+    assert_eq!((asked(&store, "sync 2"), asked(&store, "5d5a9d2b-3f52-4ea6-8715-7ea666eb274a")), (5, 6));
+    // What comes later is found beside it.
+    append(&store, vec![contract::sample(14), contract::sample(10_014)]).unwrap();
+    append(&store, vec![NewEvent { key: EventKey { created_us: 7, hash: 7 }, ..contract::sample(13) }]).unwrap();
+    assert_eq!(asked(&store, "sync 2"), 6);
 }

@@ -136,6 +136,12 @@ impl Generation {
         self.index().rows.iter().map(|row| (row.seq, Arc::clone(&row.chunk))).collect()
     }
 
+    /// The chunks of some commits: of the range that [`Self::brought`] gave for them.
+    pub(super) fn chunks_within(&self, within: &Range<u32>) -> Vec<Arc<Chunk>> {
+        let index = self.index();
+        index.rows.iter().filter(|row| within.contains(&row.first)).map(|row| Arc::clone(&row.chunk)).collect()
+    }
+
     /// The connections that have events here, ascending, and how many each.
     pub fn connections(&self) -> Vec<(i64, usize)> {
         let index = self.index();

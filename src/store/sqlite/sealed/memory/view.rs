@@ -110,6 +110,11 @@ impl View {
         self.parts.iter().any(|(generation, within)| generation.has(within, conn))
     }
 
+    /// Everything, commit by commit.
+    pub fn chunks(&self) -> Vec<Arc<Chunk>> {
+        self.parts.iter().flat_map(|(generation, within)| generation.chunks_within(within)).collect()
+    }
+
     /// Events in the order of their keys, beginning with `from` itself if it is there.
     pub fn scan(&self, span: Span, from: EventKey, order: Order) -> Scan {
         let from = Some(From { key: from, past: false });

@@ -80,12 +80,6 @@ fn length(dir: &Path, table: &str, column: &str, whose: &str) -> usize {
     count(dir, &format!("SELECT length({column}) FROM {table} WHERE {whose}")) as usize
 }
 
-fn copied(from: &Path) -> tempfile::TempDir {
-    let to = tempfile::tempdir().unwrap();
-    std::fs::copy(from.join(DATABASE), to.path().join(DATABASE)).unwrap();
-    to
-}
-
 const SEALED: &str = "conn = (SELECT id FROM connection WHERE connection_id = 'sealed')";
 const NEWEST: &str = "seq = 3";
 
@@ -209,6 +203,22 @@ fn any_bit_of_a_row_of_the_journal_is_missed_and_only_its_events_are_lost() {
         assert!(pages(&store, &EventFilter::default(), Order::Asc, 100).is_err(), "{change}");
         // Where the order of arrival does not tell whose they were, nobody is kept from reading his own.
         assert_eq!(asked(&store, "newest").is_err(), change != "seq = 77", "{change}");
+    }
+}
+
+/// Which connections a sync was seen with is known of the journal's events from themselves: where they are lost, that is told.
+#[test]
+fn nobody_is_told_that_a_sync_is_unknown_whose_events_may_be_lost() {
+    let (from, _) = begun();
+    let of = |n: i64| EventFilter { sync_id: contract::sample(n).event.sync_id, ..EventFilter::default() };
+    let asked = |store: &SqliteStore, n| pages(store, &of(n), Order::Asc, 5).map(|events| events.len());
+    let whole = open(copied(from.path()).path());
+    assert_eq!((asked(&whole, 110), asked(&whole, 0), asked(&whole, 5_000)), (Ok(5), Ok(10), Ok(0)));
+    let dir = copied(from.path());
+    flip(dir.path(), "journal", "chunk", NEWEST, 11, 2);
+    let store = open(dir.path());
+    for n in [110, 5_000] {
+        assert!(matches!(asked(&store, n), Err(StoreError::Damaged(_))), "{n}");
     }
 }
 
