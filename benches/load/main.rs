@@ -11,6 +11,7 @@ mod driver;
 mod lives;
 mod machine;
 mod options;
+mod reading;
 mod report;
 mod server;
 
@@ -96,7 +97,8 @@ fn extras(options: &Options) -> Result<(), Failure> {
     driver::run(server.addr, &plan, 16)?;
     println!();
     resend(&server, &plan)?;
-    newest(&server, options)?;
+    reading::newest(&server, options)?;
+    reading::largest(&server, options, count)?;
     lives::reading(&server, options)?;
     server.stop()?;
     shuffled(options, count)
@@ -134,31 +136,6 @@ fn resend(server: &Server, plan: &Plan) -> Result<(), Failure> {
         "Resend of {} known events: {:.0}/s, {cpu_us:.1} CPU us/event, {new} stored anew",
         plan.events,
         run.rate(plan.events)
-    );
-    Ok(())
-}
-
-/// The newest hundred events of a connection, one client, connections in turn.
-fn newest(server: &Server, options: &Options) -> Result<(), Failure> {
-    let connections = bodies::connections(options);
-    let mut took: Vec<u32> = Vec::new();
-    let mut found = 0;
-    for round in 0..3 {
-        for connection in connections.iter().skip(round).step_by(3) {
-            let path = format!("/v1/events?connection_id={connection}&limit=100");
-            let asked = Instant::now();
-            let answer = server.get(&path)?;
-            took.push(asked.elapsed().as_micros() as u32);
-            found += answer.matches("\"deliveries\"").count();
-        }
-    }
-    took.sort_unstable();
-    println!(
-        "Newest 100 events of a connection: p50 {:.2} ms, p99 {:.2} ms ({} connections, {:.0} events each)",
-        report::quantile_ms(&took, 0.5),
-        report::quantile_ms(&took, 0.99),
-        took.len(),
-        found as f64 / took.len().max(1) as f64,
     );
     Ok(())
 }
@@ -213,7 +190,8 @@ fn preloaded(options: &Options) -> Result<(), Failure> {
     if let Some(plan) = sample {
         resend(&server, &plan)?;
     }
-    newest(&server, options)?;
+    reading::newest(&server, options)?;
+    reading::largest(&server, options, total)?;
     lives::reading(&server, options)?;
     let (server, took) = server.again()?;
     println!("Ready again after kill -9: {:.2} s", took.as_secs_f64());

@@ -16,6 +16,10 @@ use rusqlite::{Connection, OptionalExtension as _};
 use serde_json::Value;
 use std::{borrow::Cow, sync::Arc};
 
+/// A time as text, and what a shape does not hold of an envelope, in bytes and about.
+const TIME_BYTES: usize = 32;
+const KNOWN_BYTES: usize = 128;
+
 /// A row whose repeated parts are looked up, but whose body is still packed.
 pub struct Opened<'r> {
     flat: Flat<'r>,
@@ -116,7 +120,8 @@ impl<'r> Opened<'r> {
         match shape {
             None => raw.push_str(pieces[0]),
             Some(shape) => {
-                let mut created_text = String::new();
+                let mut created_text = String::with_capacity(TIME_BYTES);
+                raw.reserve(plain.len() + shape.len() + KNOWN_BYTES);
                 created.write_to(&mut created_text);
                 let known = Known {
                     name: self.kind.name_as_it_came(),

@@ -29,6 +29,8 @@ use std::{
 const TURN: Duration = Duration::from_millis(1500);
 /// Longest search for whether anything follows a full page.
 const LOOK_AHEAD: Duration = Duration::from_millis(50);
+/// Room is made for so many events at once.
+const EVENTS_AHEAD_MAX: usize = 1_024;
 /// Most connections whose events are merged; past it everything is read.
 const MERGED_MAX: usize = 16;
 
@@ -118,7 +120,7 @@ pub fn page(db: &Connection, names: &Names, query: &EventQuery) -> Result<EventP
 
 /// Merges streams of events, each in the asked order, and keeps what fits.
 fn collect(mut matcher: Matcher<'_>, query: &EventQuery, streams: &mut [Scan<'_>]) -> Result<EventPage, ReadError> {
-    let (mut events, mut bytes) = (Vec::<StoredEvent>::new(), 0);
+    let (mut events, mut bytes) = (Vec::<StoredEvent>::with_capacity(query.limit.min(EVENTS_AHEAD_MAX)), 0);
     let began = Instant::now();
     let mut until = began + TURN;
     let mut last = None;
@@ -170,12 +172,16 @@ struct Matcher<'q> {
     sync: Option<SyncCell>,
     text: Option<TextSearch>,
     kinds: HashMap<i64, bool>,
+    /// Whether any event came more than once.
+    redelivered: bool,
 }
 
 impl<'q> Matcher<'q> {
     fn new(db: &'q Connection, names: &'q Names, filter: &'q EventFilter) -> Result<Self, ReadError> {
         let text = filter.q.as_deref().filter(|text| !text.is_empty()).map(TextSearch::new).transpose()?;
-        Ok(Self { db, names, filter, sync: filter.sync_id.as_deref().map(SyncCell::of), text, kinds: HashMap::new() })
+        let sync = filter.sync_id.as_deref().map(SyncCell::of);
+        let redelivered = db.prepare_cached("SELECT 1 FROM redelivery LIMIT 1")?.exists([])?;
+        Ok(Self { db, names, filter, sync, text, kinds: HashMap::new(), redelivered })
     }
 
     /// The event, when it fits.
@@ -192,7 +198,11 @@ impl<'q> Matcher<'q> {
         if self.filter.connection_id.as_deref().is_some_and(|id| opened.connection_id.as_deref() != Some(id)) {
             return Ok(None);
         }
-        let event = opened.event(self.db, self.names)?;
+        let event = if self.redelivered {
+            opened.event(self.db, self.names)?
+        } else {
+            opened.event_delivered(self.db, self.names, 1)?
+        };
         let EventFilter { from, to, fine, .. } = self.filter;
         let fits =
             fine.holds(*from, *to, event.event.created) && self.text.as_ref().is_none_or(|text| text.matches(&event));
