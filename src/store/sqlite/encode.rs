@@ -7,7 +7,7 @@ use super::{
     body,
     flat::SyncRef,
     kind::{Kind, Label},
-    sealed::shelving::LARGE,
+    sealed::whereabouts::LARGE,
     template::{Known, Parts},
     trail,
 };

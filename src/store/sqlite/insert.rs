@@ -11,7 +11,7 @@ use super::{
     intern::Interner,
     kind::{Kind, Label, Spill, union},
     loose,
-    sealed::shelving::{Found, Shelving},
+    sealed::whereabouts::{Found, Whereabouts},
     syncs::Sighting,
 };
 use crate::{
@@ -78,7 +78,7 @@ pub struct Placing<'p> {
     /// Numbers of what repeats.
     pub intern: &'p mut Interner,
     /// Where events are beside their rows.
-    pub shelving: &'p mut Shelving,
+    pub whereabouts: &'p mut Whereabouts,
     /// The batch.
     pub batch: &'p Encoded,
     /// Its numbers.
@@ -115,11 +115,12 @@ impl Placing<'_> {
     /// Stores a row under a key; gives what is there already.
     fn insert(&mut self, row: &Row, key: EventKey) -> Result<Option<There>, WriteError> {
         let conn = self.ids.of_row(row);
-        let mut goes_elsewhere = self.shelving.takes(row.body.len()) && !row.packed;
+        let mut goes_elsewhere = self.whereabouts.takes(row.body.len()) && !row.packed;
         // A row that is there already refuses another one by itself.
-        let found = self.shelving.find(self.db, conn, key, goes_elsewhere);
+        let found = self.whereabouts.find(self.db, conn, key, goes_elsewhere);
         let there = found.and_then(|found| {
-            let there = found.as_ref().map(|found| self.shelving.show(self.db, found, false, There::of)).transpose()?;
+            let there =
+                found.as_ref().map(|found| self.whereabouts.show(self.db, found, false, There::of)).transpose()?;
             Ok(found.zip(there))
         });
         match there {
@@ -132,14 +133,14 @@ impl Placing<'_> {
         let spill = self.spill(row)?;
         let flat = flat(self.batch, self.ids, row, key, spill.as_deref());
         // A chunk that is full leaves a row.
-        let goes_elsewhere = goes_elsewhere && self.shelving.push(&flat);
+        let goes_elsewhere = goes_elsewhere && self.whereabouts.push(&flat);
         if !goes_elsewhere && !put_row(self.db, &flat)? {
             let row = loose::get(self.db, key)?.ok_or_else(|| WriteError::damaged("row", key))?;
             return Ok(Some(There::of(&row.flat())(Found::Loose(Box::new(row)))));
         }
         // Where it was not a row that was written, this costs a look.
         if !goes_elsewhere {
-            self.shelving.add_loose(conn, key.created_us);
+            self.whereabouts.add_loose(conn, key.created_us);
         }
         // Of the others it is entered when they leave the journal.
         if let Some(sync) = flat.sync.filter(|_| !goes_elsewhere) {
@@ -211,7 +212,7 @@ impl Placing<'_> {
         let seen = spill != before || kind_id != there.kind || label_id != there.label;
         if seen || received != there.received || secret != there.secret {
             let spill = spill.to_bytes();
-            let shown = self.shelving.show(db, &there.found, true, |flat| {
+            let shown = self.whereabouts.show(db, &there.found, true, |flat| {
                 let changed = Flat {
                     label: label_id,
                     kind: kind_id,
@@ -234,7 +235,7 @@ impl Placing<'_> {
             if !rows {
                 return Err(WriteError::damaged("row", key));
             }
-            self.shelving.add_loose(there.conn, key.created_us);
+            self.whereabouts.add_loose(there.conn, key.created_us);
         }
         Ok(seen)
     }

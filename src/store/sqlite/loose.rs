@@ -3,10 +3,10 @@
 //! In: a span of keys. Out: its rows in order, read a bounded number at a time, so that nothing is held open in between.
 
 use super::{
+    all_events::{Span, behind},
     body,
     flat::{BodyRef, Flat, SyncRef},
     reader::ReadError,
-    shelf::{Span, behind},
 };
 use crate::{model::EventKey, store::Order};
 use rusqlite::{Connection, Row, params, types::ValueRef};

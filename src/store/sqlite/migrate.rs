@@ -5,7 +5,9 @@
 //! digest over everything that is kept of them.
 
 use super::{
-    Layout, SqliteStore, body,
+    Layout, SqliteStore,
+    all_events::{AllEvents, Span},
+    body,
     facts::Places,
     flat::{BodyRef, Flat, SyncRef},
     job::{Job, Reply},
@@ -16,7 +18,6 @@ use super::{
         absorb::{self, Kept, Size},
         blocks::{Meta, blocks_in_order},
     },
-    shelf::{Shelf, Span},
 };
 use crate::{
     model::EventKey,
@@ -247,7 +248,7 @@ fn digest(
 ) -> Result<Option<Whole>, StoreError> {
     again(|| {
         let snapshot = db.unchecked_transaction()?;
-        let mut scan = Shelf::of(db, names)?.scan(Span::All, EventKey::FIRST, Order::Asc);
+        let mut scan = AllEvents::of(db, names)?.scan(Span::All, EventKey::FIRST, Order::Asc);
         let (mut hash, mut bytes, mut events) = (Sha256::new(), Vec::new(), 0);
         while let Some(held) = scan.take()? {
             bytes.clear();

@@ -9,6 +9,7 @@
 //! something newer; settings that would lose acknowledged events.
 
 mod acks;
+mod all_events;
 mod ask;
 mod backup;
 mod ballast;
@@ -39,7 +40,6 @@ mod row;
 mod scan;
 mod schema;
 mod sealed;
-mod shelf;
 mod shrink;
 mod syncs;
 mod tail;
@@ -70,13 +70,13 @@ use super::{
     TokenRecord,
 };
 use crate::model::{Delivery, EventId, Micros, QuarantinedItem, StoredEvent};
+use all_events::AllEvents;
 use job::{Job, Reply};
 use names::Names;
 use open::{DirLock, Role};
 use queue::{Limits, Queue};
 use reader::Readers;
 use sealed::{Sealer, Stock, sealer::Bell};
-use shelf::Shelf;
 use std::{
     fs,
     panic::AssertUnwindSafe,
@@ -299,7 +299,7 @@ impl Store for SqliteStore {
     }
 
     fn event(&self, id: EventId) -> Result<Option<StoredEvent>, StoreError> {
-        self.shared.readers.ask(|db| Shelf::of(db, &self.shared.names)?.event(id.0, None))
+        self.shared.readers.ask(|db| AllEvents::of(db, &self.shared.names)?.event(id.0, None))
     }
 
     fn tail(&self, after: TailCursor, limit: usize) -> Result<TailPage, StoreError> {

@@ -4,11 +4,11 @@
 //! may be remembered.
 
 use super::{
+    all_events::Pending,
     cache::Cache,
     kind::{Kind, Label},
     reader::ReadError,
     sealed::{Stock, memory::View},
-    shelf::Pending,
 };
 use crate::store::StoreError;
 use rusqlite::{Connection, OptionalExtension as _};

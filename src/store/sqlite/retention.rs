@@ -7,13 +7,13 @@
 //! connection stood before its base is no longer told.
 
 use super::{
+    all_events::{AllEvents, Held, Scan, Span, behind},
     fault::WriteError,
     lives::Folder,
     sealed::{
-        Shelving,
+        Whereabouts,
         cut::{Cut, Cuts},
     },
-    shelf::{Held, Scan, Shelf, Span, behind},
     trail,
     writer::Counters,
 };
@@ -80,7 +80,7 @@ pub fn slice(
     db: &Connection,
     counters: &mut Counters,
     folder: &mut Folder,
-    shelving: &mut Shelving,
+    whereabouts: &mut Whereabouts,
     sweep: Sweep,
 ) -> Result<Swept, WriteError> {
     if !folder.is_on() || trail::is_held(db)? {
@@ -104,7 +104,7 @@ pub fn slice(
         if let Some(base) = known.filter(|_| !folder.waits(*conn)) {
             let base = folder.raise_base(db, *conn, base)?;
             let turn = Turn { conn: *conn, base, before: sweep.before, left: LOOK.saturating_sub(looked) };
-            let end = match remove(db, shelving, turn, key) {
+            let end = match remove(db, whereabouts, turn, key) {
                 Err(error) if error.is_damage() => {
                     // Nothing was removed of it, and the others do not wait for a repair.
                     tracing::warn!("retention leaves a connection as it is: {}", error.explain());
@@ -144,8 +144,13 @@ struct End {
     last: Option<EventKey>,
 }
 
-fn remove(db: &Connection, shelving: &mut Shelving, turn: Turn, after: Option<EventKey>) -> Result<End, WriteError> {
-    let names = Arc::clone(shelving.names());
+fn remove(
+    db: &Connection,
+    whereabouts: &mut Whereabouts,
+    turn: Turn,
+    after: Option<EventKey>,
+) -> Result<End, WriteError> {
+    let names = Arc::clone(whereabouts.names());
     let Turn { conn, base, before, left } = turn;
     let swept: Micros =
         db.prepare_cached("SELECT swept FROM life_base WHERE conn = ?1")?.query_row([conn], |row| row.get(0))?;
@@ -153,8 +158,8 @@ fn remove(db: &Connection, shelving: &mut Shelving, turn: Turn, after: Option<Ev
     let (mut old, mut end) = (Vec::new(), End { looked: 0, removed: 0, last: None });
     let mut recorded = db.prepare_cached("SELECT 1 FROM audit WHERE event_created = ?1 AND event_hash = ?2")?;
     let (mut last, mut young): (_, Option<Micros>) = (start, None);
-    let shelf = Shelf::of(db, &names)?;
-    let mut scan = behind(start, Order::Asc).map(|from| shelf.scan(Span::Of(conn), from, Order::Asc));
+    let all = AllEvents::of(db, &names)?;
+    let mut scan = behind(start, Order::Asc).map(|from| all.scan(Span::Of(conn), from, Order::Asc));
     while let Some(held) = scan.as_mut().map_or(Ok(None), Scan::take)? {
         let flat = held.flat();
         if flat.key.created_us > base {
@@ -194,7 +199,7 @@ fn remove(db: &Connection, shelving: &mut Shelving, turn: Turn, after: Option<Ev
         }
     }
     // First, because it may find that a block cannot be read.
-    cuts.apply(shelving)?;
+    cuts.apply(whereabouts)?;
     for (key, is_row) in rows {
         // What was changed after it went into a block stands in both.
         if is_row {

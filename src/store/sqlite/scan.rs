@@ -5,13 +5,13 @@
 //! events ends early.
 
 use super::{
+    all_events::{AllEvents, Scan, Span, behind},
     encode::SyncCell,
     flat::Flat,
     names::Names,
     reader::ReadError,
     row::Opened,
     sealed::grams::Wanted,
-    shelf::{Scan, Shelf, Span, behind},
     syncs,
 };
 use crate::{
@@ -48,11 +48,11 @@ enum Plan {
 }
 
 impl Plan {
-    fn of(db: &Connection, shelf: &Shelf<'_>, filter: &EventFilter) -> Result<Self, ReadError> {
+    fn of(db: &Connection, all: &AllEvents<'_>, filter: &EventFilter) -> Result<Self, ReadError> {
         let ids = if let Some(connection_id) = &filter.connection_id {
             numbers(db.prepare_cached("SELECT id FROM connection WHERE connection_id = ?1")?.query([connection_id])?)?
         } else if let Some(sync_id) = &filter.sync_id {
-            match syncs::connections(db, shelf, sync_id)? {
+            match syncs::connections(db, all, sync_id)? {
                 Some(ids) => ids,
                 None => return Ok(Self::All),
             }
@@ -103,8 +103,8 @@ fn start(query: &EventQuery) -> Option<EventKey> {
 pub fn page(db: &Connection, names: &Names, query: &EventQuery) -> Result<EventPage, ReadError> {
     let nothing = EventPage { events: Vec::new(), next: None };
     let Some(start) = start(query) else { return Ok(nothing) };
-    let shelf = Shelf::of(db, names)?;
-    let spans = match Plan::of(db, &shelf, &query.filter)? {
+    let all = AllEvents::of(db, names)?;
+    let spans = match Plan::of(db, &all, &query.filter)? {
         Plan::Nothing => return Ok(nothing),
         _ if query.limit == 0 => return Ok(nothing),
         Plan::Connections(ids) => ids.into_iter().map(Span::Of).collect(),
@@ -113,7 +113,7 @@ pub fn page(db: &Connection, names: &Names, query: &EventQuery) -> Result<EventP
     };
     let matcher = Matcher::new(db, names, &query.filter)?;
     let text = matcher.text.as_ref().and_then(|text| text.forms().and_then(Wanted::of)).map(Arc::new);
-    let scan = |span| shelf.scan_for(span, start, query.order, text.as_ref());
+    let scan = |span| all.scan_for(span, start, query.order, text.as_ref());
     let mut streams = spans.into_iter().map(scan).collect::<Vec<_>>();
     collect(matcher, query, &mut streams)
 }

@@ -4,7 +4,7 @@
 //! time and sorted; until then they are found in memory. Written with each commit, its hashes touched a page of their own for nearly
 //! every new sync: a third of all pages that commits of 1,600 events wrote. Rows are entered at once.
 
-use super::{encode::SyncCell, flat::SyncRef, reader::ReadError, shelf::Shelf};
+use super::{all_events::AllEvents, encode::SyncCell, flat::SyncRef, reader::ReadError};
 use crate::model::MICROS_PER_SECOND;
 use rusqlite::{Connection, OptionalExtension as _};
 
@@ -65,21 +65,21 @@ fn day_of(created_us: i64) -> i64 {
 }
 
 /// Numbers of the connections that may have events of a sync, ascending. `None`: nobody knows, since a part of the journal is lost.
-pub fn connections(db: &Connection, shelf: &Shelf<'_>, sync_id: &str) -> Result<Option<Vec<i64>>, ReadError> {
+pub fn connections(db: &Connection, all: &AllEvents<'_>, sync_id: &str) -> Result<Option<Vec<i64>>, ReadError> {
     let cell = SyncCell::of(sync_id);
     let mut found = db
         .prepare_cached(CONNECTIONS)?
         .query_map([cell.as_ref().lookup_hash(), CONNECTIONS_MAX as i64], |row| row.get(0))?
         .collect::<Result<Vec<i64>, _>>()?;
-    shelf.newest_of_sync(cell.as_ref(), |conn, _| found.push(conn));
+    all.newest_of_sync(cell.as_ref(), |conn, _| found.push(conn));
     found.sort_unstable();
     found.dedup();
     found.truncate(CONNECTIONS_MAX);
-    Ok((!found.is_empty() || !shelf.has_lost()).then_some(found))
+    Ok((!found.is_empty() || !all.has_lost()).then_some(found))
 }
 
 /// A day on which a sync was seen with a connection: the first as a rule.
-pub fn day(db: &Connection, shelf: &Shelf<'_>, sync_id: &str, conn: i64) -> Result<Option<i64>, ReadError> {
+pub fn day(db: &Connection, all: &AllEvents<'_>, sync_id: &str, conn: i64) -> Result<Option<i64>, ReadError> {
     let cell = SyncCell::of(sync_id);
     let sync = cell.as_ref();
     let entered = db.prepare_cached(DAY)?.query_row([sync.lookup_hash(), conn], |row| row.get(0)).optional()?;
@@ -87,7 +87,7 @@ pub fn day(db: &Connection, shelf: &Shelf<'_>, sync_id: &str, conn: i64) -> Resu
         return Ok(entered);
     }
     let mut first = None;
-    shelf.newest_of_sync(sync, |of, created_us| {
+    all.newest_of_sync(sync, |of, created_us| {
         if of == conn {
             first = Some(first.map_or(created_us, |first: i64| first.min(created_us)));
         }

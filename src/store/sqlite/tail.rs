@@ -1,10 +1,10 @@
 //! Order of arrival: which events each commit stored, for the newest million of them.
 
 use super::{
+    all_events::AllEvents,
     bytes::{Reader, Short, put_signed},
     names::Names,
     reader::ReadError,
-    shelf::Shelf,
     writer::Counters,
 };
 use crate::{
@@ -112,9 +112,9 @@ pub fn page(db: &Connection, names: &Names, from: TailCursor, limit: usize) -> R
     }
     let (mut next, mut more) = (from, found.len() == limit);
     let (mut events, mut bytes) = (Vec::with_capacity(found.len()), 0);
-    let shelf = Shelf::of(db, names)?;
+    let all = AllEvents::of(db, names)?;
     for (cursor, (key, conn)) in found {
-        let event = match shelf.event(key, conn) {
+        let event = match all.event(key, conn) {
             // Who follows goes on behind what is lost, and is told where to ask what it was.
             Err(ReadError::Store(StoreError::Damaged(what))) => {
                 tracing::warn!("an event is left out of what arrives: {what}");

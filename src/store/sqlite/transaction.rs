@@ -11,7 +11,7 @@ use super::{
     job::{Done, Job},
     lives::{Folder, News},
     quarantine,
-    sealed::{Shelving, loosen},
+    sealed::{Whereabouts, loosen},
     tail, tokens, trail,
     writer::{Counters, now_us},
 };
@@ -29,12 +29,12 @@ pub struct Tx<'t> {
     /// Lives.
     pub folder: &'t mut Folder,
     /// Where events are.
-    pub shelving: &'t mut Shelving,
+    pub whereabouts: &'t mut Whereabouts,
 }
 
 /// Everything of one transaction.
 pub fn work(tx: &mut Tx<'_>, jobs: &[Job]) -> Result<Vec<Done>, WriteError> {
-    let Tx { db, counters, folder, shelving, .. } = tx;
+    let Tx { db, counters, folder, whereabouts, .. } = tx;
     let now = now_us();
     let mut done = Vec::with_capacity(jobs.len());
     for job in jobs {
@@ -68,7 +68,7 @@ pub fn work(tx: &mut Tx<'_>, jobs: &[Job]) -> Result<Vec<Done>, WriteError> {
                 folder.rebuild(db)?;
                 Done::Nothing
             }
-            Job::Trail { work, .. } => Done::Trail(trail::work(db, counters, folder, shelving, work)?),
+            Job::Trail { work, .. } => Done::Trail(trail::work(db, counters, folder, whereabouts, work)?),
             // Taken out before, or done below.
             Job::Close { .. } | Job::Settle { .. } | Job::Seal { .. } | Job::Loosen { .. } => Done::Nothing,
             #[cfg(test)]
@@ -86,15 +86,15 @@ pub fn work(tx: &mut Tx<'_>, jobs: &[Job]) -> Result<Vec<Done>, WriteError> {
 /// Puts blocks in the place of the journal and of rows, or rows in the place of blocks. Behind everything else: memory shows what it held
 /// until the commit, without what rows told better that are gone by then.
 fn move_events(tx: &mut Tx<'_>, jobs: &[Job], done: &mut [Done]) -> Result<(), WriteError> {
-    let Tx { db, shelving, .. } = tx;
+    let Tx { db, whereabouts, .. } = tx;
     for (job, done) in jobs.iter().zip(done) {
         match job {
             Job::Seal { seal, generation, .. } => {
                 // After the database was opened anew nothing is known of what was in memory before.
-                let is_known = generation.as_ref().is_none_or(|it| shelving.is_oldest(it));
-                *done = Done::Sealed(is_known && seal.apply(db, shelving)?);
+                let is_known = generation.as_ref().is_none_or(|it| whereabouts.is_oldest(it));
+                *done = Done::Sealed(is_known && seal.apply(db, whereabouts)?);
             }
-            Job::Loosen { blocks, .. } => *done = Done::Sealed(loosen::apply(db, shelving, blocks)?),
+            Job::Loosen { blocks, .. } => *done = Done::Sealed(loosen::apply(db, whereabouts, blocks)?),
             _ => {}
         }
     }
@@ -103,7 +103,7 @@ fn move_events(tx: &mut Tx<'_>, jobs: &[Job], done: &mut [Done]) -> Result<(), W
 
 /// The events of all batches, in the order of their keys, which the B-tree likes; outcomes go back to their places.
 fn append_events(tx: &mut Tx<'_>, jobs: &[Job], done: &mut [Done]) -> Result<(), WriteError> {
-    let Tx { db, intern, counters, folder, shelving } = tx;
+    let Tx { db, intern, counters, folder, whereabouts } = tx;
     let mut batches = Vec::new();
     let mut order = Vec::new();
     for (at, job) in jobs.iter().enumerate() {
@@ -119,7 +119,7 @@ fn append_events(tx: &mut Tx<'_>, jobs: &[Job], done: &mut [Done]) -> Result<(),
     for (_, batch_at, row_at) in order {
         let (_, batch, ids, outcomes) = &mut batches[batch_at as usize];
         let row = &batch.rows[row_at as usize];
-        let placed = Placing { db, intern, shelving, batch, ids }.put(row)?;
+        let placed = Placing { db, intern, whereabouts, batch, ids }.put(row)?;
         if folder.is_on() {
             news.extend(News::of(&placed, row));
         }
@@ -136,12 +136,12 @@ fn append_events(tx: &mut Tx<'_>, jobs: &[Job], done: &mut [Done]) -> Result<(),
         counters.events += stored.len() as u64;
         counters.arrived += stored.len() as u64;
         counters.commit += 1;
-        shelving.write(db, counters.commit)?;
+        whereabouts.write(db, counters.commit)?;
         tail::add(db, counters, &stored)?;
     }
     for (at, batch, ids, outcomes) in batches {
         // In the order of arrival, whatever shares the commit.
-        trail::events(db, shelving.names(), &mut counters.trail, batch, &ids, &outcomes)?;
+        trail::events(db, whereabouts.names(), &mut counters.trail, batch, &ids, &outcomes)?;
         if let Done::Appended(appended) = &mut done[at] {
             // Every row was visited above.
             appended.outcomes = outcomes.into_iter().flatten().collect();

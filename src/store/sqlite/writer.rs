@@ -13,7 +13,7 @@ use super::{
     lives::Folder,
     names::Names,
     open::{self, Role},
-    sealed::{Shelving, shelving::Backlog, stock},
+    sealed::{Whereabouts, stock, whereabouts::Backlog},
     tail, trail,
     transaction::{Tx, work},
     turns::Turns,
@@ -81,7 +81,7 @@ pub struct Writer {
     intern: Interner,
     pub(super) folder: Folder,
     pub(super) turns: Turns,
-    shelving: Shelving,
+    whereabouts: Whereabouts,
     counters: Counters,
     ballast: Ballast,
     wal: Wal,
@@ -96,17 +96,17 @@ impl Writer {
         mut db: Connection,
     ) -> Result<Self, open::OpenError> {
         let intern = Interner::open(&db, options.interned_max)?;
-        let shelving = shelve(&db, &options, &shared)?;
-        let folder = prepare(&db, &options, &shelving)?;
+        let whereabouts = shelve(&db, &options, &shared)?;
+        let folder = prepare(&db, &options, &whereabouts)?;
         let counters = Counters::load(&db)?;
         let mut ballast = Ballast::new(&dir, options.ballast_bytes);
         ballast.ensure();
         let wal = Wal::watch(&mut db, options.wal_autocheckpoint_off)?;
         let turns = Turns::default();
         let writer =
-            Self { dir, options, shared, db: Some(db), intern, folder, turns, shelving, counters, ballast, wal };
+            Self { dir, options, shared, db: Some(db), intern, folder, turns, whereabouts, counters, ballast, wal };
         writer.shared.publish(&writer.counters, writer.intern.connection_count());
-        writer.shared.publish_blocks(writer.shelving.sealed());
+        writer.shared.publish_blocks(writer.whereabouts.sealed());
         writer.shared.publish_unfolded(&writer.folder);
         Ok(writer)
     }
@@ -179,12 +179,12 @@ impl Writer {
 
     /// After events were stored: what is complete is sealed, and what waits for that does not grow without bound.
     fn after_events(&mut self) {
-        if self.shelving.backlog() == Backlog::None {
+        if self.whereabouts.backlog() == Backlog::None {
             return;
         }
         self.shared.bell.ring();
         let until = Instant::now() + SEAL_PATIENCE;
-        while self.shelving.backlog() == Backlog::TooMuch && Instant::now() < until {
+        while self.whereabouts.backlog() == Backlog::TooMuch && Instant::now() < until {
             let Some(seal) = self.shared.queue.take_first(LOOK, |job| matches!(job, Job::Seal { .. })) else {
                 if self.shared.queue.is_closed() {
                     // Nothing is sealed any more; the next start goes on with it.
@@ -224,7 +224,7 @@ impl Writer {
     /// After the commit. What is in blocks now leaves the memory first.
     fn answer(&mut self, job: Job, done: Done) {
         if let (Job::Seal { generation: Some(generation), .. }, Done::Sealed(true)) = (&job, &done) {
-            self.shelving.drop_oldest(generation);
+            self.whereabouts.drop_oldest(generation);
         }
         job.answer(done);
     }
@@ -268,7 +268,7 @@ impl Writer {
                 intern: &mut self.intern,
                 counters: &mut counters,
                 folder: &mut self.folder,
-                shelving: &mut self.shelving,
+                whereabouts: &mut self.whereabouts,
             })?;
             counters.save(db, &before)?;
             db.execute_batch("COMMIT")?;
@@ -277,11 +277,11 @@ impl Writer {
         let outcome = all();
         self.intern.settle(outcome.is_ok());
         // Before anybody hears of the commit.
-        self.shelving.settle(outcome.is_ok());
+        self.whereabouts.settle(outcome.is_ok());
         if outcome.is_ok() {
             self.counters = counters;
             self.shared.publish(&counters, self.intern.connection_count());
-            self.shared.publish_blocks(self.shelving.sealed());
+            self.shared.publish_blocks(self.whereabouts.sealed());
         } else if !db.is_autocommit()
             && let Err(error) = db.execute_batch("ROLLBACK")
         {
@@ -298,11 +298,11 @@ impl Writer {
             let intern = Interner::open(&db, self.options.interned_max)?;
             let counters = Counters::load(&db)?;
             let wal = Wal::watch(&mut db, self.options.wal_autocheckpoint_off)?;
-            let shelving = shelve(&db, &self.options, &self.shared)?;
-            let folder = prepare(&db, &self.options, &shelving)?;
-            Ok((db, intern, counters, wal, folder, shelving))
+            let whereabouts = shelve(&db, &self.options, &self.shared)?;
+            let folder = prepare(&db, &self.options, &whereabouts)?;
+            Ok((db, intern, counters, wal, folder, whereabouts))
         };
-        let (db, intern, counters, wal, folder, shelving) = again().map_err(|error| {
+        let (db, intern, counters, wal, folder, whereabouts) = again().map_err(|error| {
             WriteError::Store(match error {
                 open::OpenError::DiskFull => StoreError::DiskFull,
                 open::OpenError::NotWritable { .. } => StoreError::ReadOnly,
@@ -310,7 +310,7 @@ impl Writer {
             })
         })?;
         (self.intern, self.counters, self.wal, self.folder) = (intern, counters, wal, folder);
-        self.shelving = shelving;
+        self.whereabouts = whereabouts;
         tracing::info!("database opened anew after an input or output error");
         Ok(db)
     }
@@ -338,22 +338,22 @@ impl Writer {
 }
 
 /// Makes lives ready to be folded on.
-fn prepare(db: &Connection, options: &SqliteOptions, shelving: &Shelving) -> Result<Folder, open::OpenError> {
-    let names = Arc::clone(shelving.names());
+fn prepare(db: &Connection, options: &SqliteOptions, whereabouts: &Whereabouts) -> Result<Folder, open::OpenError> {
+    let names = Arc::clone(whereabouts.names());
     let folder = Folder::prepare(db, options.fold, &names)
         .and_then(|()| Folder::open(db, options.fold, options.fold_bytes_max, names));
     folder.map_err(cannot_open)
 }
 
 /// Puts the journal into memory, whatever was there before, and learns what is where.
-fn shelve(db: &Connection, options: &SqliteOptions, shared: &Shared) -> Result<Shelving, open::OpenError> {
+fn shelve(db: &Connection, options: &SqliteOptions, shared: &Shared) -> Result<Whereabouts, open::OpenError> {
     let stock = &shared.names.stock;
     if let Some(memory) = stock.memory() {
         memory.reset();
         stock::replay(db, stock, memory).map_err(|error| cannot_open(error.into()))?;
     }
     let names = Arc::new(Names::of_writer(Arc::clone(stock)));
-    Ok(Shelving::open(db, options.layout == Layout::Sealed, Arc::clone(stock), names)?)
+    Ok(Whereabouts::open(db, options.layout == Layout::Sealed, Arc::clone(stock), names)?)
 }
 
 fn cannot_open(error: WriteError) -> open::OpenError {

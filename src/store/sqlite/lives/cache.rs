@@ -164,6 +164,20 @@ impl Lives {
         self.pending_bytes
     }
 
+    /// Connections whose rows wait that make up so many bytes, those with most of them first.
+    pub fn fullest(&self, bytes: usize) -> Vec<i64> {
+        let waiting = self.lives.iter().filter(|(_, life)| life.pending.len() > 0);
+        let mut by_bytes: Vec<(usize, i64)> = waiting.map(|(conn, life)| (life.pending.bytes, *conn)).collect();
+        by_bytes.sort_unstable_by(|one, other| other.cmp(one));
+        let mut sum = 0;
+        let enough = |(of, _): &(usize, i64)| {
+            let goes = sum < bytes;
+            sum += of;
+            goes
+        };
+        by_bytes.into_iter().take_while(enough).map(|(_, conn)| conn).collect()
+    }
+
     /// Puts a life in.
     pub fn put(&mut self, conn: i64, mut life: Box<Life>) {
         self.take(conn);
@@ -210,5 +224,28 @@ impl Lives {
         self.bytes = 0;
         self.pending_bytes = 0;
         self.lives.drain().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{lifecycle::StageKind, model::EventKey};
+
+    #[test]
+    fn those_with_most_rows_come_first_until_it_is_enough() {
+        let mut lives = Lives::new(1 << 20);
+        for (conn, rows) in [(1, 2), (2, 9), (3, 0), (4, 5), (5, 1)] {
+            let mut life = Life::default();
+            for n in 0..rows {
+                life.pending.add(n, Output::Gone(EventKey { created_us: n, hash: 0 }, StageKind::Sync));
+            }
+            lives.put(conn, Box::new(life));
+        }
+        assert_eq!(lives.pending_bytes(), 17 * ROW_BYTES);
+        for (bytes, expected) in [(0, 0), (1, 1), (9 * ROW_BYTES, 1), (9 * ROW_BYTES + 1, 2), (16 * ROW_BYTES, 3)] {
+            assert_eq!(lives.fullest(bytes), [2, 4, 1][..expected], "{bytes}");
+        }
+        assert_eq!(lives.fullest(usize::MAX), [2, 4, 1, 5]);
     }
 }

@@ -10,11 +10,11 @@ use crate::{
     store::{
         Order, StoreError,
         sqlite::{
+            all_events::{AllEvents, Span},
             flat::Flat,
             names::Names,
             reader::ReadError,
             row::Opened,
-            shelf::{Shelf, Span},
         },
     },
 };
@@ -93,8 +93,8 @@ pub fn facts<E: From<ReadError>>(
 ) -> Result<bool, E> {
     let Behind { conn, after, upto, without } = behind;
     let Some(from) = after.map_or(Some(i64::MIN), |after| after.checked_add(1)) else { return Ok(true) };
-    let shelf = Shelf::of(db, names)?;
-    let mut scan = shelf.scan(Span::Of(conn), EventKey { created_us: from, hash: i64::MIN }, Order::Asc);
+    let all = AllEvents::of(db, names)?;
+    let mut scan = all.scan(Span::Of(conn), EventKey { created_us: from, hash: i64::MIN }, Order::Asc);
     let mut shared: Option<Arc<Labels>> = None;
     let mut group: Vec<Fact> = Vec::new();
     while let Some(key) = scan.head()?
@@ -136,7 +136,7 @@ fn read(
 
 /// The fact of one stored event of a connection.
 pub fn fact(db: &Connection, names: &Names, key: EventKey, conn: i64) -> Result<Option<Fact>, ReadError> {
-    let Some(stored) = Shelf::of(db, names)?.event(key, Some(conn))? else { return Ok(None) };
+    let Some(stored) = AllEvents::of(db, names)?.event(key, Some(conn))? else { return Ok(None) };
     Ok(Fact::of(key, &stored.event, |event| Arc::new(Labels::of(event))))
 }
 

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     lifecycle::{FOLD_VERSION, Fact},
     model::{Micros, TEST_CONNECTION_ID},
-    store::sqlite::{fault::WriteError, names::Names, shelf::Shelf, tokens, writer::now_us},
+    store::sqlite::{all_events::AllEvents, fault::WriteError, names::Names, tokens, writer::now_us},
 };
 use rusqlite::{Connection, OptionalExtension as _, params};
 
@@ -233,7 +233,7 @@ fn mark_all(db: &Connection, names: &Names) -> Result<(), WriteError> {
          SELECT id, connection_id, source, ?1, ?2 FROM connection WHERE connection_id <> ?3
          UNION ALL SELECT 0, '', '', ?1, ?2 WHERE ?4
          ON CONFLICT (conn) DO UPDATE SET dirty_from = ?1, dirty_since = ?2",
-        params![i64::MIN, now_us(), TEST_CONNECTION_ID, Shelf::of(db, names)?.has(0)?],
+        params![i64::MIN, now_us(), TEST_CONNECTION_ID, AllEvents::of(db, names)?.has(0)?],
     )?;
     db.execute("UPDATE life SET dirty_from = base.at + 1 FROM life_base base WHERE base.conn = life.conn", [])?;
     Ok(())

@@ -1,8 +1,9 @@
 //! Rows of lives, written behind the commits.
 //!
 //! In: connections whose life has moved on. Out: what their lives gave out, in its tables, and their rows in `life`, in rounds over
-//! all of them: every five seconds, when nothing else waits, when too many rows wait, or when somebody asks for a list. A connection
-//! has pages of its own in most tables, so that rows written with each commit would cost a page each; so several share one.
+//! all of them: every ten seconds, when nothing else waits, or when somebody asks for a list. A connection has pages of its own in most
+//! tables, so that rows written with each commit would cost a page each; so several share one. Where too many rows wait, those go
+//! first that have most neighbours.
 //! What one connection is asked about is read from its states and events and never needs these rows.
 //! A crash loses nothing: which commits are behind is told by the order of arrival, and the rows are made from states and events.
 
@@ -12,15 +13,15 @@ use super::{
 };
 use crate::{
     model::Micros,
-    store::sqlite::{fault::WriteError, shelf::Shelf, tail, tokens, writer::now_us},
+    store::sqlite::{all_events::AllEvents, fault::WriteError, tail, tokens, writer::now_us},
 };
 use ahash::AHashSet;
 use rusqlite::Connection;
 
 /// How old such a row may become while events keep coming.
-const AGE_MAX: Micros = 5_000_000;
-/// Bytes of rows that may wait, about.
-const PENDING_BYTES_MAX: usize = 16 << 20;
+const AGE_MAX: Micros = 10_000_000;
+/// Bytes of rows that may wait, about. Few in tests, which have few events.
+const PENDING_BYTES_MAX: usize = if cfg!(test) { 8 << 10 } else { 16 << 20 };
 /// Rows in one transaction, at most, but for those of one connection. Few in tests, which have few connections.
 const ROWS_MAX: usize = if cfg!(test) { 8 } else { 4_096 };
 /// Of them, rows of lives that are not in memory and must be read first.
@@ -139,7 +140,7 @@ impl Folder {
             for conn in statement.query_map([test], |row| row.get(0))? {
                 self.unwritten.waits(conn?);
             }
-            if Shelf::of(db, &self.names)?.has(0)? {
+            if AllEvents::of(db, &self.names)?.has(0)? {
                 self.unwritten.waits(0);
             }
             return Ok(());
@@ -148,11 +149,11 @@ impl Folder {
             .prepare_cached("SELECT id FROM connection WHERE connection_id = ?1")?
             .query_map([test], |row| row.get(0))?
             .collect::<Result<_, _>>()?;
-        let shelf = Shelf::of(db, &self.names)?;
+        let all = AllEvents::of(db, &self.names)?;
         for (key, conn) in arrivals {
             let conn = match conn {
                 Some(conn) => Some(conn),
-                None => match shelf.get(key, None).map_err(WriteError::from) {
+                None => match all.get(key, None).map_err(WriteError::from) {
                     Ok(held) => held.map(|held| held.flat().conn),
                     // Whose it was nobody knows: its life is not behind for long, since it is folded again when more comes.
                     Err(error) if error.is_damage() => None,
@@ -168,10 +169,21 @@ impl Folder {
 
     /// Writes rows when they have waited long enough.
     pub(super) fn write_old(&mut self, db: &Connection, commit: u64) -> Result<(), WriteError> {
-        let due = !self.unwritten.round.is_empty()
-            || self.unwritten.is_old()
-            || self.lives.pending_bytes() > PENDING_BYTES_MAX;
-        if due { self.write_behind(db, commit) } else { Ok(()) }
+        if !self.unwritten.round.is_empty() || self.unwritten.is_old() {
+            self.write_behind(db, commit)?;
+        }
+        if self.lives.pending_bytes() > PENDING_BYTES_MAX { self.write_fullest(db) } else { Ok(()) }
+    }
+
+    /// Makes room for rows that wait: writes those of the connections that have most, so that a page takes many. The others have theirs
+    /// written in the next round.
+    fn write_fullest(&mut self, db: &Connection) -> Result<(), WriteError> {
+        for conn in self.lives.fullest(PENDING_BYTES_MAX / 4) {
+            let Some(mut life) = self.lives.take(conn) else { continue };
+            life.pending.write(db, conn)?;
+            self.remember(conn, life);
+        }
+        Ok(())
     }
 
     /// Writes rows, a bounded number of them. `commit`: the number of the last commit, whose facts are folded.

@@ -7,11 +7,11 @@ use crate::model::EventKey;
 use crate::store::{
     Order,
     sqlite::{
+        all_events::{AllEvents, Held, Scan, Span},
         flat::{BodyRef, Flat, SyncRef},
         names::Names,
         open::{self, Role},
         reader::ReadError,
-        shelf::{Held, Scan, Shelf, Span},
     },
 };
 use rusqlite::{
@@ -180,7 +180,7 @@ impl Cursor<'_> {
                 self.scan = None;
                 return Ok(());
             };
-            self.scan = Some(Shelf::of(&self.table.db, &self.table.names)?.scan(span, self.first, self.order));
+            self.scan = Some(AllEvents::of(&self.table.db, &self.table.names)?.scan(span, self.first, self.order));
         }
     }
 }

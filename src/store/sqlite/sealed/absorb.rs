@@ -16,10 +16,10 @@ use crate::{
     store::{
         Order,
         sqlite::{
+            all_events::Span,
             loose::{self, LooseRow},
             names::Names,
             reader::ReadError,
-            shelf::Span,
         },
     },
 };

@@ -15,12 +15,12 @@ use crate::{
     store::{
         Order, StoreError,
         sqlite::{
+            all_events::{Span, behind},
             body,
             bytes::checksum,
             flat::{BodyRef, Flat},
             names::Names,
             reader::ReadError,
-            shelf::{Span, behind},
         },
     },
 };

@@ -6,7 +6,7 @@ use super::{
     blocks::{Blocks, Meta},
     chunk::ChunkBuilder,
     seal::{Seal, blocks_of},
-    shelving::Shelving,
+    whereabouts::Whereabouts,
 };
 use crate::{
     model::EventKey,
@@ -60,7 +60,7 @@ impl<'c> Cuts<'c> {
     }
 
     /// Writes the blocks anew.
-    pub fn apply(self, shelving: &mut Shelving) -> Result<(), WriteError> {
+    pub fn apply(self, whereabouts: &mut Whereabouts) -> Result<(), WriteError> {
         let blocks = Blocks::of(self.db, self.names);
         let mut seal = Seal::default();
         for (meta, places) in self.blocks.into_values() {
@@ -72,7 +72,7 @@ impl<'c> Cuts<'c> {
             seal.new.extend(blocks_of(blocks, &mut kept)?);
             seal.gone.push(meta);
         }
-        if seal.gone.is_empty() || seal.apply(self.db, shelving)? {
+        if seal.gone.is_empty() || seal.apply(self.db, whereabouts)? {
             return Ok(());
         }
         Err(WriteError::Store(StoreError::Engine("a block left while it was written anew".to_owned())))

@@ -5,21 +5,21 @@
 use super::{
     blocks::{Blocks, Meta},
     chunk::ChunkBuilder,
-    shelving::{self, Shelving},
+    whereabouts::{self, Whereabouts},
 };
 use crate::store::sqlite::{fault::WriteError, insert};
 use rusqlite::Connection;
 use std::sync::Arc;
 
 /// Does it. False, and nothing done, when one of them is gone already.
-pub fn apply(db: &Connection, shelving: &mut Shelving, metas: &[Meta]) -> Result<bool, WriteError> {
+pub fn apply(db: &Connection, whereabouts: &mut Whereabouts, metas: &[Meta]) -> Result<bool, WriteError> {
     let mut is_there = db.prepare_cached("SELECT 1 FROM block WHERE id = ?1")?;
     for meta in metas {
         if !is_there.exists([meta.id])? {
             return Ok(false);
         }
     }
-    let names = Arc::clone(shelving.names());
+    let names = Arc::clone(whereabouts.names());
     let mut delete = db.prepare_cached("DELETE FROM block WHERE id = ?1")?;
     for meta in metas {
         let mut copied = ChunkBuilder::new();
@@ -27,12 +27,12 @@ pub fn apply(db: &Connection, shelving: &mut Shelving, metas: &[Meta]) -> Result
         for flat in copied.finish().iter() {
             insert::put_row(db, &flat)?;
             if flat.notable {
-                shelving::unmark(db, flat.key)?;
+                whereabouts::unmark(db, flat.key)?;
             }
-            shelving.add_loose(flat.conn, flat.key.created_us);
+            whereabouts.add_loose(flat.conn, flat.key.created_us);
         }
         delete.execute([meta.id])?;
-        shelving.gone(*meta);
+        whereabouts.gone(*meta);
     }
     Ok(true)
 }

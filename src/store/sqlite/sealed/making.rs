@@ -9,8 +9,8 @@ use super::{
     chunk::{Chunk, ChunkBuilder},
     known::LOOSE,
     seal::{Gone, Seal, blocks_of, plain},
-    shelving::LARGE,
     tiers,
+    whereabouts::LARGE,
 };
 use crate::store::{
     StoreError,

@@ -21,14 +21,14 @@ mod report;
 mod sample;
 pub mod seal;
 pub mod sealer;
-pub mod shelving;
 pub mod stock;
 mod tiers;
 pub mod unpacked;
+pub mod whereabouts;
 
 pub use blocks::{Blocks, Slice};
 pub use chunk::Chunk;
 pub use sample::Sample;
 pub use sealer::Sealer;
-pub use shelving::Shelving;
 pub use stock::Stock;
+pub use whereabouts::Whereabouts;

@@ -8,8 +8,8 @@ use super::{
     chunk::Chunk,
     codec::{self, Columns},
     grams::{self, Grams},
-    shelving::{self, Shelving},
     tiers,
+    whereabouts::{self, Whereabouts},
 };
 use crate::{
     model::EventKey,
@@ -170,7 +170,7 @@ impl Seal {
 
     /// Does it. False, and nothing done, when a block that should go is gone already or a row is not what it was: whoever made this looks
     /// again.
-    pub fn apply(&self, db: &Connection, shelving: &mut Shelving) -> Result<bool, WriteError> {
+    pub fn apply(&self, db: &Connection, whereabouts: &mut Whereabouts) -> Result<bool, WriteError> {
         let mut is_there = db.prepare_cached("SELECT 1 FROM block WHERE id = ?1")?;
         for meta in &self.gone {
             if !is_there.exists([meta.id])? {
@@ -192,7 +192,7 @@ impl Seal {
             }
         }
         for (key, conn) in &self.notable {
-            shelving::mark(db, *key, *conn)?;
+            whereabouts::mark(db, *key, *conn)?;
         }
         for seen in &self.syncs {
             seen.enter(db)?;
@@ -200,16 +200,16 @@ impl Seal {
         let mut delete = db.prepare_cached("DELETE FROM block WHERE id = ?1")?;
         for meta in &self.gone {
             delete.execute([meta.id])?;
-            shelving.gone(*meta);
+            whereabouts.gone(*meta);
         }
         let mut delete = db.prepare_cached("DELETE FROM event WHERE created = ?1 AND hash = ?2")?;
         for Gone { row, instead } in &self.rows {
             let key = row.key();
             delete.execute([key.created_us, key.hash])?;
             if row.flat().notable {
-                shelving::mark(db, key, row.conn())?;
+                whereabouts::mark(db, key, row.conn())?;
             } else if *instead {
-                shelving::unmark(db, key)?;
+                whereabouts::unmark(db, key)?;
             }
         }
         let mut record = db.prepare_cached(RECORD)?;
@@ -217,7 +217,7 @@ impl Seal {
             record.execute([key.created_us, key.hash, *conn])?;
         }
         for block in &self.new {
-            shelving.new_block(block.insert(db)?);
+            whereabouts.new_block(block.insert(db)?);
         }
         Ok(true)
     }

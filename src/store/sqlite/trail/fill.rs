@@ -16,12 +16,12 @@ use crate::{
         Order, StoreError,
         sqlite::{
             Shared,
+            all_events::{AllEvents, Span, behind},
             fault::WriteError,
             job::Job,
             names::Names,
             reader::ReadError,
             row::Opened,
-            shelf::{Shelf, Span, behind},
             tokens,
         },
     },
@@ -104,7 +104,7 @@ fn slice(shared: &Shared, db: &Connection) -> Result<Option<Fill>, ReadError> {
     let Some(from) = after.map_or(Some(EventKey::FIRST), |after| behind(after, Order::Asc)) else {
         return Ok(Some(fill));
     };
-    let mut scan = Shelf::of(db, &shared.names)?.scan(Span::All, from, Order::Asc);
+    let mut scan = AllEvents::of(db, &shared.names)?.scan(Span::All, from, Order::Asc);
     for read in 0.. {
         let Some(held) = scan.take()? else { break };
         if read == SLICE_EVENTS || fill.found.len() == SLICE_RECORDS || read > 0 && Instant::now() > until {

@@ -26,7 +26,7 @@ use super::{
     lives::Folder,
     reader::ReadError,
     retention::{self, Sweep, Swept},
-    sealed::Shelving,
+    sealed::Whereabouts,
     tokens,
     writer::{Counters, now_us},
 };
@@ -110,7 +110,7 @@ pub fn work(
     db: &Connection,
     counters: &mut Counters,
     folder: &mut Folder,
-    shelving: &mut Shelving,
+    whereabouts: &mut Whereabouts,
     work: &Work,
 ) -> Result<Answer, WriteError> {
     match work {
@@ -130,8 +130,8 @@ pub fn work(
             .execute(params![public, at, *trail as i64, *access as i64])?;
         }
         Work::Hold(reason) => tokens::set_meta(db, prune::HOLD, reason.as_deref().unwrap_or_default().as_bytes())?,
-        Work::Fill(fill) => fill::put(db, shelving.names(), &mut counters.trail, fill)?,
-        Work::Sweep(sweep) => return Ok(Answer::Swept(retention::slice(db, counters, folder, shelving, *sweep)?)),
+        Work::Fill(fill) => fill::put(db, whereabouts.names(), &mut counters.trail, fill)?,
+        Work::Sweep(sweep) => return Ok(Answer::Swept(retention::slice(db, counters, folder, whereabouts, *sweep)?)),
         Work::Prune(cut) => return Ok(Answer::Pruned(prune::slice(db, &mut counters.trail, cut)?)),
     }
     Ok(Answer::Nothing)

@@ -13,7 +13,7 @@ use super::prepare::Prepared;
 use crate::{
     audit::{Channel, Entry},
     model::{Delivery, EventKey, Timestamp},
-    store::sqlite::{fault::WriteError, names::Names, shelf::Shelf},
+    store::sqlite::{all_events::AllEvents, fault::WriteError, names::Names},
 };
 use rusqlite::{Connection, Row, params};
 
@@ -88,7 +88,7 @@ fn agree(one: Timestamp, other: Timestamp) -> bool {
 
 /// Whether an event came by an import first. `conn`: number of its connection, where the record tells it.
 fn is_imported(db: &Connection, names: &Names, key: EventKey, conn: Option<i64>) -> Result<bool, WriteError> {
-    match Shelf::of(db, names)?.get(key, conn)? {
+    match AllEvents::of(db, names)?.get(key, conn)? {
         Some(held) => Ok(held.flat().kind(db, names)?.protocol == Delivery::IMPORT),
         None => Ok(false),
     }

@@ -10,6 +10,7 @@ use crate::{
         Order, StoreError,
         sqlite::{
             Shared,
+            all_events::{Span, behind},
             flat::Flat,
             insert, loose,
             names::Names,
@@ -20,7 +21,6 @@ use crate::{
                 blocks::{BEHIND, Meta},
                 lost, stock,
             },
-            shelf::{Span, behind},
         },
         trail::{Checks, EventSlice, Finding, Flaw, Upto},
     },

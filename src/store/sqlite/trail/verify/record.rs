@@ -12,7 +12,7 @@ use crate::{
     model::{EventId, EventKey, Micros},
     store::{
         StoreError,
-        sqlite::{names::Names, reader::ReadError, shelf::Shelf},
+        sqlite::{all_events::AllEvents, names::Names, reader::ReadError},
     },
 };
 use rusqlite::{Connection, Rows, params};
@@ -110,7 +110,7 @@ impl Row {
     pub fn differs_from_event(&self, db: &Connection, names: &Names) -> Result<bool, ReadError> {
         let (Some(key), Some(body)) = (self.event, &self.body) else { return Ok(false) };
         // Retention keeps events that have a record.
-        let stored = match Shelf::of(db, names)?.event(key, None) {
+        let stored = match AllEvents::of(db, names)?.event(key, None) {
             Ok(Some(stored)) => stored,
             Ok(None) | Err(ReadError::Store(StoreError::Damaged(_))) => return Ok(true),
             Err(error) => return Err(error),

@@ -13,12 +13,12 @@ use super::{
 use crate::{
     model::EventKey,
     store::sqlite::{
+        all_events::Pending,
         bytes::checksum,
         fault::WriteError,
         flat::{BodyRef, Flat},
         loose::{self, LooseRow},
         names::Names,
-        shelf::Pending,
     },
 };
 use rusqlite::{Connection, params};
@@ -60,7 +60,7 @@ enum Change {
 }
 
 /// What the writer knows of events, beside their rows.
-pub struct Shelving {
+pub struct Whereabouts {
     /// Whether new events go into the journal; otherwise they are rows.
     sealed: bool,
     stock: Arc<Stock>,
@@ -72,7 +72,7 @@ pub struct Shelving {
     changes: Vec<Change>,
 }
 
-impl Shelving {
+impl Whereabouts {
     /// For an open database. `names`: of the writer.
     pub fn open(db: &Connection, sealed: bool, stock: Arc<Stock>, names: Arc<Names>) -> rusqlite::Result<Self> {
         let known = Known::open(db)?;

@@ -131,7 +131,7 @@ impl Pending {
 }
 
 /// Everything events can be read from in one snapshot.
-pub struct Shelf<'s> {
+pub struct AllEvents<'s> {
     db: &'s Connection,
     names: &'s Names,
     view: Arc<View>,
@@ -139,7 +139,7 @@ pub struct Shelf<'s> {
     lost: Arc<[Lost]>,
 }
 
-impl<'s> Shelf<'s> {
+impl<'s> AllEvents<'s> {
     /// Of the snapshot that is open.
     pub fn of(db: &'s Connection, names: &'s Names) -> Result<Self, ReadError> {
         let pending = names.pending();
@@ -382,22 +382,22 @@ const MARKED_DESC: &str = "SELECT created, hash, conn FROM notable WHERE (create
 
 /// Notable events of blocks.
 struct Marked<'s> {
-    shelf: Shelf<'s>,
+    all: AllEvents<'s>,
     order: Order,
     from: Option<EventKey>,
     read: VecDeque<Held>,
 }
 
 impl<'s> Marked<'s> {
-    fn new(shelf: &Shelf<'s>, order: Order, from: EventKey) -> Self {
-        let shelf = Shelf {
-            db: shelf.db,
-            names: shelf.names,
-            view: Arc::clone(&shelf.view),
-            pending: shelf.pending.clone(),
-            lost: Arc::clone(&shelf.lost),
+    fn new(all: &AllEvents<'s>, order: Order, from: EventKey) -> Self {
+        let all = AllEvents {
+            db: all.db,
+            names: all.names,
+            view: Arc::clone(&all.view),
+            pending: all.pending.clone(),
+            lost: Arc::clone(&all.lost),
         };
-        Self { shelf, order, from: Some(from), read: VecDeque::new() }
+        Self { all, order, from: Some(from), read: VecDeque::new() }
     }
 
     fn fill(&mut self) -> Result<(), ReadError> {
@@ -406,7 +406,7 @@ impl<'s> Marked<'s> {
             Order::Asc => MARKED_ASC,
             Order::Desc => MARKED_DESC,
         };
-        let mut statement = self.shelf.db.prepare_cached(sql)?;
+        let mut statement = self.all.db.prepare_cached(sql)?;
         let marks: Vec<(EventKey, i64)> = statement
             .query_map([from.created_us, from.hash, MARKS], |row| {
                 Ok((EventKey { created_us: row.get(0)?, hash: row.get(1)? }, row.get(2)?))
@@ -417,8 +417,8 @@ impl<'s> Marked<'s> {
         }
         for (key, conn) in marks {
             // One that has a row comes from there.
-            if loose::get(self.shelf.db, key)?.is_none() {
-                let held = self.shelf.get_elsewhere(key, Some(conn))?;
+            if loose::get(self.all.db, key)?.is_none() {
+                let held = self.all.get_elsewhere(key, Some(conn))?;
                 self.read.extend(held.filter(|held| held.flat().notable));
             }
         }
