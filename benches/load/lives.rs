@@ -11,7 +11,6 @@ use crate::{
     report,
     server::Server,
 };
-use std::time::Instant;
 
 /// Processor time for each event with lives and without, in turns, so that a noisy machine disturbs both alike.
 pub fn cost(options: &Options) -> Result<(), Failure> {
@@ -62,9 +61,9 @@ pub fn reading(server: &Server, options: &Options) -> Result<(), Failure> {
     let ask = |what: &str, paths: &[String]| -> Result<(), Failure> {
         let (mut took, mut bytes) = (Vec::new(), 0);
         for path in paths {
-            let asked = Instant::now();
-            bytes += server.get(path)?.len();
-            took.push(asked.elapsed().as_micros() as u32);
+            let (answer, us) = server.timed(path)?;
+            bytes += answer.len();
+            took.push(us);
         }
         took.sort_unstable();
         println!(

@@ -20,7 +20,6 @@ use options::Options;
 use rand::{SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
 use report::{Cell, Table};
 use server::Server;
-use std::time::Instant;
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -156,7 +155,7 @@ fn preloaded(options: &Options) -> Result<(), Failure> {
         let plan = Plan::render(&NDJSON, 1000, account.by_ref().take(count));
         let cell = measure(&server, &plan, 16)?;
         total += count;
-        let read = newest_p50_ms(&server, options)?;
+        let read = reading::newest_p50_ms(&server, options)?;
         println!(
             "| {total} | {:.0} | {:.2} | {:.1} | {:.1} | {:.0} | {:.0} | {read:.2} |",
             cell.run.rate(count),
@@ -198,15 +197,4 @@ fn preloaded(options: &Options) -> Result<(), Failure> {
     let settled = server.stop()?;
     println!("Settled: {:.0} bytes/event", settled as f64 / total as f64);
     Ok(())
-}
-
-fn newest_p50_ms(server: &Server, options: &Options) -> Result<f64, Failure> {
-    let mut took = Vec::new();
-    for connection in bodies::connections(options).iter().step_by(5) {
-        let asked = Instant::now();
-        server.get(&format!("/v1/events?connection_id={connection}&limit=100"))?;
-        took.push(asked.elapsed().as_micros() as u32);
-    }
-    took.sort_unstable();
-    Ok(report::quantile_ms(&took, 0.5))
 }

@@ -1,16 +1,29 @@
 //! How long a reader waits for events.
 
-use super::{
-    Failure,
-    bodies::{self, account},
-    options::Options,
-    report,
-    server::Server,
-};
+use super::{Failure, bodies, options::Options, report, server::Server};
 use std::{collections::HashMap, time::Instant};
 
 /// How often the largest connection is read.
 const READS: usize = 7;
+
+fn newest_of(connection: &str) -> String {
+    format!("/v1/events?connection_id={connection}&limit=100")
+}
+
+/// Each event says how often it came.
+fn events_in(answer: &str) -> usize {
+    answer.matches("\"deliveries\"").count()
+}
+
+/// The newest hundred events of every fifth connection: the median.
+pub fn newest_p50_ms(server: &Server, options: &Options) -> Result<f64, Failure> {
+    let mut took = Vec::new();
+    for connection in bodies::connections(options).iter().step_by(5) {
+        took.push(server.timed(&newest_of(connection))?.1);
+    }
+    took.sort_unstable();
+    Ok(report::quantile_ms(&took, 0.5))
+}
 
 /// The newest hundred events of a connection, one client, connections in turn.
 pub fn newest(server: &Server, options: &Options) -> Result<(), Failure> {
@@ -19,11 +32,9 @@ pub fn newest(server: &Server, options: &Options) -> Result<(), Failure> {
     let mut found = 0;
     for round in 0..3 {
         for connection in connections.iter().skip(round).step_by(3) {
-            let path = format!("/v1/events?connection_id={connection}&limit=100");
-            let asked = Instant::now();
-            let answer = server.get(&path)?;
-            took.push(asked.elapsed().as_micros() as u32);
-            found += answer.matches("\"deliveries\"").count();
+            let (answer, us) = server.timed(&newest_of(connection))?;
+            took.push(us);
+            found += events_in(&answer);
         }
     }
     took.sort_unstable();
@@ -40,7 +51,7 @@ pub fn newest(server: &Server, options: &Options) -> Result<(), Failure> {
 /// All events of the connection that has most of the first `count`, page by page, one client.
 pub fn largest(server: &Server, options: &Options, count: usize) -> Result<(), Failure> {
     let mut events: HashMap<String, usize> = HashMap::new();
-    for connection in account(options).take(count).filter_map(|event| event.connection) {
+    for connection in bodies::account(options).take(count).filter_map(|event| event.connection) {
         *events.entry(connection.id.clone()).or_default() += 1;
     }
     let Some((connection, expected)) = events.into_iter().max_by_key(|(_, events)| *events) else { return Ok(()) };
@@ -51,7 +62,7 @@ pub fn largest(server: &Server, options: &Options, count: usize) -> Result<(), F
         let asked = Instant::now();
         loop {
             let answer = server.get(&format!("/v1/events?connection_id={connection}&limit=1000{cursor}"))?;
-            found += answer.matches("\"deliveries\"").count();
+            found += events_in(&answer);
             (bytes, pages) = (bytes + answer.len(), pages + 1);
             let next = answer.split_once("\"next_cursor\":\"").and_then(|(_, rest)| rest.split_once('"'));
             let Some((next, _)) = next else { break };

@@ -99,6 +99,13 @@ impl Server {
         Ok(text)
     }
 
+    /// The same with how long it took, in microseconds.
+    pub fn timed(&self, path: &str) -> Result<(String, u32), Failure> {
+        let asked = Instant::now();
+        let answer = self.get(path)?;
+        Ok((answer, asked.elapsed().as_micros() as u32))
+    }
+
     /// Events stored, as the server counts them.
     pub fn stored(&self) -> Result<u64, Failure> {
         let metrics = self.get("/metrics")?;

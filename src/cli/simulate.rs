@@ -5,7 +5,7 @@ use super::{
     send::{self, Target},
 };
 use crate::{
-    model::Source,
+    model::{DAY_US, Source},
     simulate::{Deliveries, NeighbourLine, NeighbourLog, SimOptions, Simulator, Spelling, write_json, write_time},
 };
 use clap::{Args, ValueEnum};
@@ -16,8 +16,6 @@ use std::{
 
 /// Events when neither a number nor a span of time is given.
 const EVENTS_DEFAULT: u64 = 10_000;
-
-const DAY_US: i64 = 86_400 * 1_000_000;
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Names {

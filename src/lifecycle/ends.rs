@@ -5,12 +5,12 @@
 use super::{
     Action, Fact, Output, StageKind,
     incidents::{Case, Resolution},
-    state::{DAY_US, Settled, State},
+    state::{Settled, State},
     step::{Turn, turn},
     sync::{Outcome, Sync, SyncKind, Trigger, TriggerKind},
     time_text, words,
 };
-use crate::model::{EventId, EventKey, Micros};
+use crate::model::{DAY_US, EventId, EventKey, Micros};
 
 /// How long before a start its cause may lie. Assumed: the documentation says that these start a sync, not how soon.
 const CAUSE_US: Micros = 3_600_000_000;

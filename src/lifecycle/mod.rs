@@ -33,7 +33,7 @@ pub use fact::{
 use read::signal_of as read_signal;
 use stage::text;
 pub use stage::{Activity, Day, Incident, Output, Run, Stage, StageKind, stage_order, time_json, time_text};
-pub use state::{DAY_US, FOLD_VERSION, Live, State};
+pub use state::{FOLD_VERSION, Live, State};
 pub use summary::{Health, Status, Summary, SummaryView, SyncCounts};
 pub use sync::{SyncRow, Written};
 

@@ -14,15 +14,13 @@ use super::{
     sync::{Outcome, Trigger},
     syncs::Syncs,
 };
-use crate::model::{EventKey, Micros};
+use crate::model::{DAY_US, EventKey, Micros};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// Number of the rules. Rows made under other rules are made anew when a store is opened.
 pub const FOLD_VERSION: i64 = 3;
 
-/// Microseconds of a day.
-pub const DAY_US: Micros = 86_400_000_000;
 /// Most names of unused events that are counted apart.
 const UNUSED_MAX: usize = 64;
 /// Days of schema changes that are remembered: the thirty before today, and today.

@@ -4,8 +4,7 @@
 //! changes of the last thirty days) depends on the moment of asking.
 
 use super::stage::time_text;
-use super::state::DAY_US;
-use crate::model::{Micros, Source};
+use crate::model::{DAY_US, Micros, Source};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;

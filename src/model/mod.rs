@@ -15,4 +15,4 @@ pub use id::{EventId, EventKey, ParseIdError};
 pub use level::Level;
 pub use record::{Hints, Payload, Record, RecordError};
 pub use stored::{Delivery, NewEvent, NewQuarantine, QuarantinedItem, StoredEvent};
-pub use time::{Fine, MICROS_PER_SECOND, Micros, Timestamp, TimestampError};
+pub use time::{DAY_US, Fine, MICROS_PER_SECOND, Micros, Timestamp, TimestampError};

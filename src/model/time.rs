@@ -8,6 +8,9 @@ pub type Micros = i64;
 /// Microseconds in a second.
 pub const MICROS_PER_SECOND: i64 = 1_000_000;
 
+/// Microseconds in a day.
+pub const DAY_US: Micros = 86_400 * MICROS_PER_SECOND;
+
 /// Earliest and latest second that RFC 3339 can write: years 0000 to 9999.
 const SECONDS: std::ops::RangeInclusive<i64> = -62_167_219_200..=253_402_300_799;
 

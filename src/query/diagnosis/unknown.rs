@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     diagnose::{Symptom, template},
-    model::{EventId, Level, Micros, StoredEvent},
+    model::{DAY_US, EventId, Level, Micros, StoredEvent},
     store::{EventFilter, EventQuery, Order, Store, StoreError},
 };
 use serde::Serialize;
@@ -37,7 +37,6 @@ const EXAMPLE_CHARS: usize = 500;
 const STEP: usize = 500;
 /// How long it is looked for.
 const PATIENCE: Duration = Duration::from_secs(2);
-const DAY_US: Micros = 86_400_000_000;
 
 /// What is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

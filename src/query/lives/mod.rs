@@ -26,7 +26,10 @@ pub use request::{
 };
 pub use stats::{By, StatsRequest, stats};
 
-use crate::{lifecycle::DAY_US, model::TEST_CONNECTION_ID, store::StoreError};
+use crate::{
+    model::{DAY_US, TEST_CONNECTION_ID},
+    store::StoreError,
+};
 
 /// What a question comes to: the body of an answer, or what there is nothing of.
 pub type Answer = Result<Result<Vec<u8>, Missing>, StoreError>;

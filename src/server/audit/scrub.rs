@@ -7,7 +7,7 @@
 use super::{Auditor, blocking};
 use crate::{
     audit::{Actor, Deed, Log},
-    model::Micros,
+    model::{DAY_US, Micros},
     server::state::now_us,
     store::{
         SharedStore, StoreError,
@@ -32,9 +32,6 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(20), Duration::from_
 
 /// Findings of a pass that are logged one by one.
 const SHOWN_MAX: u64 = 100;
-
-/// Microseconds of a day.
-const DAY_US: i64 = 86_400_000_000;
 
 /// What was found so far.
 #[derive(Debug, Default)]

@@ -131,6 +131,7 @@ impl Pending {
 }
 
 /// Everything events can be read from in one snapshot.
+#[derive(Clone)]
 pub struct AllEvents<'s> {
     db: &'s Connection,
     names: &'s Names,
@@ -390,14 +391,7 @@ struct Marked<'s> {
 
 impl<'s> Marked<'s> {
     fn new(all: &AllEvents<'s>, order: Order, from: EventKey) -> Self {
-        let all = AllEvents {
-            db: all.db,
-            names: all.names,
-            view: Arc::clone(&all.view),
-            pending: all.pending.clone(),
-            lost: Arc::clone(&all.lost),
-        };
-        Self { all, order, from: Some(from), read: VecDeque::new() }
+        Self { all: all.clone(), order, from: Some(from), read: VecDeque::new() }
     }
 
     fn fill(&mut self) -> Result<(), ReadError> {

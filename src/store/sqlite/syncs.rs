@@ -4,11 +4,10 @@
 //! time and sorted; until then they are found in memory. Written with each commit, its hashes touched a page of their own for nearly
 //! every new sync: a third of all pages that commits of 1,600 events wrote. Rows are entered at once.
 
-use super::{all_events::AllEvents, encode::SyncCell, flat::SyncRef, reader::ReadError};
-use crate::model::MICROS_PER_SECOND;
+use super::{all_events::AllEvents, encode::SyncCell, flat::SyncRef, names::Names, reader::ReadError};
+use crate::model::DAY_US;
 use rusqlite::{Connection, OptionalExtension as _};
 
-const MICROS_PER_DAY: i64 = 86_400 * MICROS_PER_SECOND;
 /// The last day that is told apart, in 2079. Times far outside share a day, so that nobody can make more days than a look-up can
 /// bear.
 const DAY_MAX: i64 = 40_000;
@@ -61,7 +60,7 @@ impl Sighting {
 }
 
 fn day_of(created_us: i64) -> i64 {
-    created_us.div_euclid(MICROS_PER_DAY).clamp(0, DAY_MAX)
+    created_us.div_euclid(DAY_US).clamp(0, DAY_MAX)
 }
 
 /// Numbers of the connections that may have events of a sync, ascending. `None`: nobody knows, since a part of the journal is lost.
@@ -79,18 +78,15 @@ pub fn connections(db: &Connection, all: &AllEvents<'_>, sync_id: &str) -> Resul
 }
 
 /// A day on which a sync was seen with a connection: the first as a rule.
-pub fn day(db: &Connection, all: &AllEvents<'_>, sync_id: &str, conn: i64) -> Result<Option<i64>, ReadError> {
+pub fn day(db: &Connection, names: &Names, sync_id: &str, conn: i64) -> Result<Option<i64>, ReadError> {
     let cell = SyncCell::of(sync_id);
     let sync = cell.as_ref();
     let entered = db.prepare_cached(DAY)?.query_row([sync.lookup_hash(), conn], |row| row.get(0)).optional()?;
     if entered.is_some() {
         return Ok(entered);
     }
-    let mut first = None;
-    all.newest_of_sync(sync, |of, created_us| {
-        if of == conn {
-            first = Some(first.map_or(created_us, |first: i64| first.min(created_us)));
-        }
-    });
-    Ok(first.map(day_of))
+    let mut days = Vec::new();
+    AllEvents::of(db, names)?
+        .newest_of_sync(sync, |of, created_us| days.extend((of == conn).then(|| day_of(created_us))));
+    Ok(days.into_iter().min())
 }

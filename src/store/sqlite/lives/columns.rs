@@ -116,13 +116,8 @@ impl Column {
         let mut best = (Mode::Raw, 1, self.numbers.len() * 8);
         for mode in [Mode::Plain, Mode::Column, Mode::Line] {
             let told = || Told::new(mode).all(&self.numbers);
-            // Mostly 1, which the first few numbers tell; dividing is slow.
-            let whole = |divisor, n: i64| if divisor == 1 { Err(1) } else { Ok(greatest(divisor, n.unsigned_abs())) };
-            let divisor = told().try_fold(0, whole).unwrap_or_else(|one| one).max(1);
-            let bytes = match divisor {
-                1 => told().map(|n| length(zigzag(n))).sum(),
-                _ => told().map(|n| length(zigzag(n / divisor as i64))).sum(),
-            };
+            let divisor = told().fold(0, |divisor, n| greatest(divisor, n.unsigned_abs())).max(1);
+            let bytes = told().map(|n| length(zigzag(n / divisor as i64))).sum();
             if bytes < best.2 && i64::try_from(divisor).is_ok() {
                 best = (mode, divisor, bytes);
             }
@@ -184,7 +179,8 @@ impl Told {
 
 /// The greatest common divisor.
 const fn greatest(mut one: u64, mut other: u64) -> u64 {
-    while other != 0 {
+    // Most are soon 1, and dividing is slow.
+    while other != 0 && one != 1 {
         (one, other) = (other, one % other);
     }
     one
@@ -237,9 +233,7 @@ pub fn pack<'l>(lines: impl Iterator<Item = &'l str>) -> std::io::Result<Vec<u8>
         take_apart(line, &mut text, &mut fillings);
         let at = by_text.get(&text).copied().unwrap_or_else(|| {
             put_bytes(&mut form_texts, text.as_bytes());
-            let first = parts.len();
-            paths.parts(&text, &mut parts);
-            forms.push(first..parts.len());
+            forms.push(paths.parts(&text, &mut parts));
             by_text.insert(text.clone(), forms.len() - 1);
             forms.len() - 1
         });
@@ -344,9 +338,8 @@ pub fn unpack(bytes: &[u8], mut each: impl FnMut(&str) -> Option<()>) -> Option<
     let mut parts = Vec::new();
     let mut form_texts = Bytes(soft.bytes()?);
     while !form_texts.0.is_empty() {
-        let (text, first) = (std::str::from_utf8(form_texts.bytes()?).ok()?, parts.len());
-        paths.parts(text, &mut parts);
-        forms.push((text, first..parts.len()));
+        let text = std::str::from_utf8(form_texts.bytes()?).ok()?;
+        forms.push((text, paths.parts(text, &mut parts)));
     }
     let mut text_bytes = Bytes(soft.bytes()?);
     while !text_bytes.0.is_empty() {

@@ -65,8 +65,9 @@ impl Paths {
         column
     }
 
-    /// Adds the parts of a form, each of which ends with a hole.
-    pub fn parts(&mut self, text: &str, parts: &mut Vec<Part>) {
+    /// Adds the parts of a form, each of which ends with a hole; gives their places.
+    pub fn parts(&mut self, text: &str, parts: &mut Vec<Part>) -> Range<usize> {
+        let first = parts.len();
         let (mut frames, mut start) = (Vec::new(), 0);
         let bytes = text.as_bytes();
         let mut at = 0;
@@ -97,6 +98,7 @@ impl Paths {
             }
             at += 1;
         }
+        first..parts.len()
     }
 }
 

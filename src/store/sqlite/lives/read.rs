@@ -17,7 +17,7 @@ use crate::{
     store::{
         StoreError,
         lives::{DayRow, StageCursor, TimelinePage, TimelineQuery, Whose},
-        sqlite::{all_events::AllEvents, names::Names, reader::ReadError, syncs, writer::now_us},
+        sqlite::{names::Names, reader::ReadError, syncs, writer::now_us},
     },
 };
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -262,7 +262,7 @@ impl Reading {
         let fresh = self.syncs().find(|sync| sync.sync_id.as_deref() == Some(sync_id));
         let mut found = fresh.map(rows::sync_stage).transpose()?;
         if let Some(at) = self.at {
-            let day = syncs::day(db, &AllEvents::of(db, names)?, sync_id, self.conn)?;
+            let day = syncs::day(db, names, sync_id, self.conn)?;
             let Some(day) = day else { return Ok(found) };
             // Few syncs are longer than a day; those are looked for everywhere.
             let near = (day.saturating_sub(1).saturating_mul(DAY_US), day.saturating_add(2).saturating_mul(DAY_US));

@@ -11,7 +11,7 @@ use crate::{
 };
 use rusqlite::{Connection, Row, params};
 
-pub use crate::lifecycle::DAY_US;
+pub use crate::model::DAY_US;
 
 /// What tells a row of one connection from another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -167,7 +167,7 @@ impl Folder {
         Ok(())
     }
 
-    /// Writes rows when they have waited long enough.
+    /// Writes rows when they have waited long enough, or too many wait.
     pub(super) fn write_old(&mut self, db: &Connection, commit: u64) -> Result<(), WriteError> {
         if !self.unwritten.round.is_empty() || self.unwritten.is_old() {
             self.write_behind(db, commit)?;

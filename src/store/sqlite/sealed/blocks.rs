@@ -113,6 +113,17 @@ impl Meta {
     }
 }
 
+/// Whether none of these is gone.
+pub fn are_there(db: &Connection, metas: &[Meta]) -> rusqlite::Result<bool> {
+    let mut is_there = db.prepare_cached("SELECT 1 FROM block WHERE id = ?1")?;
+    for meta in metas {
+        if !is_there.exists([meta.id])? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// All blocks, in the order of their first events.
 pub fn blocks_in_order(db: &Connection) -> rusqlite::Result<Vec<Meta>> {
     db.prepare_cached(ALL_ASC)?.query_map([i64::MIN], Meta::of)?.collect()

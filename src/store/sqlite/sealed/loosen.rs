@@ -3,7 +3,7 @@
 //! In: blocks. Out: their events as rows, and the blocks gone, in the running transaction. Where a row stands for an event already, it stays.
 
 use super::{
-    blocks::{Blocks, Meta},
+    blocks::{self, Blocks, Meta},
     chunk::ChunkBuilder,
     whereabouts::{self, Whereabouts},
 };
@@ -13,14 +13,10 @@ use std::sync::Arc;
 
 /// Does it. False, and nothing done, when one of them is gone already.
 pub fn apply(db: &Connection, whereabouts: &mut Whereabouts, metas: &[Meta]) -> Result<bool, WriteError> {
-    let mut is_there = db.prepare_cached("SELECT 1 FROM block WHERE id = ?1")?;
-    for meta in metas {
-        if !is_there.exists([meta.id])? {
-            return Ok(false);
-        }
+    if !blocks::are_there(db, metas)? {
+        return Ok(false);
     }
     let names = Arc::clone(whereabouts.names());
-    let mut delete = db.prepare_cached("DELETE FROM block WHERE id = ?1")?;
     for meta in metas {
         let mut copied = ChunkBuilder::new();
         Blocks::of(db, &names).copy(meta, 0..meta.n, &mut copied)?;
@@ -31,8 +27,7 @@ pub fn apply(db: &Connection, whereabouts: &mut Whereabouts, metas: &[Meta]) -> 
             }
             whereabouts.add_loose(flat.conn, flat.key.created_us);
         }
-        delete.execute([meta.id])?;
-        whereabouts.gone(*meta);
+        whereabouts.remove_block(db, *meta)?;
     }
     Ok(true)
 }

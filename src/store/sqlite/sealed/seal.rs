@@ -4,7 +4,7 @@
 //! transaction in which blocks come and rows of the journal, other blocks or rows go.
 
 use super::{
-    blocks::{Blocks, Meta, flat_of},
+    blocks::{self, Blocks, Meta, flat_of},
     chunk::Chunk,
     codec::{self, Columns},
     grams::{self, Grams},
@@ -171,11 +171,8 @@ impl Seal {
     /// Does it. False, and nothing done, when a block that should go is gone already or a row is not what it was: whoever made this looks
     /// again.
     pub fn apply(&self, db: &Connection, whereabouts: &mut Whereabouts) -> Result<bool, WriteError> {
-        let mut is_there = db.prepare_cached("SELECT 1 FROM block WHERE id = ?1")?;
-        for meta in &self.gone {
-            if !is_there.exists([meta.id])? {
-                return Ok(false);
-            }
+        if !blocks::are_there(db, &self.gone)? {
+            return Ok(false);
         }
         for Gone { row, .. } in &self.rows {
             if loose::get(db, row.key())?.as_ref() != Some(row) {
@@ -197,10 +194,8 @@ impl Seal {
         for seen in &self.syncs {
             seen.enter(db)?;
         }
-        let mut delete = db.prepare_cached("DELETE FROM block WHERE id = ?1")?;
         for meta in &self.gone {
-            delete.execute([meta.id])?;
-            whereabouts.gone(*meta);
+            whereabouts.remove_block(db, *meta)?;
         }
         let mut delete = db.prepare_cached("DELETE FROM event WHERE created = ?1 AND hash = ?2")?;
         for Gone { row, instead } in &self.rows {

@@ -183,9 +183,9 @@ fn seal(
     answer.blocking_recv().unwrap_or(Err(StoreError::Closed))
 }
 
-/// Which syncs a connection's events are of, each once for a day.
-fn sightings(conn: i64, events: &Events) -> Vec<Sighting> {
-    let (mut found, mut before) = (Vec::new(), None);
+/// Adds which syncs a connection's events are of, each at least once for a day.
+fn add_sightings(conn: i64, events: &Events, found: &mut Vec<Sighting>) {
+    let mut before = None;
     for (chunk, at) in events {
         let flat = chunk.get(*at as usize);
         let seen = flat.sync.map(|sync| Sighting::of(sync, conn, flat.key.created_us));
@@ -195,9 +195,6 @@ fn sightings(conn: i64, events: &Events) -> Vec<Sighting> {
             before = seen;
         }
     }
-    found.sort_unstable();
-    found.dedup();
-    found
 }
 
 /// What takes the place of a generation. `rows`: also of the rows that count in the place of its events.
@@ -215,10 +212,11 @@ fn make(db: &Connection, names: &Names, generation: &Arc<Generation>, rows: bool
     making.seal.notable = chunks.iter().flat_map(notable).collect();
     for (conn, _) in &conns {
         let events: Events = view.scan(Span::Of(*conn), EventKey::FIRST, Order::Asc).map(Held::into_parts).collect();
-        making.seal.syncs.append(&mut sightings(*conn, &events));
+        add_sightings(*conn, &events, &mut making.seal.syncs);
         making.add(*conn, Parts { events, ..Parts::default() })?;
     }
     making.seal.syncs.sort_unstable();
+    making.seal.syncs.dedup();
     let seal = making.seal;
     snapshot.commit()?;
     Ok(seal)

@@ -176,10 +176,12 @@ impl Whereabouts {
         Ok(())
     }
 
-    /// A block is replaced by nothing or by others, in the running transaction, which looks for nothing in it any more.
-    pub fn gone(&mut self, meta: Meta) {
+    /// Deletes a block, for nothing or for others, in the running transaction, which looks for nothing in it any more.
+    pub fn remove_block(&mut self, db: &Connection, meta: Meta) -> rusqlite::Result<()> {
+        db.prepare_cached("DELETE FROM block WHERE id = ?1")?.execute([meta.id])?;
         self.known.remove_block(meta.conn, meta.id);
         self.changes.push(Change::Gone(meta));
+        Ok(())
     }
 
     /// A block was written, in the running transaction.

@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     envelope, identity,
     lifecycle::{Day, Fact, Incident, Labels, Output, Run, Stage, StageKind, State, Summary, stage_order},
-    model::{Micros, StoredEvent},
+    model::{DAY_US, Micros, StoredEvent},
     normalize::normalize,
     simulate::{SimEvent, SimOptions, Simulator, write_json},
     store::{
@@ -19,8 +19,6 @@ use crate::{
 };
 use proptest::{collection::vec, prelude::*};
 use std::collections::{BTreeMap, BTreeSet};
-
-const DAY_US: i64 = 86_400_000_000;
 
 /// As the rooms before the store give it.
 fn understood(text: &str, schemas: &Schemas) -> NewEvent {
@@ -509,11 +507,7 @@ fn a_copy_of_the_files_at_any_moment_is_whole() {
         append(&store, part.to_vec()).unwrap();
         if at % 4 == 1 {
             // As a power cut would leave them: nothing was said goodbye to.
-            let cut = tempfile::tempdir().unwrap();
-            for end in ["", "-wal"] {
-                let name = format!("{DATABASE}{end}");
-                std::fs::copy(dir.path().join(&name), cut.path().join(&name)).unwrap();
-            }
+            let cut = copied(dir.path());
             let copy = open(cut.path());
             assert!(copy.stats().events >= (at as u64 + 1) * 50);
             check_each(&copy);
@@ -534,11 +528,7 @@ fn rows_that_a_crash_left_behind_a_kept_state_are_written() {
     append(&open(dir.path()), events[..300].to_vec()).unwrap();
     let store = open(dir.path());
     append(&store, events[300..].to_vec()).unwrap();
-    let cut = tempfile::tempdir().unwrap();
-    for end in ["", "-wal"] {
-        let name = format!("{DATABASE}{end}");
-        std::fs::copy(dir.path().join(&name), cut.path().join(&name)).unwrap();
-    }
+    let cut = copied(dir.path());
     let copy = open(cut.path());
     settle(&copy);
     check_all(&copy);

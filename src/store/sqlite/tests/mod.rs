@@ -15,7 +15,7 @@ mod trail;
 mod upgrade;
 mod vfs;
 
-use super::{Layout, Sealing, SqliteOptions, SqliteStore};
+use super::{DATABASE, Layout, Sealing, SqliteOptions, SqliteStore};
 use crate::{
     model::{
         CreatedFrom, Delivery, Event, EventKey, Family, Level, NewEvent, NewQuarantine, Source, Status, Timestamp,
@@ -61,6 +61,17 @@ const WAYS: u64 = 5;
 
 fn open(dir: &Path) -> SqliteStore {
     SqliteStore::open(dir, options()).unwrap()
+}
+
+/// As it stands, after a crash if it is open.
+fn copied(from: &Path) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for name in [DATABASE.to_owned(), format!("{DATABASE}-wal")] {
+        if from.join(&name).exists() {
+            std::fs::copy(from.join(&name), dir.path().join(&name)).unwrap();
+        }
+    }
+    dir
 }
 
 /// Makes blocks of everything in the journal; false when that cannot be done now.

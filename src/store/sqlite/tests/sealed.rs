@@ -55,17 +55,6 @@ fn count(dir: &Path, sql: &str) -> i64 {
     Connection::open(dir.join(DATABASE)).unwrap().query_row(sql, [], |row| row.get(0)).unwrap()
 }
 
-/// As it stands, after a crash if it is open.
-fn copied(from: &Path) -> tempfile::TempDir {
-    let dir = tempfile::tempdir().unwrap();
-    for name in [DATABASE.to_owned(), format!("{DATABASE}-wal")] {
-        if from.join(&name).exists() {
-            std::fs::copy(from.join(&name), dir.path().join(&name)).unwrap();
-        }
-    }
-    dir
-}
-
 /// Rows of the journal, blocks, and blocks that there ever were.
 fn tiers(dir: &Path) -> (i64, i64, i64) {
     let ever = "SELECT ifnull((SELECT seq FROM sqlite_sequence WHERE name = 'block'), 0)";

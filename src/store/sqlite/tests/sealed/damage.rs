@@ -278,11 +278,7 @@ fn nobody_is_refused_for_what_a_crash_and_a_flipped_bit_left() {
         assert!(seal(&store));
         append(&store, events("one", 100..110)).unwrap();
         append(&store, events("two", 100..110)).unwrap();
-        let crashed = tempfile::tempdir().unwrap();
-        for end in ["", "-wal"] {
-            let name = format!("{DATABASE}{end}");
-            std::fs::copy(dir.path().join(&name), crashed.path().join(&name)).unwrap();
-        }
+        let crashed = copied(dir.path());
         drop(store);
         flip(crashed.path(), table, column, whose, 11, 2);
         let store = open(crashed.path());

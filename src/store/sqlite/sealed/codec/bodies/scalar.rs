@@ -3,11 +3,12 @@
 //! In: raw values, quotes included. Out: numbers, and from them exactly the same text. Refused: every text that would not
 //! come back as it is.
 
+use crate::model::DAY_US;
+
 /// Longest whole number that is taken: nineteen digits may not fit.
 const DIGITS_MAX: usize = 18;
 /// Days from 0000-03-01 to 1970-01-01.
 const DAYS_TO_1970: i64 = 719_468;
-const DAY_US: i64 = 86_400_000_000;
 /// 0000-01-01 and 10000-01-01, in microseconds since 1970.
 const YEAR_0_US: i64 = -719_528 * DAY_US;
 const YEAR_10000_US: i64 = 2_932_897 * DAY_US;
