@@ -505,13 +505,15 @@ fn damaged_events_are_found_by_the_search_and_named() {
     app.post_native(examples()).expect(200);
     app.stop();
     let db = rusqlite::Connection::open(app.data.join("lifeline.db")).expect("a database");
-    let flip =
-        "UPDATE journal SET chunk = CAST(substr(chunk, 1, 20) || x'55' || substr(chunk, 22) AS BLOB) WHERE seq = 1";
-    assert_eq!(db.execute(flip, []), Ok(1));
+    let mut chunk: Vec<u8> =
+        db.query_row("SELECT chunk FROM journal WHERE seq = 1", [], |row| row.get(0)).expect("a row");
+    chunk[20] ^= 0x55;
+    assert_eq!(db.execute("UPDATE journal SET chunk = ?1 WHERE seq = 1", [&chunk]), Ok(1));
     drop(db);
     app.start();
-    until("a finding", || (app.metric("lifeline_audit_damaged_records", "") >= 1.0).then_some(()));
-    assert!(app.log().contains("journal row 1: "), "it is named");
+    // The records of the audit trail whose events are lost are found before the row that held them.
+    until("a finding that names the row", || app.log().contains("journal row 1: ").then_some(()));
+    assert!(app.metric("lifeline_audit_damaged_records", "") >= 1.0);
     app.post_native(examples()).expect(200);
 }
 

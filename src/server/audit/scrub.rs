@@ -66,18 +66,21 @@ impl Scrub {
         self.before.load(Ordering::Relaxed).max(self.now.load(Ordering::Relaxed))
     }
 
-    /// Counts what does not fit, and says so.
+    /// Says what does not fit, then counts it: who sees the count finds the line.
     fn found(&self, finding: &Finding) {
-        if self.now.fetch_add(1, Ordering::Relaxed) < SHOWN_MAX {
+        if self.now.load(Ordering::Relaxed) < SHOWN_MAX {
             match finding.seq {
                 Some(record) => tracing::error!(log = finding.log.as_str(), record, "AUDIT TRAIL: {finding}"),
                 None => tracing::error!("STORE: {finding}"),
             }
         }
+        self.now.fetch_add(1, Ordering::Relaxed);
     }
 
     fn end_pass(&self) {
-        self.before.store(self.now.swap(0, Ordering::Relaxed), Ordering::Relaxed);
+        // In this order: the greater of both never falls in between.
+        self.before.store(self.now.load(Ordering::Relaxed), Ordering::Relaxed);
+        self.now.store(0, Ordering::Relaxed);
         self.passes.fetch_add(1, Ordering::Relaxed);
         self.last_pass_us.store(now_us(), Ordering::Relaxed);
     }
