@@ -58,7 +58,7 @@ fn deed(n: u64, recorded: bool) -> NewEvent {
             sync_id: None,
             exception_id: None,
             destination: None,
-            data: Some(data),
+            data: Some(data.into()),
             extra: serde_json::Map::new(),
             normalized: Vec::new(),
             conflicts: Vec::new(),

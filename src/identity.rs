@@ -38,7 +38,7 @@ pub fn key(event: &Event) -> EventKey {
     if event.created.sub_micro_nanos() != 0 {
         out.extend_from_slice(&event.created.sub_micro_nanos().to_be_bytes());
     }
-    match &event.data {
+    match event.data.as_deref() {
         None => {}
         Some(Value::Object(members)) if members.is_empty() => {}
         Some(data) => canonical(data, &mut out),

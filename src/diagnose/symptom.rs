@@ -64,7 +64,7 @@ impl<'a> Symptom<'a> {
     #[must_use]
     pub fn of_event(event: &'a Event) -> Self {
         let cow = |text: Option<&'a str>| text.map(Cow::Borrowed);
-        let data: &'a Value = event.data.as_ref().unwrap_or(&Value::Null);
+        let data: &'a Value = event.data.as_deref().unwrap_or(&Value::Null);
         Self {
             source: Some(event.source),
             event: Some(event.name.as_str().into()),

@@ -1,6 +1,6 @@
 //! An understood event.
 
-use super::{Level, Timestamp};
+use super::{Data, Level, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
@@ -132,7 +132,7 @@ pub struct Event {
     /// The destination (group) it belongs to.
     pub destination: Option<String>,
     /// The event's own data after normalising; `None` where absent or null.
-    pub data: Option<Value>,
+    pub data: Option<Data>,
     /// Envelope members that we do not know, kept as they came.
     pub extra: Map<String, Value>,
     /// Every rewrite that normalising made, by the member it read: `connector_id`, `data.connectorId`.

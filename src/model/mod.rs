@@ -3,6 +3,7 @@
 //! In: nothing. Out: plain types. No behaviour beyond parsing and display, and nothing
 //! imported from the other rooms, so that any of them can be read alone.
 
+mod data;
 mod event;
 mod id;
 mod level;
@@ -10,6 +11,7 @@ mod record;
 mod stored;
 mod time;
 
+pub use data::Data;
 pub use event::{Conflict, CreatedFrom, Event, Family, Source, Status, TEST_CONNECTION_ID, Verdict, Violation};
 pub use id::{EventId, EventKey, ParseIdError};
 pub use level::Level;

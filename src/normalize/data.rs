@@ -18,13 +18,13 @@ const RENAMED: &[(&str, &str, &str, &str)] = &[
 
 /// Normalises `event.data` in place.
 pub(super) fn normalize(event: &mut Event) -> Result<(), String> {
-    if let Some(Value::String(text)) = &event.data
+    if let Some(Value::String(text)) = event.data.as_deref()
         && let Some(decoded) = decode(text)?
     {
-        event.data = (!decoded.is_null()).then_some(decoded);
+        event.data = (!decoded.is_null()).then(|| decoded.into());
         event.normalized.push("data".into());
     }
-    let Some(Value::Object(members)) = &mut event.data else { return Ok(()) };
+    let Some(Value::Object(members)) = event.data.as_deref_mut() else { return Ok(()) };
     for (old, new, listed, field) in RENAMED {
         let fits = match members.get(*old) {
             Some(Value::String(_)) => *new != "total_queries",

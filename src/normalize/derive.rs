@@ -44,7 +44,7 @@ pub(super) fn fill(event: &mut Event, transport_level: Option<&str>, destination
 
 /// The connection that the event's own data name, and where they do.
 fn connection(event: &Event) -> Option<(String, &'static str)> {
-    let data = event.data.as_ref();
+    let data = event.data.as_deref();
     let own = |id: &str| (!id.trim().is_empty()).then(|| id.trim().to_owned());
     if let Some(kind) = text(data, "primaryResourceType") {
         let about_one = kind.eq_ignore_ascii_case("CONNECTION") || kind.eq_ignore_ascii_case("CONNECTOR");
@@ -67,11 +67,11 @@ fn level(event: &Event) -> Level {
     match event.name.as_str() {
         "error" | "connection_failure" => Level::Severe,
         "warning" | "forced_resync_table" => Level::Warning,
-        "sync_end" | "status" => match text(event.data.as_ref(), "status").map(str::to_ascii_uppercase).as_deref() {
+        "sync_end" | "status" => match text(event.data.as_deref(), "status").map(str::to_ascii_uppercase).as_deref() {
             Some(status) if status.starts_with("FAIL") => Level::Severe,
             // Priority-first syncs hand over between two halves of one load; the reason says that this is meant.
             Some("RESCHEDULED") => {
-                let reason = text(event.data.as_ref(), "reason").unwrap_or_default().to_ascii_lowercase();
+                let reason = text(event.data.as_deref(), "reason").unwrap_or_default().to_ascii_lowercase();
                 if reason.contains("intended behavior") || reason.contains("intended behaviour") {
                     Level::Info
                 } else {

@@ -8,7 +8,7 @@ use super::Normalized;
 use crate::{
     envelope::{Found, scalar, trim},
     json,
-    model::{Conflict, CreatedFrom, Event, Family, Level, Micros, Source, Timestamp, Violation},
+    model::{Conflict, CreatedFrom, Data, Event, Family, Level, Micros, Source, Timestamp, Violation},
 };
 use serde_json::{Map, Value};
 use std::borrow::Cow;
@@ -177,7 +177,7 @@ pub(super) fn read(found: &Found<'_>, received_us: Micros) -> Result<Normalized,
         sync_id,
         exception_id,
         destination,
-        data,
+        data: data.map(Data::from),
         extra,
         normalized,
         conflicts,

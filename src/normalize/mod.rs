@@ -46,7 +46,7 @@ impl Normalized {
 pub fn normalize(found: &Found<'_>, destination: Option<&str>, received_us: Micros) -> Result<Normalized, String> {
     let mut read = envelope::read(found, received_us)?;
     data::normalize(&mut read.event)?;
-    if let Some(data) = read.event.data.as_ref().filter(|data| !data.is_object()) {
+    if let Some(data) = read.event.data.as_deref().filter(|data| !data.is_object()) {
         let view = read.envelope.get_or_insert_with(|| envelope::view(&read.event, Map::new()));
         view.insert("data".to_owned(), data.clone());
     }

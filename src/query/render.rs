@@ -4,7 +4,7 @@
 //! that only some events have (`original_event`, `created_from`, `conflicts`, `extra`) appear only there.
 
 use crate::diagnose::Diagnosis;
-use crate::model::{Conflict, CreatedFrom, Micros, QuarantinedItem, StoredEvent, Timestamp, Violation};
+use crate::model::{Conflict, CreatedFrom, Data, Micros, QuarantinedItem, StoredEvent, Timestamp, Violation};
 use base64::Engine;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -74,7 +74,7 @@ pub struct EventView<'a> {
     destination: Option<&'a str>,
     /// The event's own data after normalising, secrets masked.
     #[schema(value_type = Value, required = true)]
-    data: Option<&'a Value>,
+    data: Option<&'a Data>,
     /// Envelope members that are not known, as they came.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>, nullable = false)]
@@ -306,7 +306,7 @@ pub(crate) mod tests {
                 sync_id: None,
                 exception_id: None,
                 destination: Some("warehouse".into()),
-                data: Some(json!({"status": "SUCCESSFUL"})),
+                data: Some(json!({"status": "SUCCESSFUL"}).into()),
                 extra: Map::new(),
                 normalized: vec!["connector_id".into()],
                 conflicts: Vec::new(),

@@ -57,7 +57,7 @@ pub fn sample(n: i64) -> NewEvent {
             sync_id: Some(format!("sync {}", n / 5)),
             exception_id: None,
             destination: (n % 2 == 0).then(|| "warehouse".to_owned()),
-            data: Some(json!({"status": "SUCCESSFUL", "n": n})),
+            data: Some(json!({"status": "SUCCESSFUL", "n": n}).into()),
             extra: Map::new(),
             normalized: vec!["connector_id".into()],
             conflicts: Vec::new(),
@@ -364,7 +364,7 @@ fn step(ms: i64, connection: &str, name: &str, data: serde_json::Value) -> NewEv
     new.event.original_name = None;
     new.event.connection_id = Some(connection.to_owned());
     new.event.sync_id = Some(format!("sync {}", ms / 10_000));
-    new.event.data = data;
+    new.event.data = data.map(Into::into);
     new.event.level = Level::Info;
     new.event.destination = Some("warehouse".into());
     new

@@ -57,7 +57,7 @@ impl Schemas {
     /// The family of an event: the audit trail by shape, everything else as its schema says.
     #[must_use]
     pub fn family(&self, event: &Event) -> Family {
-        if audit::is_audit(event.data.as_ref()) {
+        if audit::is_audit(event.data.as_deref()) {
             return Family::AuditTrail;
         }
         match self.events.get(&event.name).map(|schema| schema.family) {
@@ -78,7 +78,7 @@ impl Schemas {
             let status = if errors.is_empty() { Status::UnknownEvent } else { Status::Invalid };
             return Verdict { status, schema: None, errors };
         };
-        data_errors(schema, event.data.as_ref(), &mut errors);
+        data_errors(schema, event.data.as_deref(), &mut errors);
         errors.truncate(ERRORS_MAX);
         let status = if errors.is_empty() { Status::Valid } else { Status::Invalid };
         Verdict { status, schema: Some(schema.name.clone()), errors }
@@ -87,7 +87,7 @@ impl Schemas {
     /// The schema that an event has to fit: its use case's, else its name's.
     fn schema(&self, event: &Event) -> Option<&Schema> {
         if let Some(cases) = self.use_cases.get(&event.name)
-            && let Some(schema) = use_case(&event.name, event.data.as_ref()).and_then(|case| cases.get(case))
+            && let Some(schema) = use_case(&event.name, event.data.as_deref()).and_then(|case| cases.get(case))
         {
             return Some(schema);
         }

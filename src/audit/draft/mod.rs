@@ -45,7 +45,7 @@ impl Draft {
     /// The record that an event makes; `None` for most events, at the cost of a look into its data.
     #[must_use]
     pub fn of(event: &Event, id: EventId) -> Option<Self> {
-        let data = event.data.as_ref().and_then(Value::as_object)?;
+        let data = event.data.as_deref().and_then(Value::as_object)?;
         let channel = channel(event, data)?;
         let reading = Reading { event, data, channel };
         let method = who::method(reading);

@@ -383,7 +383,8 @@ fn hostile_values_cost_no_more_than_their_length() {
     let mut event = understood(r#"{"event":"edit_connection","created":"2026-01-01T00:00:00Z"}"#).event;
     for (old, new, expected) in [(Value::Null, named.into(), 2_000), (nested(0), nested(1), 1)] {
         let members = [("userId", json!("u")), ("action", json!("EDIT")), ("oldValues", old), ("newValues", new)];
-        event.data = Some(Value::Object(members.map(|(name, value)| (name.to_owned(), value)).into_iter().collect()));
+        let members = members.map(|(name, value)| (name.to_owned(), value)).into_iter().collect();
+        event.data = Some(Value::Object(members).into());
         let begun = std::time::Instant::now();
         let made = Draft::of(&event, EventId(EventKey { created_us: 0, hash: 0 })).expect("a record");
         assert!(begun.elapsed().as_secs() < 5, "{:?}", begun.elapsed());
@@ -494,7 +495,7 @@ proptest! {
         let mut event = understood(r#"{"event":"x","created":"2026-01-01T00:00:00Z"}"#).event;
         event.name = name;
         event.family = Family::ALL[family];
-        event.data = Some(data);
+        event.data = Some(data.into());
         let id: EventId = "0".repeat(32).parse().expect("an id");
         if let Some(draft) = Draft::of(&event, id) {
             let body = draft.body();

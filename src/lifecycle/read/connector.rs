@@ -63,7 +63,7 @@ pub(super) fn import_progress(data: Members<'_>) -> Signal {
 
 /// A line for a person. Data that are no object are the line.
 pub(super) fn message(event: &Event, data: Members<'_>) -> Message {
-    match &event.data {
+    match event.data.as_deref() {
         Some(text @ Value::String(_)) => Message { kind: None, text: said(text, TEXT_CHARS_MAX), table: None },
         _ => Message {
             kind: data.text(&["type"]),

@@ -24,7 +24,7 @@ pub(super) fn read(event: &Event, data: Members<'_>) -> Option<Box<Deed>> {
         event: cut(&event.name, TEXT_CHARS_MAX).into(),
         actor,
         channel: channel(event, data),
-        data: event.data.as_ref().and_then(values::json),
+        data: event.data.as_deref().and_then(values::json),
     }))
 }
 

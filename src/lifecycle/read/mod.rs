@@ -29,7 +29,7 @@ impl Fact {
         if event.connection_id.as_deref() == Some(TEST_CONNECTION_ID) {
             return None;
         }
-        let data = Members::of(event.data.as_ref());
+        let data = Members::of(event.data.as_deref());
         let signal = signal(event, data);
         let deed = deed::read(event, data);
         let sync = event.sync_id.as_deref().and_then(sync_id).filter(|_| belongs_to_sync(&signal, deed.as_deref()));
@@ -113,7 +113,7 @@ fn signal(event: &Event, data: Members<'_>) -> Signal {
         "sync_end" => Signal::SyncEnd(Box::new(connector::ending(data))),
         "read_start" => Signal::ReadStart,
         "read_end" => Signal::ReadEnd,
-        "sync_stats" => connector::sync_stats(event.data.as_ref()),
+        "sync_stats" => connector::sync_stats(event.data.as_deref()),
         "extract_summary" => connector::extract_summary(data),
         "api_call" => Signal::ApiCall,
         "sql_query" => Signal::Work(Work::SqlQuery),

@@ -88,7 +88,7 @@ pub(super) fn resync(event: &Event, action: Action, table: Option<TableName>, ca
         action,
         table,
         cause,
-        data: event.data.as_ref().and_then(values::json),
+        data: event.data.as_deref().and_then(values::json),
     }
 }
 
@@ -97,7 +97,7 @@ fn changed(event: &Event, data: Members<'_>, changes: Changes) -> Signal {
         event: cut(&event.name, TEXT_CHARS_MAX).into(),
         action: deed::action(event, data),
         changes: changes.list,
-        data: event.data.as_ref().and_then(values::json),
+        data: event.data.as_deref().and_then(values::json),
     }))
 }
 

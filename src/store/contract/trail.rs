@@ -51,7 +51,7 @@ pub fn named(n: i64, name: &str, family: Family, connection: &str, data: serde_j
     new.event.created = created;
     new.event.connection_id = Some(connection.to_owned());
     new.event.sync_id = None;
-    new.event.data = Some(data);
+    new.event.data = Some(data.into());
     new.event.normalized = Vec::new();
     new
 }

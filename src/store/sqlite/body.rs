@@ -79,7 +79,7 @@ pub struct Rest {
 pub fn put_plain(out: &mut Vec<u8>, new: &NewEvent, parts: Option<&Parts>) {
     let data_text = parts.and_then(|parts| parts.data.map(|at| &new.raw[parts.pieces[at].clone()]));
     let known = parts.is_some_and(|parts| parts.data.is_some_and(|at| Some(&parts.pieces[at]) == new.data_at.as_ref()));
-    let derived = match (&new.event.data, data_text) {
+    let derived = match (new.event.data.as_deref(), data_text) {
         (Some(value), Some(text)) if known => {
             debug_assert!(serde_json::from_str::<Value>(text).is_ok_and(|parsed| parsed == *value), "{text}");
             true

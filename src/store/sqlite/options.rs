@@ -15,6 +15,9 @@ pub struct SqliteOptions {
     pub ballast_bytes: u64,
     /// Leave checkpoints to an outside tool that copies the log (Litestream).
     pub wal_autocheckpoint_off: bool,
+    /// Length of the log, in bytes, from which it is copied into the file. At twice that readers are waited for, so that it can begin
+    /// anew; at eight times that its space is given back.
+    pub wal_bytes: u64,
     /// Kinds and shapes that get a number; later ones are kept with their events.
     pub interned_max: i64,
     /// Whether lives are kept current with every commit.
@@ -60,6 +63,7 @@ impl Default for SqliteOptions {
             queue_bytes_max: 64 << 20,
             ballast_bytes: 32 << 20,
             wal_autocheckpoint_off: false,
+            wal_bytes: 32 << 20,
             interned_max: 65_536,
             fold: true,
             fold_bytes_max: 96 << 20,

@@ -9,11 +9,10 @@ use super::{
     template::{self, Known},
 };
 use crate::{
-    model::{Event, EventId, StoredEvent, Verdict},
+    model::{Data, Event, EventId, StoredEvent, Verdict},
     store::StoreError,
 };
 use rusqlite::{Connection, OptionalExtension as _};
-use serde_json::Value;
 use std::{borrow::Cow, sync::Arc};
 
 /// A time as text, and what a shape does not hold of an envelope, in bytes and about.
@@ -137,12 +136,9 @@ impl<'r> Opened<'r> {
             }
         }
         let data = match (rest.data, data_text) {
-            (Some(data), _) => data,
-            (None, None) => None,
-            (None, Some(text)) => match serde_json::from_str(text).map_err(|_| flat.damaged())? {
-                Value::Null => None,
-                value => Some(value),
-            },
+            (Some(data), _) => data.map(Data::from),
+            (None, None | Some("null")) => None,
+            (None, Some(text)) => Some(Data::of_text(text).map_err(|_| flat.damaged())?),
         };
         let (kind, label) = (&*self.kind, self.label());
         Ok(StoredEvent {

@@ -3,6 +3,7 @@
 //! Checkpoints run on the writer's thread, between transactions: small ones often, waiting ones only when a reader has held
 //! the log open for long. With an outside tool that copies the log, nothing is done here at all.
 
+use super::options::SqliteOptions;
 use rusqlite::Connection;
 use std::{
     sync::{
@@ -12,14 +13,6 @@ use std::{
     time::Duration,
 };
 
-/// Copies what it can, waiting for nobody; in bytes of log.
-const PASSIVE_AT: u64 = 32 << 20;
-/// Waits a moment for readers, so that the log can begin anew.
-const RESTART_AT: u64 = 64 << 20;
-/// Also gives the space back.
-const TRUNCATE_AT: u64 = 256 << 20;
-/// After a checkpoint that could not finish: so much more before the next.
-const STEP: u64 = 16 << 20;
 /// How long the writer waits for readers in a checkpoint.
 const PATIENCE: Duration = Duration::from_millis(250);
 const BUSY: Duration = Duration::from_secs(5);
@@ -30,13 +23,15 @@ pub struct Wal {
     pages: Arc<AtomicU64>,
     page_bytes: u64,
     off: bool,
+    /// Copies what it can from here on, waiting for nobody; in bytes of log.
+    passive_at: u64,
     next_at: u64,
     tidied: u64,
 }
 
 impl Wal {
-    /// Listens to the commits of a connection. `off`: leave checkpoints to somebody else.
-    pub fn watch(db: &mut Connection, off: bool) -> rusqlite::Result<Self> {
+    /// Listens to the commits of a connection.
+    pub fn watch(db: &mut Connection, options: &SqliteOptions) -> rusqlite::Result<Self> {
         let pages = Arc::new(AtomicU64::new(0));
         let counted = Arc::clone(&pages);
         db.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, pages: std::ffi::c_int| {
@@ -44,7 +39,18 @@ impl Wal {
             Ok(())
         }))?;
         let page_bytes: i64 = db.pragma_query_value(None, "page_size", |row| row.get(0))?;
-        Ok(Self { pages, page_bytes: page_bytes as u64, off, next_at: PASSIVE_AT, tidied: 0 })
+        let (off, passive_at) = (options.wal_autocheckpoint_off, options.wal_bytes);
+        Ok(Self { pages, page_bytes: page_bytes as u64, off, passive_at, next_at: passive_at, tidied: 0 })
+    }
+
+    /// Waits a moment for readers, so that the log can begin anew.
+    const fn restart_at(&self) -> u64 {
+        2 * self.passive_at
+    }
+
+    /// Also gives the space back.
+    const fn truncate_at(&self) -> u64 {
+        8 * self.passive_at
     }
 
     fn bytes(&self) -> u64 {
@@ -54,20 +60,22 @@ impl Wal {
     /// Between two transactions.
     pub fn after_commit(&mut self, db: &Connection) {
         let bytes = self.bytes();
-        if bytes < PASSIVE_AT {
-            self.next_at = PASSIVE_AT;
+        if bytes < self.passive_at {
+            self.next_at = self.passive_at;
         }
         if self.off || bytes < self.next_at {
             return;
         }
-        let finished = if bytes >= TRUNCATE_AT {
+        let finished = if bytes >= self.truncate_at() {
             waiting(db, "PRAGMA wal_checkpoint(TRUNCATE)")
-        } else if bytes >= RESTART_AT {
+        } else if bytes >= self.restart_at() {
             waiting(db, "PRAGMA wal_checkpoint(RESTART)")
         } else {
             checkpoint(db, "PRAGMA wal_checkpoint(PASSIVE)")
         };
-        self.next_at = if finished && bytes >= RESTART_AT { PASSIVE_AT } else { bytes + STEP };
+        // One that could not finish is tried again a little later.
+        let done = finished && bytes >= self.restart_at();
+        self.next_at = if done { self.passive_at } else { bytes + self.passive_at / 2 };
     }
 
     /// When nothing was written for a while.

@@ -101,7 +101,7 @@ impl Writer {
         let counters = Counters::load(&db)?;
         let mut ballast = Ballast::new(&dir, options.ballast_bytes);
         ballast.ensure();
-        let wal = Wal::watch(&mut db, options.wal_autocheckpoint_off)?;
+        let wal = Wal::watch(&mut db, &options)?;
         let turns = Turns::default();
         let writer =
             Self { dir, options, shared, db: Some(db), intern, folder, turns, whereabouts, counters, ballast, wal };
@@ -133,10 +133,11 @@ impl Writer {
                 events <= EVENTS_MAX && bytes <= BYTES_MAX
             });
             if !some {
-                if !self.fold_turn(true)
-                    && let Some(db) = &self.db
-                {
-                    self.wal.tidy(db);
+                let folded = self.fold_turn(true);
+                match &self.db {
+                    Some(db) if folded => self.wal.after_commit(db),
+                    Some(db) => self.wal.tidy(db),
+                    None => {}
                 }
                 continue;
             }
@@ -297,7 +298,7 @@ impl Writer {
             let mut db = open::connect(&self.dir, Role::Writer)?;
             let intern = Interner::open(&db, self.options.interned_max)?;
             let counters = Counters::load(&db)?;
-            let wal = Wal::watch(&mut db, self.options.wal_autocheckpoint_off)?;
+            let wal = Wal::watch(&mut db, &self.options)?;
             let whereabouts = shelve(&db, &self.options, &self.shared)?;
             let folder = prepare(&db, &self.options, &whereabouts)?;
             Ok((db, intern, counters, wal, folder, whereabouts))

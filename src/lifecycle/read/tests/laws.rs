@@ -229,7 +229,7 @@ fn in_bounds(fact: &Fact) {
 
 fn event(data: Option<Value>) -> (crate::model::EventKey, Event) {
     let new = understood(r#"{"event":"x","created":"2026-03-01T12:00:00Z","connection_id":"c","sync_id":"s"}"#);
-    (new.key, Event { data, ..new.event })
+    (new.key, Event { data: data.map(Into::into), ..new.event })
 }
 
 proptest! {

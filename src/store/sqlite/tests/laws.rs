@@ -56,7 +56,7 @@ prop_compose! {
         Event {
             source: Source::HerokuConnect, name, original_name: original, family: Family::Other, level, level_given, created,
             created_from: CreatedFrom::Transport, connection_id: ids.0, connection_name: ids.1, connector_type: ids.2,
-            sync_id: ids.3, exception_id: ids.4, destination, data, extra: extra.into_iter().collect(),
+            sync_id: ids.3, exception_id: ids.4, destination, data: data.map(Into::into), extra: extra.into_iter().collect(),
             normalized: normalized.into_iter().map(Into::into).collect(),
             conflicts: conflicts.into_iter().map(|(field, kept, dropped)| Conflict { field, kept, dropped }).collect(),
         }
@@ -71,7 +71,7 @@ fn raw_of(event: &Event, style: u8, noise: &str) -> String {
         "connection_id": event.connection_id, "connector_name": event.connection_name,
         "connector_type": event.connector_type, "sync_id": event.sync_id, "x": noise,
     });
-    if let Some(data) = &event.data {
+    if let Some(data) = event.data.as_deref() {
         envelope["data"] = data.clone();
     }
     match style {

@@ -385,6 +385,24 @@ pub(super) fn pretty(one: &[String], other: &[String]) {
     assert!(left == right, "only before: {:#?}\nonly after: {:#?}", only(&left, &right), only(&right, &left));
 }
 
+/// Folding again writes much, while nothing else may come for long.
+#[test]
+fn the_log_stays_short_while_lives_are_folded_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let wal_bytes = 256 << 10;
+    let store = SqliteStore::open(dir.path(), SqliteOptions { wal_bytes, ..options() }).unwrap();
+    let log = dir.path().join(format!("{DATABASE}-wal"));
+    for part in account(3, 40, 0, 20_000, 1).chunks(500) {
+        append(&store, part.to_vec()).unwrap();
+    }
+    settle(&store);
+    let before = std::fs::metadata(&log).unwrap().len();
+    wait(store.rebuild()).unwrap();
+    settle(&store);
+    let after = std::fs::metadata(&log).unwrap().len();
+    assert!(before.max(after) < 6 * wal_bytes, "{before}, then {after}");
+}
+
 #[test]
 fn events_in_order_are_folded_as_they_come() {
     let dir = tempfile::tempdir().unwrap();

@@ -139,7 +139,7 @@ fn from_line(line: &str) -> NewEvent {
             sync_id: text(&["sync_id"]),
             exception_id: None,
             destination: None,
-            data: Some(data).filter(|data| !data.is_null()),
+            data: Some(data).filter(|data| !data.is_null()).map(Into::into),
             extra: Map::new(),
             normalized,
             conflicts: Vec::new(),

@@ -24,7 +24,7 @@ pub(super) const FIXTURES: &[&[u8]] = &[
 fn held() -> Vec<NewEvent> {
     let mut events: Vec<NewEvent> = (0..20).map(contract::sample).collect();
     events[3].raw = "no object".into();
-    events[4].event.data = Some(serde_json::json!({"float": 0.1, "deep": [[null, {"k": -1}]]}));
+    events[4].event.data = Some(serde_json::json!({"float": 0.1, "deep": [[null, {"k": -1}]]}).into());
     events[5].event.exception_id = Some("abc".into());
     events
 }

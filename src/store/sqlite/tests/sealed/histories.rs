@@ -47,7 +47,7 @@ fn event(n: i64) -> NewEvent {
         7 => {
             let text = "long ".repeat(9_000 + n as usize % 7);
             new.raw = json!({"event": "sync_end", "data": {"text": text}}).to_string();
-            new.event.data = Some(json!({ "text": text }));
+            new.event.data = Some(json!({ "text": text }).into());
         }
         9 => new.raw = format!("no object {n}"),
         11 => new.key.created_us -= new.key.created_us % 60_000_000,
