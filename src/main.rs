@@ -15,6 +15,10 @@ const PURGE_DELAY: libmimalloc_sys::mi_option_t = 15;
 const PURGE_DELAY_MS: std::ffi::c_long = 1;
 
 fn main() -> ExitCode {
+    // Measured while three million events come in: 183 MB at most instead of 253 MB, at the same speed. Huge pages hold memory that was
+    // given back in smaller pieces. Where the kernel does not let us, nothing else changes.
+    #[cfg(target_os = "linux")]
+    let _ = rustix::thread::disable_transparent_huge_pages(true);
     #[expect(unsafe_code, reason = "the allocator has no safe interface; nothing else runs yet")]
     // SAFETY: sets one number of the allocator before any thread is started; the option exists in every version of it.
     unsafe {

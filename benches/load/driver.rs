@@ -29,18 +29,20 @@ impl Run {
     }
 }
 
-/// Sends every request of the plan once. Senders take the next one in order of time, so events arrive nearly sorted.
+/// Sends every request of the plan once. Where a lane has several senders, each takes the next request in order; a plan must not have
+/// more lanes than senders.
 pub fn run(addr: SocketAddr, plan: &Plan, senders: usize) -> Result<Run, Failure> {
-    let next = AtomicUsize::new(0);
+    let lanes: Vec<Lane> = plan.lanes().map(|lane| Lane { next: lane.start.into(), end: lane.end }).collect();
+    assert!(lanes.len() <= senders, "{} lanes for {senders} senders", lanes.len());
     let start = Barrier::new(senders + 1);
     let (took, results) = thread::scope(|scope| {
         let threads: Vec<_> = (0..senders)
-            .map(|_| {
-                let (next, start) = (&next, &start);
+            .map(|sender| {
+                let (lane, start) = (&lanes[sender % lanes.len()], &start);
                 scope.spawn(move || {
                     let opened = TcpStream::connect(addr).and_then(|stream| stream.set_nodelay(true).map(|()| stream));
                     start.wait();
-                    send(opened?, plan, next)
+                    send(opened?, plan, lane)
                 })
             })
             .collect();
@@ -58,10 +60,22 @@ pub fn run(addr: SocketAddr, plan: &Plan, senders: usize) -> Result<Run, Failure
     Ok(Run { took, latencies_us })
 }
 
-fn send(mut stream: TcpStream, plan: &Plan, next: &AtomicUsize) -> io::Result<Vec<u32>> {
+/// The requests of a lane that are not sent yet.
+struct Lane {
+    next: AtomicUsize,
+    end: usize,
+}
+
+impl Lane {
+    fn next(&self) -> Option<usize> {
+        Some(self.next.fetch_add(1, Ordering::Relaxed)).filter(|number| *number < self.end)
+    }
+}
+
+fn send(mut stream: TcpStream, plan: &Plan, lane: &Lane) -> io::Result<Vec<u32>> {
     let mut latencies = Vec::with_capacity(plan.len() / 4);
     let mut buffer = vec![0; 64 << 10];
-    while let Some(request) = plan.request(next.fetch_add(1, Ordering::Relaxed)) {
+    while let Some(request) = lane.next().and_then(|number| plan.request(number)) {
         let sent = Instant::now();
         stream.write_all(request)?;
         read_answer(&mut stream, &mut buffer)?;

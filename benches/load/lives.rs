@@ -20,8 +20,9 @@ pub fn cost(options: &Options) -> Result<(), Failure> {
     println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
     for &batch in &options.batches {
         for &form in &options.forms {
-            let plan = Plan::render(form, batch, bodies::account(options).take(options.events_for(batch)));
             for &senders in &options.senders {
+                let events = bodies::account(options).take(options.events_for(batch));
+                let plan = Plan::render(form, batch, options.lanes(senders), events);
                 let mut found = [Vec::new(), Vec::new()];
                 for _ in 0..options.repeat {
                     for (at, fold) in ["off", "on"].into_iter().enumerate() {

@@ -21,6 +21,9 @@ use rand::{SeedableRng as _, rngs::StdRng, seq::SliceRandom as _};
 use report::{Cell, Table};
 use server::Server;
 
+/// Connections at a time where the options do not say.
+const SENDERS: usize = 16;
+
 type Failure = Box<dyn std::error::Error>;
 
 fn main() -> Result<(), Failure> {
@@ -42,8 +45,9 @@ fn main() -> Result<(), Failure> {
         for _ in 0..options.repeat {
             let mut place = 0;
             for &form in &forms {
-                let plan = Plan::render(form, batch, bodies::account(&options).take(options.events_for(batch)));
                 for &senders in &options.senders {
+                    let events = bodies::account(&options).take(options.events_for(batch));
+                    let plan = Plan::render(form, batch, options.lanes(senders), events);
                     let server = Server::start(&options.dir)?;
                     let cell = measure(&server, &plan, senders)
                         .map_err(|error| format!("{} with {batch} events a request: {error}", form.name))?
@@ -92,8 +96,8 @@ fn extras(options: &Options) -> Result<(), Failure> {
     let server = Server::start(&options.dir)?;
     // Enough for each of the connections that are asked about later to have been heard of.
     let count = options.events_for(1000).max(options.connections * 100);
-    let plan = Plan::render(&NDJSON, 1000, bodies::account(options).take(count));
-    driver::run(server.addr, &plan, 16)?;
+    let plan = Plan::render(&NDJSON, 1000, options.lanes(SENDERS), bodies::account(options).take(count));
+    driver::run(server.addr, &plan, SENDERS)?;
     println!();
     resend(&server, &plan)?;
     reading::newest(&server, options)?;
@@ -106,14 +110,14 @@ fn extras(options: &Options) -> Result<(), Failure> {
 /// The same events in order and in no order at all, three times in turns. Most of the latter come late.
 fn shuffled(options: &Options, count: usize) -> Result<(), Failure> {
     let mut events: Vec<_> = bodies::account(options).take(count).collect();
-    let ordered = Plan::render(&NDJSON, 1000, events.iter().cloned());
+    let ordered = Plan::render(&NDJSON, 1000, options.lanes(SENDERS), events.iter().cloned());
     events.shuffle(&mut StdRng::seed_from_u64(options.seed));
-    let anyhow = Plan::render(&NDJSON, 1000, events.into_iter());
+    let anyhow = Plan::render(&NDJSON, 1000, 1, events.into_iter());
     for _ in 0..3 {
         let mut figures = Vec::new();
         for plan in [&ordered, &anyhow] {
             let server = Server::start(&options.dir)?;
-            let cell = measure(&server, plan, 16)?;
+            let cell = measure(&server, plan, SENDERS)?;
             figures.push((cell.run.rate(count), cell.cpu_us as f64 / count as f64));
         }
         let [(rate, cpu), (late_rate, late_cpu)] = figures[..] else { continue };
@@ -128,7 +132,7 @@ fn shuffled(options: &Options, count: usize) -> Result<(), Failure> {
 fn resend(server: &Server, plan: &Plan) -> Result<(), Failure> {
     let before = server.stored()?;
     let cpu = server.cpu_us()?;
-    let run = driver::run(server.addr, plan, 16)?;
+    let run = driver::run(server.addr, plan, SENDERS)?;
     let cpu_us = (server.cpu_us()? - cpu) as f64 / plan.events as f64;
     let new = server.stored()? - before;
     println!(
@@ -152,8 +156,8 @@ fn preloaded(options: &Options) -> Result<(), Failure> {
     let mut sample = None;
     while total < options.preload {
         let count = STEP.min(options.preload - total);
-        let plan = Plan::render(&NDJSON, 1000, account.by_ref().take(count));
-        let cell = measure(&server, &plan, 16)?;
+        let plan = Plan::render(&NDJSON, 1000, options.lanes(SENDERS), account.by_ref().take(count));
+        let cell = measure(&server, &plan, SENDERS)?;
         total += count;
         let read = reading::newest_p50_ms(&server, options)?;
         println!(
@@ -175,7 +179,8 @@ fn preloaded(options: &Options) -> Result<(), Failure> {
         let mut cells = Vec::new();
         for form in forms {
             for &senders in &options.senders {
-                let plan = Plan::render(form, batch, account.by_ref().take(options.events_for(batch) / 2));
+                let events = account.by_ref().take(options.events_for(batch) / 2);
+                let plan = Plan::render(form, batch, options.lanes(senders), events);
                 let mut cell = measure(&server, &plan, senders)?;
                 total += plan.events;
                 cell.loaded_bytes = cell.loaded_bytes * plan.events as u64 / total as u64;

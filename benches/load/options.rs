@@ -23,6 +23,8 @@ Usage: cargo bench --bench load -- [OPTIONS]
                        at batch 1 where that is not among the batches
   --preload N          fill a store with so many events first, million by million, and measure on top of it
   --connections N      connections of the account [default: 500]
+  --mixed              let senders take the next request in order of time, whatever it holds: the events of a connection
+                       come from all of them, many late; otherwise each connection has one sender, which keeps the order
   --fold               measure with lives folded and without in turns, and nothing else
   --dir PATH           where the data directories are made [default: below the target directory]
   --seed N             another account";
@@ -38,6 +40,7 @@ pub struct Options {
     pub seed: u64,
     pub connections: usize,
     pub fold: bool,
+    pub mixed: bool,
     events: Option<usize>,
     quick: bool,
 }
@@ -55,6 +58,7 @@ impl Options {
             seed: 1,
             connections: 500,
             fold: false,
+            mixed: false,
             events: None,
             quick: false,
         };
@@ -74,6 +78,7 @@ impl Options {
                 "--preload" => options.preload = value()?.parse()?,
                 "--connections" => options.connections = value()?.parse::<usize>()?.max(1),
                 "--fold" => options.fold = true,
+                "--mixed" => options.mixed = true,
                 "--dir" => options.dir = PathBuf::from(value()?),
                 "--seed" => options.seed = value()?.parse()?,
                 other => return Err(format!("{other} is not known\n\n{HELP}").into()),
@@ -87,6 +92,11 @@ impl Options {
     fn brief(self) -> Result<Self, Failure> {
         let (forms, batches, senders) = (bodies::every_form()?, vec![100], vec![4]);
         Ok(Self { forms, batches, senders, connections: 50, events: Some(2_000), ..self })
+    }
+
+    /// Lanes of a plan for so many senders.
+    pub const fn lanes(&self, senders: usize) -> usize {
+        if self.mixed { 1 } else { senders }
     }
 
     /// Events of a cell.

@@ -12,11 +12,13 @@ use crate::{Failure, options::Options};
 use form::FORMS;
 use lifeline::{
     protocol::PROTOCOLS,
-    simulate::{SimEvent, SimOptions, Simulator, write_json},
+    simulate::{START_US, SimEvent, SimOptions, Simulator, write_json},
 };
 use std::{
-    collections::{BTreeSet, VecDeque},
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet, VecDeque},
     io::{self, Write},
+    ops::Range,
 };
 
 /// An event and its text, as natively delivered.
@@ -33,20 +35,30 @@ impl Line {
     }
 }
 
-/// Requests, heads included, one after another.
+/// Requests, heads included, one after another, in lanes: whoever sends a lane sends its requests in order.
 pub struct Plan {
     pub form: &'static Form,
     pub batch: usize,
     pub events: usize,
     bytes: Vec<u8>,
     ends: Vec<usize>,
+    /// The first requests of the lanes, and one past the last.
+    lanes: Vec<usize>,
 }
 
 impl Plan {
-    /// Renders events, in order of time, `batch` to a request, or fewer where the service takes no more. Signatures are made now,
-    /// and are good for minutes.
-    pub fn render(form: &'static Form, batch: usize, events: impl Iterator<Item = SimEvent>) -> Self {
-        let mut plan = Self { form, batch, events: 0, bytes: Vec::new(), ends: Vec::new() };
+    /// Renders events, in the order in which they come, `batch` to a request, or fewer where the service takes no more. All events of a
+    /// connection go into one of the lanes, which get about as many each. Signatures are made now, and are good for minutes.
+    pub fn render(form: &'static Form, batch: usize, lanes: usize, events: impl Iterator<Item = SimEvent>) -> Self {
+        let mut plan = Self { form, batch, events: 0, bytes: Vec::new(), ends: Vec::new(), lanes: vec![0] };
+        for events in split(events, lanes) {
+            plan.add_lane(events.into_iter());
+        }
+        plan
+    }
+
+    fn add_lane(&mut self, events: impl Iterator<Item = SimEvent>) {
+        let Self { form, batch, .. } = *self;
         let mut events = events.map(Line::new);
         let mut waiting: VecDeque<Line> = VecDeque::new();
         let mut body = Vec::new();
@@ -57,7 +69,7 @@ impl Plan {
             let lines = waiting.make_contiguous();
             let mut count = lines.len().min(most);
             if count == 0 {
-                return plan;
+                break;
             }
             loop {
                 body.clear();
@@ -68,9 +80,10 @@ impl Plan {
                 count = count * 9 / 10;
             }
             waiting.drain(..count);
-            plan.request_with(&body).expect("memory takes it");
-            plan.events += count;
+            self.request_with(&body).expect("memory takes it");
+            self.events += count;
         }
+        self.lanes.push(self.ends.len());
     }
 
     fn request_with(&mut self, body: &[u8]) -> io::Result<()> {
@@ -80,6 +93,11 @@ impl Plan {
         out.extend_from_slice(body);
         self.ends.push(out.len());
         Ok(())
+    }
+
+    /// The numbers of each lane's requests.
+    pub fn lanes(&self) -> impl ExactSizeIterator<Item = Range<usize>> {
+        self.lanes.windows(2).map(|ends| ends[0]..ends[1])
     }
 
     /// A request by its number.
@@ -95,10 +113,36 @@ impl Plan {
     }
 }
 
-/// An endless account.
+/// Events in lanes: those of a connection in one, in order, and about as many in each.
+fn split(events: impl Iterator<Item = SimEvent>, lanes: usize) -> Vec<Vec<SimEvent>> {
+    if lanes == 1 {
+        return vec![events.collect()];
+    }
+    let id = |event: &SimEvent| event.connection.as_ref().map_or_else(String::new, |connection| connection.id.clone());
+    let mut of: BTreeMap<String, Vec<SimEvent>> = BTreeMap::new();
+    for event in events {
+        of.entry(id(&event)).or_default().push(event);
+    }
+    let mut largest: Vec<Vec<SimEvent>> = of.into_values().collect();
+    largest.sort_by_key(|events| Reverse(events.len()));
+    let mut split = vec![Vec::new(); lanes];
+    for events in largest {
+        let emptiest = split.iter_mut().min_by_key(|lane| lane.len()).expect("a lane");
+        emptiest.extend(events);
+    }
+    for lane in &mut split {
+        lane.sort_by_key(|event| event.created_us);
+    }
+    split
+}
+
+/// An endless account. It begins long enough before now for what is asked of it to have happened.
 pub fn account(options: &Options) -> Simulator {
+    /// What an event takes of the time of one connection, about; observed: a million of 500 take six days.
+    const US_EACH: i64 = 400_000_000;
     let (seed, connections) = (options.seed, options.connections);
-    Simulator::new(&SimOptions { seed, connections, ..SimOptions::default() })
+    let took = options.preload as i64 * US_EACH / connections as i64;
+    Simulator::new(&SimOptions { seed, connections, start_us: START_US - took, ..SimOptions::default() })
 }
 
 /// The connections that it begins with.

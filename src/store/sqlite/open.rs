@@ -23,7 +23,7 @@ const SQLITE_MIN: i32 = 3_051_003;
 /// of one event writes whole pages.
 const PAGE_BYTES: i64 = 4096;
 /// Page cache of the writer and of each reader, in KiB.
-const WRITER_CACHE_KIB: i64 = 24_576;
+const WRITER_CACHE_KIB: i64 = 8_192;
 const READER_CACHE_KIB: i64 = 4096;
 /// The log is cut to this when it is reset, in bytes.
 const JOURNAL_BYTES_MAX: i64 = 64 << 20;

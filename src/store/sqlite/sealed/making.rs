@@ -89,7 +89,12 @@ impl<'m> Making<'m> {
         let blocks = Blocks::of(self.db, self.names);
         for meta in again.into_iter().chain(joined) {
             let mut copied = ChunkBuilder::new();
-            match blocks.copy(&meta, 0..meta.n, &mut copied) {
+            let mut copy = |flat: &Flat<'_>| match copied.push(flat) {
+                Ok(()) => Ok(()),
+                Err(error) => Err(StoreError::Engine(format!("copying events of a block: {error}")).into()),
+            };
+            // Nobody asks for these blocks any more: they are not to take the place of others in memory.
+            match blocks.read(&meta, &mut copy) {
                 Err(ReadError::Store(StoreError::Damaged(what))) => {
                     // It stays as it is, and keeps nothing else from becoming blocks.
                     tracing::debug!("not written anew, for it is damaged: {what}");
