@@ -315,7 +315,7 @@ fn broken_bodies_are_answered_and_never_harm() {
         let of = |more: &[(&str, &str)], body: &[u8]| {
             let started = Instant::now();
             let answer = send(&app, road.path, &[road.headers, more].concat(), body);
-            assert!(started.elapsed() < Duration::from_secs(10), "{what}: {:?}", started.elapsed());
+            assert!(started.elapsed() < Duration::from_secs(40), "{what}: {:?}", started.elapsed());
             answer.status
         };
         let gzipped = gzip(&whole);
@@ -364,7 +364,7 @@ fn broken_bodies_by_the_clouds_roads_are_answered_or_kept() {
         let of = |more: &[(&str, &str)], body: &[u8]| {
             let started = Instant::now();
             let answer = send(&app, road.path, &[road.headers, more].concat(), body);
-            assert!(started.elapsed() < Duration::from_secs(10), "{what}: {:?}", started.elapsed());
+            assert!(started.elapsed() < Duration::from_secs(40), "{what}: {:?}", started.elapsed());
             answer.status
         };
         let kept = || app.all_of("/v1/quarantine", "").len();
