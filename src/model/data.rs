@@ -29,8 +29,8 @@ impl Data {
         Ok(Self { text: Some(text), value: OnceLock::new() })
     }
 
-    /// The value. A text that cannot be one after all, as with half a surrogate pair, which normalising lets nobody store, is null.
-    pub fn value(&self) -> &Value {
+    /// A text that cannot be a value after all, as with half a surrogate pair, which normalising lets nobody store, is null.
+    fn value(&self) -> &Value {
         self.value.get_or_init(|| {
             let text = self.text.as_ref().map_or("null", |text| text.get());
             serde_json::from_str(text).unwrap_or_default()

@@ -62,7 +62,7 @@ fn slow_heads_and_slow_bodies_are_given_up_and_delay_nobody() {
         for n in 0..40 {
             let asked = Instant::now();
             app.post_native(numbered("meanwhile", n)).expect(200);
-            assert!(asked.elapsed() < Duration::from_secs(8), "{:?}", asked.elapsed());
+            assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
             thread::sleep(Duration::from_millis(50));
         }
         drop(idle);
@@ -132,7 +132,7 @@ fn strange_pushes_cost_little_time_and_memory() {
         let asked = Instant::now();
         let answer = app.post_loki(snappy(&bytes), "application/x-protobuf");
         assert_eq!(answer.status, status, "{what}: {}", answer.text());
-        assert!(asked.elapsed() < Duration::from_secs(20), "{what}: {:?}", asked.elapsed());
+        assert!(asked.elapsed() < Duration::from_secs(5), "{what}: {:?}", asked.elapsed());
     }
     assert_eq!(app.all_events("").len(), 1);
     assert!(app.all_of("/v1/quarantine", "").len() >= 7, "what was refused is kept");

@@ -113,25 +113,26 @@ impl Plan {
     }
 }
 
-/// Events in lanes: those of a connection in one, in order, and about as many in each.
+/// Events in lanes, in the order in which they come: those of a connection in one, and about as many in each.
 fn split(events: impl Iterator<Item = SimEvent>, lanes: usize) -> Vec<Vec<SimEvent>> {
-    if lanes == 1 {
-        return vec![events.collect()];
+    let id = |event: &SimEvent| event.connection.as_ref().map(|connection| connection.id.clone());
+    let events: Vec<SimEvent> = events.collect();
+    let mut counts: BTreeMap<Option<String>, usize> = BTreeMap::new();
+    for event in &events {
+        *counts.entry(id(event)).or_default() += 1;
     }
-    let id = |event: &SimEvent| event.connection.as_ref().map_or_else(String::new, |connection| connection.id.clone());
-    let mut of: BTreeMap<String, Vec<SimEvent>> = BTreeMap::new();
-    for event in events {
-        of.entry(id(&event)).or_default().push(event);
+    let mut largest: Vec<_> = counts.into_iter().collect();
+    largest.sort_by_key(|(_, count)| Reverse(*count));
+    let mut filled = vec![0; lanes];
+    let mut lane_of = BTreeMap::new();
+    for (id, count) in largest {
+        let emptiest = (0..lanes).min_by_key(|lane| filled[*lane]).expect("a lane");
+        filled[emptiest] += count;
+        lane_of.insert(id, emptiest);
     }
-    let mut largest: Vec<Vec<SimEvent>> = of.into_values().collect();
-    largest.sort_by_key(|events| Reverse(events.len()));
     let mut split = vec![Vec::new(); lanes];
-    for events in largest {
-        let emptiest = split.iter_mut().min_by_key(|lane| lane.len()).expect("a lane");
-        emptiest.extend(events);
-    }
-    for lane in &mut split {
-        lane.sort_by_key(|event| event.created_us);
+    for event in events {
+        split[lane_of[&id(&event)]].push(event);
     }
     split
 }

@@ -113,6 +113,11 @@ impl Meta {
     }
 }
 
+fn push(into: &mut ChunkBuilder, flat: &Flat<'_>) -> Result<(), ReadError> {
+    let pushed = into.push(flat);
+    Ok(pushed.map_err(|error| StoreError::Engine(format!("copying events of a block: {error}")))?)
+}
+
 /// Whether none of these is gone.
 pub fn are_there(db: &Connection, metas: &[Meta]) -> rusqlite::Result<bool> {
     let mut is_there = db.prepare_cached("SELECT 1 FROM block WHERE id = ?1")?;
@@ -228,9 +233,16 @@ impl<'s> Blocks<'s> {
         for place in places {
             let body = bodies.get(place).ok_or_else(|| meta.damaged(self.db, self.names, "bodies"))?;
             let flat = self.flat(meta, &heads, &keys, place, BodyRef::Plain(body))?;
-            into.push(&flat).map_err(|error| StoreError::Engine(format!("copying events of a block: {error}")))?;
+            push(into, &flat)?;
         }
         Ok(())
+    }
+
+    /// All events of a block that goes. Read past what is remembered of blocks: nobody asks for this one any more.
+    pub fn all(&self, meta: &Meta) -> Result<Chunk, ReadError> {
+        let mut copied = ChunkBuilder::new();
+        self.read(meta, |flat| push(&mut copied, flat))?;
+        Ok(copied.finish())
     }
 
     /// Shows every event of a block as it is in the file, whatever was remembered of it.

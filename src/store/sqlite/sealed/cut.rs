@@ -4,7 +4,6 @@
 
 use super::{
     blocks::{Blocks, Meta},
-    chunk::ChunkBuilder,
     seal::{Seal, blocks_of},
     whereabouts::Whereabouts,
 };
@@ -64,9 +63,7 @@ impl<'c> Cuts<'c> {
         let blocks = Blocks::of(self.db, self.names);
         let mut seal = Seal::default();
         for (meta, places) in self.blocks.into_values() {
-            let mut all = ChunkBuilder::new();
-            blocks.copy(&meta, 0..meta.n, &mut all)?;
-            let all = Arc::new(all.finish());
+            let all = Arc::new(blocks.all(&meta)?);
             let mut kept: Vec<_> =
                 (0..meta.n).filter(|at| !places.contains(at)).map(|at| (Arc::clone(&all), at as u32)).collect();
             seal.new.extend(blocks_of(blocks, &mut kept)?);

@@ -4,7 +4,6 @@
 
 use super::{
     blocks::{self, Blocks, Meta},
-    chunk::ChunkBuilder,
     whereabouts::{self, Whereabouts},
 };
 use crate::store::sqlite::{fault::WriteError, insert};
@@ -18,9 +17,7 @@ pub fn apply(db: &Connection, whereabouts: &mut Whereabouts, metas: &[Meta]) -> 
     }
     let names = Arc::clone(whereabouts.names());
     for meta in metas {
-        let mut copied = ChunkBuilder::new();
-        Blocks::of(db, &names).copy(meta, 0..meta.n, &mut copied)?;
-        for flat in copied.finish().iter() {
+        for flat in Blocks::of(db, &names).all(meta)?.iter() {
             insert::put_row(db, &flat)?;
             if flat.notable {
                 whereabouts::unmark(db, flat.key)?;

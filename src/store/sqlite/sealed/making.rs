@@ -88,21 +88,14 @@ impl<'m> Making<'m> {
         let joined = tiers::join(&known, n, bytes).into_iter().map(|at| known[at]);
         let blocks = Blocks::of(self.db, self.names);
         for meta in again.into_iter().chain(joined) {
-            let mut copied = ChunkBuilder::new();
-            let mut copy = |flat: &Flat<'_>| match copied.push(flat) {
-                Ok(()) => Ok(()),
-                Err(error) => Err(StoreError::Engine(format!("copying events of a block: {error}")).into()),
-            };
-            // Nobody asks for these blocks any more: they are not to take the place of others in memory.
-            match blocks.read(&meta, &mut copy) {
+            let copied = match blocks.all(&meta) {
                 Err(ReadError::Store(StoreError::Damaged(what))) => {
                     // It stays as it is, and keeps nothing else from becoming blocks.
                     tracing::debug!("not written anew, for it is damaged: {what}");
                     continue;
                 }
-                other => other?,
-            }
-            let copied = Arc::new(copied.finish());
+                copied => Arc::new(copied?),
+            };
             events.extend((0..copied.len()).map(|at| (Arc::clone(&copied), at as u32)));
             self.seal.gone.push(meta);
         }
