@@ -7,7 +7,7 @@
 use super::{
     chunk::{Chunk, ChunkBuilder},
     codec::{self, Bodies, Head, Heads},
-    grams::{Grams, Wanted},
+    grams::Wanted,
     unpacked::{Keys, Unpacked},
 };
 use crate::{
@@ -16,7 +16,6 @@ use crate::{
         Order, StoreError,
         sqlite::{
             all_events::{Span, behind},
-            body,
             bytes::checksum,
             flat::{BodyRef, Flat},
             names::Names,
@@ -24,7 +23,6 @@ use crate::{
         },
     },
 };
-use ahash::{AHashMap, AHashSet};
 use rusqlite::{Connection, Row};
 use std::{
     collections::BinaryHeap,
@@ -54,8 +52,6 @@ const HEADS: &str = "SELECT heads FROM block WHERE id = ?1";
 const GRAMS: &str = "SELECT grams FROM block WHERE id = ?1";
 const BODIES: &str = "SELECT bodies FROM block WHERE id = ?1";
 
-/// Decimals that a key tells of.
-const MICRO_DIGITS: u8 = 6;
 /// Bodies that are copied out at a time, in bytes as estimated.
 const SLICE_BYTES: i64 = 8 << 20;
 
@@ -137,8 +133,8 @@ pub fn blocks_in_order(db: &Connection) -> rusqlite::Result<Vec<Meta>> {
 /// The blocks of a snapshot.
 #[derive(Clone, Copy)]
 pub struct Blocks<'s> {
-    db: &'s Connection,
-    names: &'s Names,
+    pub(super) db: &'s Connection,
+    pub(super) names: &'s Names,
 }
 
 /// Events copied out of blocks, in the asked order.
@@ -252,65 +248,6 @@ impl<'s> Blocks<'s> {
         for place in 0..meta.n {
             let body = bodies.get(place).ok_or_else(|| meta.damaged(self.db, self.names, "bodies"))?;
             see(&self.flat(meta, &heads, &keys, place, BodyRef::Plain(body))?)?;
-        }
-        Ok(())
-    }
-
-    /// Which texts a block of these events cannot hold; `None` where that is not told by their columns alone.
-    pub fn grams(&self, rows: &[Flat<'_>]) -> Result<Option<Grams>, ReadError> {
-        let (mut grams, mut repeated, mut created) = (Grams::new(), AHashSet::new(), String::new());
-        let (mut sync, mut digits) = (None, AHashMap::new());
-        for row in rows {
-            let digits = match digits.get(&row.kind) {
-                Some(digits) => *digits,
-                None => {
-                    let found = row.kind(self.db, self.names)?.digits;
-                    digits.insert(row.kind, found);
-                    found
-                }
-            };
-            // Digits below a microsecond are in the body, in a form of their own; so are kinds without a number.
-            if digits > MICRO_DIGITS || row.kind == 0 {
-                return Ok(None);
-            }
-            if repeated.insert((row.kind, row.label, row.shape)) {
-                self.add_repeated(row, &mut grams)?;
-            }
-            if row.sync != sync {
-                sync = row.sync;
-                sync.iter().for_each(|sync| grams.add(sync.to_string().as_bytes()));
-            }
-            if let BodyRef::Plain(body) = row.body {
-                grams.add(body);
-            }
-            row.spill.iter().for_each(|spill| grams.add(spill));
-            created.clear();
-            if let Ok(at) = body::created(row.key, digits, None) {
-                at.write_to(&mut created);
-            }
-            grams.add(created.as_bytes());
-        }
-        Ok(Some(grams))
-    }
-
-    /// What the numbers of an event stand for.
-    fn add_repeated(&self, row: &Flat<'_>, grams: &mut Grams) -> Result<(), ReadError> {
-        let mut add = |text: Option<&str>| text.iter().for_each(|text| grams.add(text.as_bytes()));
-        if row.kind != 0 {
-            let kind = self.names.kind(self.db, row.kind)?;
-            add(Some(&kind.name));
-            add(kind.original_name.as_deref());
-        }
-        if row.label != 0 {
-            let label = self.names.label(self.db, row.label)?;
-            add(label.connection_name.as_deref());
-            add(label.connector_type.as_deref());
-        }
-        if row.shape != 0 {
-            add(Some(&self.names.shape(self.db, row.shape)?));
-        }
-        if row.conn != 0 {
-            add(Some(&self.names.connection(self.db, row.conn)?));
         }
         Ok(())
     }

@@ -5,6 +5,16 @@
 //! the quotes between an envelope's values, so that the parts of an event may be added one by one. Only ASCII counts, in the
 //! texts and in what is looked for; whatever else stands between cuts a run in both alike.
 
+use super::blocks::Blocks;
+use crate::store::sqlite::{
+    body,
+    flat::{BodyRef, Flat},
+    reader::ReadError,
+};
+use ahash::{AHashMap, AHashSet};
+
+/// Decimals that a key tells of.
+const MICRO_DIGITS: u8 = 6;
 /// Bytes of the set of a full block.
 const BYTES: usize = 2048;
 /// Blocks of fewer events have none: they are soon part of a larger one.
@@ -96,6 +106,67 @@ impl Wanted {
         }
         let has = |bit: &usize| grams[bit / 8] & 1 << (bit % 8) != 0;
         self.forms.iter().any(|bits| bits.iter().all(has))
+    }
+}
+
+impl Blocks<'_> {
+    /// Which texts a block of these events cannot hold; `None` where that is not told by their columns alone.
+    pub fn grams(&self, rows: &[Flat<'_>]) -> Result<Option<Grams>, ReadError> {
+        let (mut grams, mut repeated, mut created) = (Grams::new(), AHashSet::new(), String::new());
+        let (mut sync, mut digits) = (None, AHashMap::new());
+        for row in rows {
+            let digits = match digits.get(&row.kind) {
+                Some(digits) => *digits,
+                None => {
+                    let found = row.kind(self.db, self.names)?.digits;
+                    digits.insert(row.kind, found);
+                    found
+                }
+            };
+            // Digits below a microsecond are in the body, in a form of their own; so are kinds without a number.
+            if digits > MICRO_DIGITS || row.kind == 0 {
+                return Ok(None);
+            }
+            if repeated.insert((row.kind, row.label, row.shape)) {
+                self.add_repeated(row, &mut grams)?;
+            }
+            if row.sync != sync {
+                sync = row.sync;
+                sync.iter().for_each(|sync| grams.add(sync.to_string().as_bytes()));
+            }
+            if let BodyRef::Plain(body) = row.body {
+                grams.add(body);
+            }
+            row.spill.iter().for_each(|spill| grams.add(spill));
+            created.clear();
+            if let Ok(at) = body::created(row.key, digits, None) {
+                at.write_to(&mut created);
+            }
+            grams.add(created.as_bytes());
+        }
+        Ok(Some(grams))
+    }
+
+    /// What the numbers of an event stand for.
+    fn add_repeated(&self, row: &Flat<'_>, grams: &mut Grams) -> Result<(), ReadError> {
+        let mut add = |text: Option<&str>| text.iter().for_each(|text| grams.add(text.as_bytes()));
+        if row.kind != 0 {
+            let kind = self.names.kind(self.db, row.kind)?;
+            add(Some(&kind.name));
+            add(kind.original_name.as_deref());
+        }
+        if row.label != 0 {
+            let label = self.names.label(self.db, row.label)?;
+            add(label.connection_name.as_deref());
+            add(label.connector_type.as_deref());
+        }
+        if row.shape != 0 {
+            add(Some(&self.names.shape(self.db, row.shape)?));
+        }
+        if row.conn != 0 {
+            add(Some(&self.names.connection(self.db, row.conn)?));
+        }
+        Ok(())
     }
 }
 
