@@ -1,6 +1,6 @@
 //! Times as senders write them, kept as precise as they came.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 /// Microseconds since 1970-01-01T00:00:00Z.
 pub type Micros = i64;
@@ -141,12 +141,22 @@ impl Timestamp {
         two(second / 60 % 60, ':');
         two(second % 60, ' ');
         if self.digits > 0 {
-            let start = out.len() + 1;
-            // Writing to a String cannot fail.
-            let _ = write!(out, ".{:09}", self.nanos);
-            out.truncate(start + usize::from(self.digits));
+            out.push('.');
+            let mut unit = 100_000_000;
+            for _ in 0..self.digits.min(9) {
+                out.push(char::from(b'0' + (self.nanos / unit % 10) as u8));
+                unit /= 10;
+            }
         }
         out.push('Z');
+    }
+
+    /// What `Display` writes.
+    #[must_use]
+    pub fn text(self) -> String {
+        let mut text = String::with_capacity(30);
+        self.write_to(&mut text);
+        text
     }
 
     /// Reads RFC 3339 or `YYYY-MM-DD HH:MM:SS[.fff]` (UTC when no offset is given). Decimals past the ninth are cut.
@@ -290,9 +300,7 @@ fn expand_exponent(text: &str) -> Option<String> {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = String::with_capacity(30);
-        self.write_to(&mut text);
-        f.write_str(&text)
+        f.write_str(&self.text())
     }
 }
 

@@ -139,7 +139,7 @@ impl<'a> EventView<'a> {
             original_event: event.original_name.as_deref(),
             family: event.family.as_str(),
             level: event.level.as_str(),
-            created: event.created.to_string(),
+            created: event.created.text(),
             created_from: match event.created_from {
                 CreatedFrom::Event => None,
                 CreatedFrom::Transport => Some("transport"),
@@ -184,7 +184,7 @@ pub fn event_json(stored: &StoredEvent, with_raw: bool) -> Value {
 /// A moment of our clock in RFC 3339 with milliseconds.
 #[must_use]
 pub fn millis(at: Micros) -> String {
-    Timestamp::of_clock(at).to_string()
+    Timestamp::of_clock(at).text()
 }
 
 /// An item in quarantine.

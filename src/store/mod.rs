@@ -153,6 +153,17 @@ pub struct EventFilter {
     pub fine: Fine,
 }
 
+impl EventFilter {
+    /// Whether it lets every event of one connection through that is in its period.
+    #[must_use]
+    pub fn is_of_connection(&self) -> bool {
+        let Self { connection_id, event, family, source, level, sync_id, validation, destination, q, .. } = self;
+        let others = [event, sync_id, destination, q].iter().any(|text| text.is_some());
+        let words = family.is_some() || source.is_some() || level.is_some() || validation.is_some();
+        connection_id.is_some() && !others && !words
+    }
+}
+
 /// A page of events, wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventQuery {

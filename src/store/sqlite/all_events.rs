@@ -213,11 +213,18 @@ impl<'s> AllEvents<'s> {
 
     /// Events of a span in order, from a key on, itself included.
     pub fn scan(&self, span: Span, from: EventKey, order: Order) -> Scan<'s> {
-        self.scan_for(span, from, order, None)
+        self.scan_for(span, from, order, None, SLICE_FIRST)
     }
 
-    /// The same where a text is looked for: events that cannot have it may be left out.
-    pub fn scan_for(&self, span: Span, from: EventKey, order: Order, text: Option<&Arc<Wanted>>) -> Scan<'s> {
+    /// The same where a text is looked for: events that cannot have it may be left out. `about`: so many events will be taken.
+    pub fn scan_for(
+        &self,
+        span: Span,
+        from: EventKey,
+        order: Order,
+        text: Option<&Arc<Wanted>>,
+        about: usize,
+    ) -> Scan<'s> {
         let mut sources: Vec<Box<dyn Source + 's>> = vec![Box::new(loose::Stream::new(self.db, span, order, from))];
         match span {
             _ if !self.names.stock.has_blocks() => {}
@@ -241,7 +248,7 @@ impl<'s> AllEvents<'s> {
                     span,
                     order,
                     from: Some(from),
-                    wanted: SLICE_FIRST,
+                    wanted: about,
                     text: text.map(Arc::clone),
                     slice: None,
                 }));
@@ -334,8 +341,8 @@ impl Source for Chunks {
     }
 }
 
-/// Events copied out of blocks at a time: the first time, and at most.
-const SLICE_FIRST: usize = 128;
+/// Events copied out of blocks at a time: the first time where nobody knows how many are asked for, and at most.
+pub const SLICE_FIRST: usize = 128;
 const SLICE_MOST: usize = 32_768;
 
 /// Events of blocks.

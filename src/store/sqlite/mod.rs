@@ -16,6 +16,7 @@ mod ballast;
 mod body;
 mod bytes;
 mod cache;
+mod deliveries;
 mod encode;
 mod facts;
 mod fault;

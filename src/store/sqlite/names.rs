@@ -9,6 +9,7 @@ use super::{
     kind::{Kind, Label},
     reader::ReadError,
     sealed::{Stock, memory::View},
+    template::Form,
 };
 use crate::store::StoreError;
 use rusqlite::{Connection, OptionalExtension as _};
@@ -23,7 +24,7 @@ type Remembered<T> = Mutex<Cache<i64, Arc<T>>>;
 pub struct Names {
     kinds: Remembered<Kind<'static>>,
     labels: Remembered<Label<'static>>,
-    shapes: Remembered<str>,
+    shapes: Remembered<Form>,
     connections: Remembered<str>,
     /// Events that are in no row.
     pub stock: Arc<Stock>,
@@ -98,8 +99,8 @@ impl Names {
     }
 
     /// A shape.
-    pub fn shape(&self, db: &Connection, id: i64) -> Result<Arc<str>, ReadError> {
-        find(&self.shapes, db, "SELECT text FROM shape WHERE id = ?1", id, |text| Some(Arc::from(text)))
+    pub fn shape(&self, db: &Connection, id: i64) -> Result<Arc<Form>, ReadError> {
+        find(&self.shapes, db, "SELECT text FROM shape WHERE id = ?1", id, |text| Some(Arc::new(Form::of(text))))
     }
 
     /// A connection's id.

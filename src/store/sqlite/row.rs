@@ -1,18 +1,18 @@
 //! An event's columns made into an event again.
 
 use super::{
-    body,
+    body, deliveries,
     flat::{BodyRef, Flat},
     kind::{Kind, Label, Spill},
     names::Names,
     reader::ReadError,
-    template::{self, Known},
+    template::{Form, Known},
 };
 use crate::{
     model::{Data, Event, EventId, StoredEvent, Verdict},
     store::StoreError,
 };
-use rusqlite::{Connection, OptionalExtension as _};
+use rusqlite::Connection;
 use std::{borrow::Cow, sync::Arc};
 
 /// A time as text, and what a shape does not hold of an envelope, in bytes and about.
@@ -86,12 +86,8 @@ impl<'r> Opened<'r> {
 
     /// Unpacks the body and puts everything together.
     pub fn event(&self, db: &Connection, names: &Names) -> Result<StoredEvent, ReadError> {
-        let key = self.flat.key;
-        let again: Option<i64> = db
-            .prepare_cached("SELECT n FROM redelivery WHERE created = ?1 AND hash = ?2")?
-            .query_row([key.created_us, key.hash], |row| row.get(0))
-            .optional()?;
-        self.event_delivered(db, names, again.unwrap_or(0) as u64 + 1)
+        let deliveries = deliveries::of(db, self.flat.key)?;
+        self.event_delivered(db, names, deliveries)
     }
 
     /// The same for an event of which it is known how often it came.
@@ -99,7 +95,7 @@ impl<'r> Opened<'r> {
         let flat = &self.flat;
         let broken = |_| flat.damaged();
         let shape = match (flat.shape, &self.spill.shape) {
-            (0, Some(shape)) => Some(Arc::from(shape.as_str())),
+            (0, Some(shape)) => Some(Arc::new(Form::of(shape))),
             (0, None) => None,
             (id, _) => Some(names.shape(db, id)?),
         };
@@ -108,7 +104,7 @@ impl<'r> Opened<'r> {
             BodyRef::Plain(plain) => Cow::Borrowed(plain),
         };
         let (derived, sections, mut input) = body::open(&plain).map_err(broken)?;
-        let pieces = shape.as_deref().map_or(1, template::pieces);
+        let pieces = shape.as_deref().map_or(1, Form::pieces);
         let pieces: Vec<&str> = (0..pieces).map(|_| input.text()).collect::<Result<_, _>>().map_err(broken)?;
         let rest = body::read_rest(input, derived, sections).map_err(broken)?;
         let created = body::created(flat.key, self.kind.digits, rest.created).map_err(broken)?;
@@ -120,7 +116,7 @@ impl<'r> Opened<'r> {
             None => raw.push_str(pieces[0]),
             Some(shape) => {
                 let mut created_text = String::with_capacity(TIME_BYTES);
-                raw.reserve(plain.len() + shape.len() + KNOWN_BYTES);
+                raw.reserve(plain.len() + shape.text().len() + KNOWN_BYTES);
                 created.write_to(&mut created_text);
                 let known = Known {
                     name: self.kind.name_as_it_came(),
@@ -131,8 +127,7 @@ impl<'r> Opened<'r> {
                     sync_id: sync_id.as_deref(),
                 };
                 let mut pieces = pieces.iter().copied();
-                data_text =
-                    template::render(&shape, &known, || pieces.next(), &mut raw).ok_or_else(|| flat.damaged())?;
+                data_text = shape.render(&known, || pieces.next(), &mut raw).ok_or_else(|| flat.damaged())?;
             }
         }
         let data = match (rest.data, data_text) {

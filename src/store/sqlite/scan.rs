@@ -5,7 +5,8 @@
 //! events ends early.
 
 use super::{
-    all_events::{AllEvents, Scan, Span, behind},
+    all_events::{AllEvents, SLICE_FIRST, Scan, Span, behind},
+    deliveries,
     encode::SyncCell,
     flat::Flat,
     names::Names,
@@ -113,9 +114,13 @@ pub fn page(db: &Connection, names: &Names, query: &EventQuery) -> Result<EventP
     };
     let matcher = Matcher::new(db, names, &query.filter)?;
     let text = matcher.text.as_ref().and_then(|text| text.forms().and_then(Wanted::of)).map(Arc::new);
-    let scan = |span| all.scan_for(span, start, query.order, text.as_ref());
+    // One more tells whether another page follows. Where events are left out, more are needed.
+    let about = if query.filter.is_of_connection() { query.limit + 1 } else { SLICE_FIRST.max(query.limit + 1) };
+    let scan = |span| all.scan_for(span, start, query.order, text.as_ref(), about);
     let mut streams = spans.into_iter().map(scan).collect::<Vec<_>>();
-    collect(matcher, query, &mut streams)
+    let mut page = collect(matcher, query, &mut streams)?;
+    deliveries::count(db, &mut page.events)?;
+    Ok(page)
 }
 
 /// Merges streams of events, each in the asked order, and keeps what fits.
@@ -172,19 +177,16 @@ struct Matcher<'q> {
     sync: Option<SyncCell>,
     text: Option<TextSearch>,
     kinds: HashMap<i64, bool>,
-    /// Whether any event came more than once.
-    redelivered: bool,
 }
 
 impl<'q> Matcher<'q> {
     fn new(db: &'q Connection, names: &'q Names, filter: &'q EventFilter) -> Result<Self, ReadError> {
         let text = filter.q.as_deref().filter(|text| !text.is_empty()).map(TextSearch::new).transpose()?;
         let sync = filter.sync_id.as_deref().map(SyncCell::of);
-        let redelivered = db.prepare_cached("SELECT 1 FROM redelivery LIMIT 1")?.exists([])?;
-        Ok(Self { db, names, filter, sync, text, kinds: HashMap::new(), redelivered })
+        Ok(Self { db, names, filter, sync, text, kinds: HashMap::new() })
     }
 
-    /// The event, when it fits.
+    /// The event, when it fits; how often it came is not looked up.
     fn event(&mut self, flat: &Flat<'_>) -> Result<Option<StoredEvent>, ReadError> {
         if !self.kind_fits(flat)? {
             return Ok(None);
@@ -198,11 +200,7 @@ impl<'q> Matcher<'q> {
         if self.filter.connection_id.as_deref().is_some_and(|id| opened.connection_id.as_deref() != Some(id)) {
             return Ok(None);
         }
-        let event = if self.redelivered {
-            opened.event(self.db, self.names)?
-        } else {
-            opened.event_delivered(self.db, self.names, 1)?
-        };
+        let event = opened.event_delivered(self.db, self.names, 1)?;
         let EventFilter { from, to, fine, .. } = self.filter;
         let fits =
             fine.holds(*from, *to, event.event.created) && self.text.as_ref().is_none_or(|text| text.matches(&event));

@@ -87,7 +87,7 @@ pub struct Parts {
 
 impl Parts {
     /// Takes an envelope apart; `data_at`: where the value of `data` is known to stand. False when it is no object or nothing would be gained. Trusts no syntax: whoever
-    /// calls compares the outcome of [`render`].
+    /// calls compares the outcome of [`Form::render`].
     pub fn split(&mut self, raw: &str, known: &Known<'_>, data_at: Option<&Range<usize>>) -> bool {
         self.shape.clear();
         self.pieces.clear();
@@ -99,7 +99,8 @@ impl Parts {
     /// marker is copied.
     pub fn comes_back(&self, raw: &str, known: &Known<'_>) -> bool {
         let (mut pieces, mut out) = (self.pieces.iter(), String::new());
-        render(&self.shape, known, || pieces.next().map(|range| &raw[range.clone()]), &mut out).is_some() && out == raw
+        let piece = || pieces.next().map(|range| &raw[range.clone()]);
+        Form::of(&self.shape).render(known, piece, &mut out).is_some() && out == raw
     }
 
     fn scan(&mut self, raw: &str, known: &Known<'_>, data_at: Option<&Range<usize>>) -> Option<()> {
@@ -153,35 +154,56 @@ impl Parts {
     }
 }
 
-/// How many pieces a shape needs.
-pub fn pieces(shape: &str) -> usize {
-    shape.bytes().filter(|b| matches!(*b, DATA | PIECE)).count()
+/// A shape, read once: its texts and the holes between them.
+#[derive(Debug)]
+pub struct Form {
+    shape: Box<str>,
+    /// Where each hole stands, and what fills it.
+    holes: Box<[(usize, u8)]>,
 }
 
-/// Fills the holes of a shape into `out`; gives which piece was `data`. `None` when a value is missing.
-pub fn render<'p>(
-    shape: &str,
-    known: &Known<'_>,
-    mut piece: impl FnMut() -> Option<&'p str>,
-    out: &mut String,
-) -> Option<Option<&'p str>> {
-    let mut data = None;
-    let mut rest = shape;
-    while let Some(at) = rest.bytes().position(|b| matches!(b, NAME..=DATA | PIECE)) {
-        out.push_str(&rest[..at]);
-        match rest.as_bytes()[at] {
-            PIECE => out.push_str(piece()?),
-            DATA => {
-                let text = piece()?;
-                out.push_str(text);
-                data = Some(text);
-            }
-            hole => out.push_str(known.filling(hole)?),
-        }
-        rest = &rest[at + 1..];
+impl Form {
+    /// Reads a shape.
+    pub fn of(shape: &str) -> Self {
+        let is_hole = |byte: u8| matches!(byte, NAME..=DATA | PIECE);
+        let holes = shape.bytes().enumerate().filter(|(_, byte)| is_hole(*byte)).collect();
+        Self { shape: shape.into(), holes }
     }
-    out.push_str(rest);
-    Some(data)
+
+    /// The shape.
+    pub fn text(&self) -> &str {
+        &self.shape
+    }
+
+    /// How many pieces it needs.
+    pub fn pieces(&self) -> usize {
+        self.holes.iter().filter(|(_, hole)| matches!(*hole, DATA | PIECE)).count()
+    }
+
+    /// Fills the holes into `out`; gives which piece was `data`. `None` when a value is missing.
+    pub fn render<'p>(
+        &self,
+        known: &Known<'_>,
+        mut piece: impl FnMut() -> Option<&'p str>,
+        out: &mut String,
+    ) -> Option<Option<&'p str>> {
+        let (mut data, mut copied) = (None, 0);
+        for (at, hole) in &self.holes {
+            out.push_str(&self.shape[copied..*at]);
+            copied = at + 1;
+            match *hole {
+                PIECE => out.push_str(piece()?),
+                DATA => {
+                    let text = piece()?;
+                    out.push_str(text);
+                    data = Some(text);
+                }
+                hole => out.push_str(known.filling(hole)?),
+            }
+        }
+        out.push_str(&self.shape[copied..]);
+        Some(data)
+    }
 }
 
 /// Whether a text holds nothing that could be taken for a hole.
@@ -267,7 +289,8 @@ mod tests {
         if split {
             let mut pieces = parts.pieces.iter();
             let mut out = String::new();
-            render(&parts.shape, &known(), || pieces.next().map(|range| &raw[range.clone()]), &mut out).unwrap();
+            let piece = || pieces.next().map(|range| &raw[range.clone()]);
+            Form::of(&parts.shape).render(&known(), piece, &mut out).unwrap();
             assert_eq!(out, raw);
         }
     }

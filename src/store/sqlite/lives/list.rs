@@ -257,8 +257,24 @@ pub fn runs(db: &Connection, names: &Names, query: &RunQuery) -> Result<Vec<Run>
 const DAYS: &str = "SELECT min(day), sum(api_calls), sum(rows_modified), sum(schema_changes), sum(events), sum(errors),
     sum(warnings), sum(syncs), sum(successful), sum(failed), sum(rescheduled), sum(canceled), sum(sync_ms)
     FROM day WHERE conn = ?1 AND day >= ?2 AND day < ?3 HAVING count(*) > 0";
-const OPEN_WITHIN: &str = "SELECT at, resolved FROM incident
-    WHERE conn = ?1 AND at < ?3 AND (resolved IS NULL OR resolved >= ?2) ORDER BY at, hash";
+const BACKWARDS: &str = "SELECT at, resolved FROM incident WHERE conn = ?1 AND at < ?2 ORDER BY at DESC, hash DESC";
+
+/// When incidents of a connection began and ended that were open within a window. One follows the other, so that nothing is open
+/// before one that ended before the window.
+fn open_within(
+    db: &Connection,
+    conn: i64,
+    from: Micros,
+    to: Micros,
+) -> rusqlite::Result<Vec<(Micros, Option<Micros>)>> {
+    let mut statement = db.prepare_cached(BACKWARDS)?;
+    let rows = statement.query_map([conn, to], |row| Ok((row.get(0)?, row.get::<_, Option<Micros>>(1)?)))?;
+    let is_within =
+        |row: &rusqlite::Result<(Micros, Option<Micros>)>| !matches!(row, Ok((_, Some(resolved))) if *resolved < from);
+    let mut found = rows.take_while(is_within).collect::<Result<Vec<_>, _>>()?;
+    found.reverse();
+    Ok(found)
+}
 
 /// Every connection over a window.
 pub fn totals(db: &Connection, names: &Names, from: Micros, to: Micros) -> Result<Vec<Totals>, ReadError> {
@@ -295,10 +311,7 @@ pub fn totals(db: &Connection, names: &Names, from: Micros, to: Micros) -> Resul
                 let found = reading.incidents(db, from, before, None, usize::MAX)?;
                 found.into_iter().rev().map(|it| (it.anchor.created_us, it.resolved_us)).collect()
             }
-            None => db
-                .prepare_cached(OPEN_WITHIN)?
-                .query_map([conn, from, to], |row| Ok((row.get(0)?, row.get(1)?)))?
-                .collect::<Result<_, _>>()?,
+            None => open_within(db, conn, from, to)?,
         };
         found.push(Totals { summary, days, incidents });
     }

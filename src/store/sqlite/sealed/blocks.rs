@@ -201,7 +201,18 @@ impl<'s> Blocks<'s> {
         Heads::open(blob, times).map_err(|_| meta.damaged(self.db, self.names, "heads"))
     }
 
-    fn bodies(&self, meta: &Meta, times: &[i64]) -> Result<Bodies, ReadError> {
+    /// The bodies of a block.
+    fn bodies(&self, meta: &Meta, times: &[i64]) -> Result<Arc<Bodies>, ReadError> {
+        let known = || self.unpacked().bodies.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bodies) = known().get(&meta.id) {
+            return Ok(bodies);
+        }
+        let bodies = Arc::new(self.read_bodies(meta, times)?);
+        known().put(meta.id, Arc::clone(&bodies), bodies.weight());
+        Ok(bodies)
+    }
+
+    fn read_bodies(&self, meta: &Meta, times: &[i64]) -> Result<Bodies, ReadError> {
         let mut statement = self.db.prepare_cached(BODIES)?;
         let mut rows = statement.query([meta.id])?;
         let row = rows.next()?.ok_or_else(|| meta.damaged(self.db, self.names, "row"))?;
@@ -244,7 +255,7 @@ impl<'s> Blocks<'s> {
     /// Shows every event of a block as it is in the file, whatever was remembered of it.
     pub fn read(&self, meta: &Meta, mut see: impl FnMut(&Flat<'_>) -> Result<(), ReadError>) -> Result<(), ReadError> {
         let keys = self.read_keys(meta)?;
-        let (heads, bodies) = (self.read_heads(meta, &keys.times)?, self.bodies(meta, &keys.times)?);
+        let (heads, bodies) = (self.read_heads(meta, &keys.times)?, self.read_bodies(meta, &keys.times)?);
         for place in 0..meta.n {
             let body = bodies.get(place).ok_or_else(|| meta.damaged(self.db, self.names, "bodies"))?;
             see(&self.flat(meta, &heads, &keys, place, BodyRef::Plain(body))?)?;

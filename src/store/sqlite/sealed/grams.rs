@@ -161,7 +161,7 @@ impl Blocks<'_> {
             add(label.connector_type.as_deref());
         }
         if row.shape != 0 {
-            add(Some(&self.names.shape(self.db, row.shape)?));
+            add(Some(self.names.shape(self.db, row.shape)?.text()));
         }
         if row.conn != 0 {
             add(Some(&self.names.connection(self.db, row.conn)?));

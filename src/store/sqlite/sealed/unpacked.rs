@@ -1,8 +1,8 @@
 //! Parts of blocks that were unpacked lately.
 //!
-//! In: the number of a block, which is never given twice. Out: its keys and heads, unless they were thrown away for newer ones.
+//! In: the number of a block, which is never given twice. Out: its keys, heads and bodies, unless they were thrown away for newer ones.
 
-use super::codec::Heads;
+use super::codec::{Bodies, Heads};
 use crate::{model::EventKey, store::sqlite::cache::Cache};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,6 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 const KEYS_BYTES: usize = 12 << 20;
 /// And for heads.
 const HEADS_BYTES: usize = 4 << 20;
+/// And for bodies: those of a few blocks, since whoever reads a connection page by page unpacks each block for every page otherwise.
+const BODIES_BYTES: usize = 4 << 20;
 
 /// The keys of a block, in order.
 #[derive(Debug)]
@@ -53,11 +55,17 @@ pub struct Unpacked {
     pub keys: Mutex<Cache<i64, Arc<Keys>>>,
     /// Heads, by block.
     pub heads: Mutex<Cache<i64, Arc<Heads>>>,
+    /// Bodies, by block.
+    pub bodies: Mutex<Cache<i64, Arc<Bodies>>>,
 }
 
 impl Default for Unpacked {
     fn default() -> Self {
-        Self { keys: Mutex::new(Cache::new(KEYS_BYTES)), heads: Mutex::new(Cache::new(HEADS_BYTES)) }
+        Self {
+            keys: Mutex::new(Cache::new(KEYS_BYTES)),
+            heads: Mutex::new(Cache::new(HEADS_BYTES)),
+            bodies: Mutex::new(Cache::new(BODIES_BYTES)),
+        }
     }
 }
 
@@ -70,5 +78,6 @@ impl Unpacked {
         // Nothing can panic while a lock is held.
         self.keys.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
         self.heads.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        self.bodies.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
     }
 }

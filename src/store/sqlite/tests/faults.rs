@@ -199,6 +199,7 @@ fn every_query_runs_along_its_index() {
         rows.map(Result::unwrap).collect::<Vec<_>>().join("; ")
     };
     let scans = super::super::loose::SQL_AND_PLAN.iter().chain(super::super::lives::sql_and_plan());
+    let scans = scans.chain(super::super::deliveries::SQL_AND_PLAN);
     let scans = scans.chain(super::super::all_events::SQL_AND_PLAN).chain(super::super::sealed::blocks::SQL_AND_PLAN);
     let trail = super::super::trail::sql_and_plan();
     let absorb = super::super::sealed::absorb::SQL_AND_PLAN;

@@ -112,6 +112,9 @@ impl Pure {
         pure.days.extend(state.day().map(|day| (day.day, day)));
         pure.stages = stages.into_values().rev().collect();
         pure.incidents = incidents.into_values().rev().collect();
+        // What counts incidents of a window relies on it.
+        let one_by_one = |pair: &[Incident]| pair[1].resolved_us.is_some_and(|end| end <= pair[0].anchor.created_us);
+        assert!(pure.incidents.windows(2).all(one_by_one), "{:?}", pure.incidents);
         pure.runs = runs.into_values().rev().collect();
         pure
     }

@@ -189,6 +189,11 @@ impl Bodies {
         if input.is_empty() { Ok(bodies) } else { Err(Short) }
     }
 
+    /// What they take in memory, in bytes.
+    pub fn weight(&self) -> usize {
+        self.bytes.capacity() + self.ends.capacity() * size_of::<u32>()
+    }
+
     /// The plain body of an event by its place in the block; `None` past the end.
     pub fn get(&self, row: usize) -> Option<&[u8]> {
         let end = *self.ends.get(row)? as usize;
