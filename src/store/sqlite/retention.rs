@@ -2,9 +2,9 @@
 //!
 //! In: a moment. Out: fewer events: what connections logged while they worked (pages read, tables written, queries run), received
 //! before that moment, unless it is notable (WARNING or worse, or not valid), belongs to the life cycle, or has an audit record. Lives
-//! do not change: a connection's newest checkpoint before the moment becomes its base, only what that has seen is removed, and
-//! its fold never starts from further back. What comes later and is older than the base is kept and changes no life; how a
-//! connection stood before its base is no longer told.
+//! do not change: only what a connection's newest checkpoint before the moment has seen is removed, the first checkpoint that has
+//! seen all that went becomes its base, and its fold never starts from further back. What comes later and is older than the base
+//! is kept and changes no life; how a connection stood before its base is no longer told. A connection that loses nothing has no base.
 
 use super::{
     all_events::{AllEvents, Held, Scan, Span, behind},
@@ -21,7 +21,7 @@ use crate::{
     model::{EventKey, Family, Micros, TEST_CONNECTION_ID},
     store::{Order, StoreError},
 };
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 use std::sync::Arc;
 
 /// Events looked at, and connections, in one slice of the writer's time.
@@ -53,7 +53,8 @@ const DETAIL: &[&str] = &[
 ];
 
 const NEXT: &str = "SELECT id FROM connection WHERE id > ?1 AND connection_id <> ?2 ORDER BY id LIMIT ?3";
-const BASE: &str = "SELECT max(at) FROM checkpoint WHERE conn = ?1 AND at <= ?2";
+const NEWEST: &str = "SELECT max(at) FROM checkpoint WHERE conn = ?1 AND at <= ?2";
+const FIRST: &str = "SELECT min(at) FROM checkpoint WHERE conn = ?1 AND at >= ?2";
 
 /// One slice, wanted.
 #[derive(Debug, Clone, Copy)]
@@ -99,12 +100,11 @@ pub fn slice(
     for conn in &conns {
         let key = at.key.take();
         // One that waits to be folded again is swept when it is.
-        let known: Option<Micros> =
-            db.prepare_cached(BASE)?.query_row(params![conn, sweep.before], |row| row.get(0))?;
-        if let Some(base) = known.filter(|_| !folder.waits(*conn)) {
-            let base = folder.raise_base(db, *conn, base)?;
-            let turn = Turn { conn: *conn, base, before: sweep.before, left: LOOK.saturating_sub(looked) };
-            let end = match remove(db, whereabouts, turn, key) {
+        let newest: Option<Micros> =
+            db.prepare_cached(NEWEST)?.query_row(params![conn, sweep.before], |row| row.get(0))?;
+        if let Some(seen) = newest.filter(|_| !folder.waits(*conn)) {
+            let turn = Turn { conn: *conn, seen, before: sweep.before, left: LOOK.saturating_sub(looked) };
+            let end = match remove(db, folder, whereabouts, turn, key) {
                 Err(error) if error.is_damage() => {
                     // Nothing was removed of it, and the others do not wait for a repair.
                     tracing::warn!("retention leaves a connection as it is: {}", error.explain());
@@ -131,7 +131,8 @@ pub fn slice(
 /// A connection's share of a slice.
 struct Turn {
     conn: i64,
-    base: Micros,
+    /// Up to here a checkpoint has seen its events.
+    seen: Micros,
     before: Micros,
     left: usize,
 }
@@ -146,14 +147,18 @@ struct End {
 
 fn remove(
     db: &Connection,
+    folder: &mut Folder,
     whereabouts: &mut Whereabouts,
     turn: Turn,
     after: Option<EventKey>,
 ) -> Result<End, WriteError> {
     let names = Arc::clone(whereabouts.names());
-    let Turn { conn, base, before, left } = turn;
-    let swept: Micros =
-        db.prepare_cached("SELECT swept FROM life_base WHERE conn = ?1")?.query_row([conn], |row| row.get(0))?;
+    let Turn { conn, seen, before, left } = turn;
+    let swept: Option<Micros> = db
+        .prepare_cached("SELECT swept FROM life_base WHERE conn = ?1")?
+        .query_row([conn], |row| row.get(0))
+        .optional()?;
+    let swept = swept.unwrap_or(Micros::MIN);
     let start = after.unwrap_or(EventKey { created_us: swept, hash: i64::MAX });
     let (mut old, mut end) = (Vec::new(), End { looked: 0, removed: 0, last: None });
     let mut recorded = db.prepare_cached("SELECT 1 FROM audit WHERE event_created = ?1 AND event_hash = ?2")?;
@@ -162,7 +167,7 @@ fn remove(
     let mut scan = behind(start, Order::Asc).map(|from| all.scan(Span::Of(conn), from, Order::Asc));
     while let Some(held) = scan.as_mut().map_or(Ok(None), Scan::take)? {
         let flat = held.flat();
-        if flat.key.created_us > base {
+        if flat.key.created_us > seen {
             break;
         }
         if end.looked == left {
@@ -183,6 +188,12 @@ fn remove(
             young.get_or_insert(last.created_us);
         }
     }
+    let mut base = folder.base(conn);
+    if let Some((newest, _)) = old.last() {
+        let first: Option<Micros> = db.prepare_cached(FIRST)?.query_row([conn, newest.created_us], |row| row.get(0))?;
+        base = Some(folder.raise_base(db, conn, first.unwrap_or(seen))?);
+    }
+    let Some(base) = base else { return Ok(end) };
     let mut delete = db.prepare_cached("DELETE FROM event WHERE created = ?1 AND hash = ?2")?;
     let mut redelivery = db.prepare_cached("DELETE FROM redelivery WHERE created = ?1 AND hash = ?2")?;
     let mut cuts = Cuts::new(db, &names);
@@ -215,6 +226,8 @@ fn remove(
             (None, Some(last)) => last.created_us.saturating_sub(1),
             (None, None) => base,
         };
+        // What comes late behind the base may be removed some day.
+        let upto = upto.min(base);
         db.prepare_cached("UPDATE life_base SET swept = max(swept, ?2) WHERE conn = ?1")?.execute([conn, upto])?;
     }
     Ok(end)

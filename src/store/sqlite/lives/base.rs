@@ -51,6 +51,11 @@ impl Bases {
 }
 
 impl Folder {
+    /// The base of a connection; `None`: nothing was removed.
+    pub fn base(&self, conn: i64) -> Option<Micros> {
+        self.bases.of(conn)
+    }
+
     /// Makes a checkpoint the base of a connection, unless it has a later one; gives the base.
     pub fn raise_base(&mut self, db: &Connection, conn: i64, at: Micros) -> Result<Micros, WriteError> {
         if let Some(known) = self.bases.of(conn).filter(|known| *known >= at) {

@@ -145,6 +145,35 @@ fn detail_goes(number: u64) {
 }
 
 #[test]
+fn what_loses_nothing_can_still_change() {
+    (0..WAYS).for_each(nothing_goes);
+}
+
+/// Logs of long ago that are loaded today, the newer half first.
+fn nothing_goes(number: u64) {
+    let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let paths = [dirs[0].path(), dirs[1].path()];
+    let open = |dir: &Path| SqliteStore::open(dir, way(number)).unwrap();
+    let [control, mut store] = paths.map(open);
+    let mut events = account(5, 3, 200, 1500, 1);
+    let (end, days) = (events.last().unwrap().key.created_us, 137 * 86_400_000_000);
+    events.iter_mut().for_each(|event| event.received_us = end + days);
+    let (older, newer) = events.split_at(700);
+    append(&control, events.clone()).unwrap();
+    append(&store, newer.to_vec()).unwrap();
+    wait(store.close()).unwrap();
+    store = open(paths[1]);
+    assert_eq!(wait(store.sweep(end + days / 3)), Ok(0));
+    append(&store, older.to_vec()).unwrap();
+    same(&control, &store, paths, &events);
+    for id in ids(&events) {
+        assert_eq!(base(paths[1], id), None);
+        let then = Some(newer[0].key.created_us + 1);
+        assert_eq!(timeline(&control, id, then, 10_000), timeline(&store, id, then, 10_000), "{id}");
+    }
+}
+
+#[test]
 fn a_sweep_that_fails_leaves_no_trace() {
     (0..WAYS).for_each(a_sweep_fails);
 }
