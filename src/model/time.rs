@@ -195,7 +195,14 @@ impl Timestamp {
         let offset = offset_seconds(rest)?;
         let days = days(year, i64::from(date.month()), i64::from(date.day()));
         let seconds = days * 86_400 + hour * 3600 + minute * 60 + second.min(59) - offset;
-        Self::new(seconds, if leap { 999_999_999 } else { nanos }, digits)
+        let nanos = if leap {
+            // With as many decimals as are written, so that the text says the same moment.
+            let unit = 10_u32.pow(9 - u32::from(digits));
+            999_999_999 / unit * unit
+        } else {
+            nanos
+        };
+        Self::new(seconds, nanos, digits)
     }
 
     /// Reads an epoch as decimal text (`1786959683.518`, `"1786959683518"`), guessing the unit of a whole number by
@@ -351,6 +358,7 @@ mod tests {
         check("1786959683518000001", Some("2026-08-17T09:41:23.518000001Z"));
         check("1.786959683518e9", Some("2026-08-17T09:41:23.518Z"));
         check("2016-12-31T23:59:60Z", Some("2016-12-31T23:59:59Z"));
+        check("2016-12-31T23:59:60.5Z", Some("2016-12-31T23:59:59.9Z"));
         check("2021-02-13 13:34:03.343 +0000", Some("2021-02-13T13:34:03.343Z"));
         check("2021-02-13 13:34:03.343 UTC", Some("2021-02-13T13:34:03.343Z"));
         check("0000-02-29T00:00:00Z", Some("0000-02-29T00:00:00Z"));
@@ -358,6 +366,14 @@ mod tests {
         check("-1.5", Some("1969-12-31T23:59:58.5Z"));
         check("9999-12-31T23:59:59Z", Some("9999-12-31T23:59:59Z"));
         check("2026-07-07T16:35:14.45612345678901234567Z", Some("2026-07-07T16:35:14.456123456Z"));
+    }
+
+    #[test]
+    fn a_leap_second_is_the_moment_that_is_written() {
+        for text in ["2016-12-31T23:59:60Z", "2016-12-31T23:59:60.123Z", "2016-12-31T23:59:60.123456789Z"] {
+            let leap = Timestamp::parse(text).expect("a time");
+            assert_eq!(Timestamp::parse(&leap.text()), Ok(leap), "{text}");
+        }
     }
 
     #[test]

@@ -89,14 +89,18 @@ impl Types {
                 path: format!("/{name}"),
                 message: format!("expected at most {TEXT_BYTES_MAX} bytes"),
             });
-            let cut = (0..=TEXT_BYTES_MAX).rev().find(|at| trimmed.is_char_boundary(*at)).unwrap_or(0);
-            return Some(trimmed[..cut].to_owned().into());
+            return Some(cut(trimmed).to_owned().into());
         }
         Some(trimmed.to_owned().into())
     }
 }
 
 /// Reads an envelope.
+/// As much of a text as an event takes.
+fn cut(text: &str) -> &str {
+    &text[..text.floor_char_boundary(TEXT_BYTES_MAX)]
+}
+
 pub(super) fn read(found: &Found<'_>, received_us: Micros) -> Result<Normalized, String> {
     let mut known = Known::default();
     let mut extra = Map::new();
@@ -126,11 +130,12 @@ pub(super) fn read(found: &Found<'_>, received_us: Micros) -> Result<Normalized,
     if known.event == Some("null") {
         types.wrong.insert("event".to_owned(), Value::Null);
     }
-    let sent = known.event.and_then(json::string);
-    let original_name = sent.filter(|sent| *sent != name.as_str()).map(Cow::into_owned);
-    if original_name.is_some() {
+    let sent = known.event.and_then(json::string).filter(|sent| *sent != name.as_str());
+    if sent.is_some() {
         normalized.push("event".into());
     }
+    // The envelope's own text keeps the rest of it.
+    let original_name = sent.as_deref().map(cut).filter(|sent| *sent != name.as_str()).map(str::to_owned);
 
     let mut renamed = |types: &mut Types, old: &'static str, old_raw, new: &'static str, new_raw| {
         let new_text = types.text(new, new_raw).map(Cow::into_owned);

@@ -73,6 +73,21 @@ fn names_are_lowered_and_the_original_is_kept() {
 }
 
 #[test]
+fn no_name_is_longer_than_other_texts() {
+    for (letter, is_kept) in [("E", true), ("e", false), ("É", true)] {
+        let name = letter.repeat(1 << 20);
+        let event = listed(
+            &format!(r#"{{"event":"{name}","created":"2026-01-01T00:00:00Z","connection_id":"c"}}"#),
+            &["event"],
+        );
+        assert!(event.name.len() <= 1024 && event.name.len() > 1000);
+        let original = event.original_name.unwrap_or_default();
+        assert_eq!(!original.is_empty(), is_kept, "{letter}");
+        assert!(original.len() <= 1024 && name.starts_with(&original));
+    }
+}
+
+#[test]
 fn times_fall_back_and_say_so() {
     let at = |text: &str| Timestamp::parse(text).expect("a time");
     let hints = || Hints { time: Some(at("1786959683.518")), ..Hints::default() };

@@ -106,6 +106,10 @@ pub enum Flaw {
     Identity(EventKey),
     /// An event cannot be read.
     Unreadable(EventKey),
+    /// An event that deserves a look is not on the list of those.
+    Unmarked(EventKey),
+    /// What SQLite finds: an index that does not fit its table, or worse. In its words.
+    File(String),
     /// Events that are kept together cannot be read: what of where, how many, whose, and of which time.
     Lost(String),
 }
@@ -155,6 +159,10 @@ impl fmt::Display for Finding {
             }
             Flaw::Identity(key) => write!(f, "event {}: its content gives another id", crate::model::EventId(*key)),
             Flaw::Lost(what) => write!(f, "{what}: cannot be read"),
+            Flaw::Unmarked(key) => {
+                write!(f, "event {}: deserves a look and is not listed for it", crate::model::EventId(*key))
+            }
+            Flaw::File(what) => write!(f, "database: {what}"),
             Flaw::Unreadable(key) => write!(f, "event {}: cannot be read", crate::model::EventId(*key)),
         }
     }

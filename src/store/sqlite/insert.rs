@@ -133,7 +133,7 @@ impl Placing<'_> {
         let spill = self.spill(row)?;
         let flat = flat(self.batch, self.ids, row, key, spill.as_deref());
         // A chunk that is full leaves a row.
-        let goes_elsewhere = goes_elsewhere && self.whereabouts.push(&flat);
+        let goes_elsewhere = goes_elsewhere && Whereabouts::takes_head(&flat) && self.whereabouts.push(&flat);
         if !goes_elsewhere && !put_row(self.db, &flat)? {
             let row = loose::get(self.db, key)?.ok_or_else(|| WriteError::damaged("row", key))?;
             return Ok(Some(There::of(&row.flat())(Found::Loose(Box::new(row)))));

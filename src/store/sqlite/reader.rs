@@ -46,6 +46,22 @@ impl From<StoreError> for ReadError {
 }
 
 impl ReadError {
+    /// What is damaged, where stored bytes are not what they were; any other error as it is.
+    pub fn damage(self) -> Result<String, Self> {
+        use rusqlite::Error::{FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType, Utf8Error};
+        match self {
+            Self::Store(StoreError::Damaged(what)) => Ok(what),
+            Self::Sql(
+                error @ (FromSqlConversionFailure(..)
+                | IntegralValueOutOfRange(..)
+                | InvalidColumnType(..)
+                | Utf8Error(..)),
+            ) => Ok(error.to_string()),
+            Self::Sql(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt) => Ok(error.to_string()),
+            other => Err(other),
+        }
+    }
+
     /// For the caller of the store.
     pub fn explain(self) -> StoreError {
         match self {

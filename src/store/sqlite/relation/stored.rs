@@ -28,7 +28,9 @@ use std::{
 
 /// Under which name it stands.
 const NAME: &CStr = c"lifeline_stored";
-const COLUMNS: &CStr = c"CREATE TABLE x(created, hash, conn, label, kind, shape, received, sync, spill, body)";
+/// With a key: where a question is an OR of several, SQLite tells by it which rows it has seen.
+const COLUMNS: &CStr = c"CREATE TABLE x(created, hash, conn, label, kind, shape, received, sync, spill, body,
+    PRIMARY KEY (created, hash)) WITHOUT ROWID";
 const CREATED: c_int = 0;
 const CONN: c_int = 2;
 
@@ -273,6 +275,6 @@ unsafe impl VTabCursor for Cursor<'_> {
     }
 
     fn rowid(&self) -> rusqlite::Result<i64> {
-        Ok(0)
+        Err(Error::ModuleError("events have keys, not numbers".to_owned()))
     }
 }

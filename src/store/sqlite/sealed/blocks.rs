@@ -189,7 +189,7 @@ impl<'s> Blocks<'s> {
             return Ok(heads);
         }
         let heads = Arc::new(self.read_heads(meta, &self.keys(meta)?.times)?);
-        known().put(meta.id, Arc::clone(&heads), meta.n * Unpacked::HEAD_BYTES + 256);
+        known().put(meta.id, Arc::clone(&heads), heads.weight());
         Ok(heads)
     }
 
@@ -308,7 +308,7 @@ impl<'s> Blocks<'s> {
         let mut wanted = wanted.max(1);
         loop {
             let picked = self.pick(span, order, from, wanted, text)?;
-            if wanted == 1 || picked.bytes() <= SLICE_BYTES {
+            if wanted == 1 || picked.bytes(self)? <= SLICE_BYTES {
                 return self.gather(&picked, order);
             }
             wanted = (wanted / 4).max(1);
@@ -426,9 +426,14 @@ struct Part {
 }
 
 impl Picked {
-    fn bytes(&self) -> i64 {
-        let of = |part: &Part| part.meta.bytes / (part.meta.n.max(1) as i64) * part.ranks.len() as i64;
-        self.parts.iter().map(of).sum()
+    /// Bytes of its events, about.
+    fn bytes(&self, blocks: &Blocks<'_>) -> Result<i64, ReadError> {
+        let mut sum = 0;
+        for Part { meta, ranks, .. } in self.parts.iter().filter(|part| !part.ranks.is_empty()) {
+            let all = meta.bytes + blocks.heads(meta)?.weight() as i64;
+            sum += all / (meta.n.max(1) as i64) * ranks.len() as i64;
+        }
+        Ok(sum)
     }
 }
 

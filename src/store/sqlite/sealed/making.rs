@@ -10,7 +10,7 @@ use super::{
     known::LOOSE,
     seal::{Gone, Seal, blocks_of, plain},
     tiers,
-    whereabouts::LARGE,
+    whereabouts::{LARGE, Whereabouts},
 };
 use crate::store::{
     StoreError,
@@ -144,7 +144,7 @@ fn loose_times(db: &Connection, conn: i64) -> rusqlite::Result<Option<RangeInclu
 /// Why a row stays one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unfit {
-    /// Its body is larger than blocks take.
+    /// Its body, or what it has beside it, is larger than blocks take.
     Large,
     /// Its body cannot be unpacked.
     Damaged,
@@ -153,7 +153,7 @@ pub enum Unfit {
 /// The body of a row that can go into a block.
 pub fn fits(row: &LooseRow) -> Result<Vec<u8>, Unfit> {
     let plain = row.plain().ok_or(Unfit::Damaged)?;
-    if plain.len() > LARGE { Err(Unfit::Large) } else { Ok(plain) }
+    if plain.len() > LARGE || !Whereabouts::takes_head(&row.flat()) { Err(Unfit::Large) } else { Ok(plain) }
 }
 
 /// Copies a row with its body, unpacked.

@@ -9,7 +9,7 @@ use super::{
     codec::{self, Columns},
     grams::{self, Grams},
     tiers,
-    whereabouts::{self, Whereabouts},
+    whereabouts::{self, HEAD_LARGE, Whereabouts},
 };
 use crate::{
     model::EventKey,
@@ -117,16 +117,21 @@ fn gives_back(columns: &Columns, rows: &[Flat<'_>]) -> bool {
     read().is_some()
 }
 
+/// Bytes of spills and sync ids of a block; only events that older versions stored can have so many.
+const HEADS_BYTES_MAX: usize = 2 * tiers::FULL * HEAD_LARGE;
+
 /// Makes blocks of events of one connection, which need not be sorted: full ones, unless they are fewer.
 pub fn blocks_of(blocks: Blocks<'_>, rows: &mut [(Arc<Chunk>, u32)]) -> Result<Vec<NewBlock>, ReadError> {
     rows.sort_by_key(|(chunk, at)| chunk.key(*at as usize));
     let flats: Vec<Flat<'_>> = rows.iter().map(|(chunk, at)| chunk.get(*at as usize)).collect();
-    let (each, mut made, mut from, mut bytes) = (tiers::cut(flats.len()), Vec::new(), 0, 0);
+    let (each, mut made, mut from, mut bytes, mut heads) = (tiers::cut(flats.len()), Vec::new(), 0, 0, 0);
     for at in 0..flats.len() {
         bytes += plain(&flats[at]).len() as i64;
-        if at + 1 - from == each || bytes >= tiers::FULL_BYTES || at + 1 == flats.len() {
+        heads += codec::head_weight(&flats[at]);
+        let is_full = bytes >= tiers::FULL_BYTES || heads >= HEADS_BYTES_MAX;
+        if at + 1 - from == each || is_full || at + 1 == flats.len() {
             made.push(NewBlock::of(blocks, &flats[from..=at])?);
-            (from, bytes) = (at + 1, 0);
+            (from, bytes, heads) = (at + 1, 0, 0);
         }
     }
     Ok(made)

@@ -70,9 +70,6 @@ impl Default for Unpacked {
 }
 
 impl Unpacked {
-    /// What the head of an event takes, about.
-    pub const HEAD_BYTES: usize = 16;
-
     /// Forgets a block that never came to be.
     pub fn forget(&self, id: i64) {
         // Nothing can panic while a lock is held.

@@ -6,6 +6,7 @@
 use super::{
     blocks::{Blocks, Meta},
     chunk::{Chunk, ChunkBuilder},
+    codec,
     known::Known,
     memory::{Generation, Memory, View},
     stock::Stock,
@@ -26,6 +27,9 @@ use std::sync::Arc;
 
 /// Plain bodies longer than this, in bytes, stay rows: blocks and the journal's memory are for the many.
 pub const LARGE: usize = 32 << 10;
+/// The same of what an event has for itself beside its body: texts that were not interned and a sync id that is no UUID. A block of
+/// them is unpacked whole for each of its events.
+pub const HEAD_LARGE: usize = 2 << 10;
 
 /// Generations that wait to be sealed before senders have to wait, too.
 const CLOSED_MAX: usize = 2;
@@ -93,6 +97,11 @@ impl Whereabouts {
     /// Whether an event of a plain body of so many bytes goes into the journal.
     pub fn takes(&self, bytes: usize) -> bool {
         self.sealed && bytes <= LARGE
+    }
+
+    /// Whether it goes there by what it has beside its body.
+    pub fn takes_head(flat: &Flat<'_>) -> bool {
+        codec::head_weight(flat) <= HEAD_LARGE
     }
 
     /// Where an event is that is stored already. `rows`: also where it may be nothing but a row.

@@ -115,6 +115,39 @@ fn the_relation_says_what_answers_say() {
 }
 
 #[test]
+fn every_part_of_an_or_has_its_events() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    append(&store, (0..200).map(contract::sample).collect()).unwrap();
+    let times = ask(dir.path(), "SELECT created_us FROM events ORDER BY created_us");
+    let at = |place: usize| times[place][0].as_i64().unwrap();
+    let count = |condition: String| {
+        let found = ask(dir.path(), &format!("SELECT count(*) FROM events WHERE {condition}"));
+        found[0][0].as_u64().unwrap()
+    };
+    let (one, two, three) = (at(50), at(120), at(150));
+    let before = times.iter().filter(|row| row[0].as_i64().unwrap() < one).count() as u64;
+    let after = times.iter().filter(|row| row[0].as_i64().unwrap() >= three).count() as u64;
+    assert!(before > 20 && after > 20);
+    assert_eq!(count(format!("created_us < {one} OR created_us >= {three}")), before + after);
+    assert_eq!(count(format!("created_us < {one} OR created_us < {two} OR created_us >= {three}")), {
+        times.iter().filter(|row| row[0].as_i64().unwrap() < two).count() as u64 + after
+    });
+    let of = |condition: &str| count(format!("({condition})"));
+    let (here, there) = (
+        of(&format!("connection_id = 'conn_1' AND created_us < {one}")),
+        of(&format!("connection_id = 'conn_2' AND created_us >= {three}")),
+    );
+    assert!(here > 0 && there > 0);
+    assert_eq!(
+        count(format!(
+            "(connection_id = 'conn_1' AND created_us < {one}) OR (connection_id = 'conn_2' AND created_us >= {three})"
+        )),
+        here + there
+    );
+}
+
+#[test]
 fn a_question_sees_what_was_acknowledged_before_it() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());

@@ -110,3 +110,22 @@ fn syncs_are_found_before_and_after_they_are_entered() {
     append(&store, vec![NewEvent { key: EventKey { created_us: 7, hash: 7 }, ..contract::sample(13) }]).unwrap();
     assert_eq!(asked(&store, "sync 2"), 6);
 }
+
+#[test]
+fn what_has_much_beside_its_body_stays_a_row() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let sample = |n: i64, bytes: usize| {
+        let mut new = contract::sample(n);
+        new.event.connector_type = Some("t".repeat(bytes));
+        new
+    };
+    let events: Vec<NewEvent> = (0..40).map(|n| sample(n, if n % 4 == 0 { 3_000 } else { 1_500 })).collect();
+    append(&store, events.clone()).unwrap();
+    assert!(seal(&store));
+    assert_eq!(count(dir.path(), "SELECT count(*) FROM event"), 10);
+    assert_eq!(count(dir.path(), "SELECT sum(n) FROM block"), 30);
+    for new in &events {
+        contract::assert_same(&store.event(EventId(new.key)).unwrap().unwrap(), new);
+    }
+}

@@ -18,6 +18,8 @@ pub use append::events;
 pub use edge::Edges;
 pub use fill::{pending as is_filling, start};
 pub use prepare::Prepared;
+#[cfg(test)]
+pub use verify::file_flaws;
 
 use super::{
     Shared, SqliteStore,

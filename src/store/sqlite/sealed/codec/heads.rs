@@ -262,6 +262,19 @@ impl Heads {
         Ok(Self { groups, group_ids, received, syncs, sync_ids, secrets, spills, texts })
     }
 
+    /// What they take in memory, in bytes.
+    pub fn weight(&self) -> usize {
+        let of_syncs = |sync: &Sync| if let Sync::Text(text) = sync { text.capacity() } else { 0 };
+        self.groups.capacity() * size_of::<Group>()
+            + (self.group_ids.capacity() + self.sync_ids.capacity()) * size_of::<u16>()
+            + self.received.capacity() * size_of::<i64>()
+            + self.syncs.capacity() * size_of::<Sync>()
+            + self.syncs.iter().map(of_syncs).sum::<usize>()
+            + self.secrets.capacity() * size_of::<(u16, i64)>()
+            + self.spills.capacity() * size_of::<(u16, Range<usize>)>()
+            + self.texts.capacity()
+    }
+
     /// The head of an event by its place in the block; `None` past the end.
     pub fn get(&self, row: usize) -> Option<Head<'_>> {
         let Group { label, kind, shape, notable } = *self.groups.get(usize::from(*self.group_ids.get(row)?))?;

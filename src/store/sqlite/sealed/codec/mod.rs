@@ -18,8 +18,7 @@ mod keys;
 mod tests;
 
 pub use bodies::Bodies;
-pub use heads::Head;
-pub use heads::Heads;
+pub use heads::{Head, Heads, weight as head_weight};
 pub use keys::{hashes, times};
 
 use crate::store::sqlite::flat::{BodyRef, Flat};

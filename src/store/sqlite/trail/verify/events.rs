@@ -5,7 +5,7 @@
 
 use crate::{
     audit::Log,
-    model::EventKey,
+    model::{EventId, EventKey},
     store::{
         Order, StoreError,
         sqlite::{
@@ -28,6 +28,8 @@ use crate::{
 use rusqlite::Connection;
 use std::{collections::HashSet, time::Instant};
 
+/// By which an event of a block is found that deserves a look.
+const MARK: &str = "SELECT 1 FROM notable WHERE created = ?1 AND hash = ?2";
 /// Rows that stand for events of a block.
 const OVER: &str =
     "SELECT created, hash FROM event INDEXED BY event_conn WHERE conn = ?1 AND created BETWEEN ?2 AND ?3";
@@ -101,7 +103,18 @@ impl Look<'_> {
         };
         let Some(from) = from else { return Ok(None) };
         let mut rows = loose::Stream::new(self.db, Span::All, Order::Asc, from);
-        while let Some(key) = rows.head()? {
+        let mut last = from;
+        loop {
+            let key = match rows.head() {
+                Ok(Some(key)) => key,
+                Ok(None) => break,
+                Err(error) => {
+                    let what = error.damage()?;
+                    self.flaws.push(Flaw::Lost(format!("rows of events from {} on: {what}", EventId(last))));
+                    break;
+                }
+            };
+            last = key;
             let Some(row) = rows.take() else { break };
             self.event(&row.flat())?;
             if self.is_over(1) {
@@ -144,7 +157,15 @@ impl Look<'_> {
         let mut rows = statement.query([after])?;
         let blocks = Blocks::of(db, names);
         while let Some(row) = rows.next()? {
-            let meta = Meta::of(row)?;
+            let meta = match Meta::of(row) {
+                Ok(meta) => meta,
+                Err(error) => {
+                    let id: i64 = row.get(0)?;
+                    let what = ReadError::from(error).damage()?;
+                    self.flaws.push(Flaw::Lost(format!("block {id}: {what}")));
+                    continue;
+                }
+            };
             let over: HashSet<(i64, i64)> = db
                 .prepare_cached(OVER)?
                 .query_map([meta.conn, meta.first, meta.last], |row| Ok((row.get(0)?, row.get(1)?)))?
@@ -155,11 +176,17 @@ impl Look<'_> {
                     return Ok(());
                 }
                 events += 1;
+                if flat.notable && !db.prepare_cached(MARK)?.exists([flat.key.created_us, flat.key.hash])? {
+                    self.flaws.push(Flaw::Unmarked(flat.key));
+                }
                 self.event(flat)
             });
-            match read {
-                Err(ReadError::Store(StoreError::Damaged(what))) => self.flaws.push(Flaw::Lost(what)),
-                read => read?,
+            if let Err(error) = read {
+                let what = error.damage()?;
+                let Meta { id, n, .. } = meta;
+                // What we say ourselves names the block.
+                let is_named = what.contains(&format!("block {id}"));
+                self.flaws.push(Flaw::Lost(if is_named { what } else { format!("block {id}, {n} events: {what}") }));
             }
             if self.is_over(events) {
                 return Ok(Some(meta.id));
@@ -177,8 +204,10 @@ impl Look<'_> {
                     self.flaws.push(Flaw::Identity(key));
                 }
             }
-            Err(ReadError::Store(StoreError::Damaged(_))) => self.flaws.push(Flaw::Unreadable(key)),
-            Err(error) => return Err(error),
+            Err(error) => {
+                error.damage()?;
+                self.flaws.push(Flaw::Unreadable(key));
+            }
         }
         Ok(())
     }

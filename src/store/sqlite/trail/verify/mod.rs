@@ -2,9 +2,11 @@
 //!
 //! In: the tables of a log, a slice at a time, each from one snapshot. Out: everything that does not fit, named. A slice looks at its
 //! records (`record.rs`), at every node that they complete and at every checkpoint of their sizes (`nodes.rs`), so that all
-//! slices together are the whole log and none needs what another has seen. Events are named anew by their content at the end.
+//! slices together are the whole log and none needs what another has seen. Events are named anew by their content at the end. Whoever
+//! looks at everything also asks SQLite whether its indexes fit their tables (`file.rs`).
 
 mod events;
+mod file;
 mod heads;
 mod nodes;
 mod record;
@@ -22,6 +24,8 @@ use crate::{
     },
 };
 pub use events::slice as events;
+#[cfg(test)]
+pub use file::flaws as file_flaws;
 use heads::Signers;
 use nodes::Nodes;
 use record::{Records, Row};
@@ -281,6 +285,13 @@ pub fn all(
     }
     let mut done = 0;
     let mut found = Vec::new();
+    if looks_at_events {
+        let flaws = file::flaws(&shared.dir)?;
+        found.extend(flaws.into_iter().map(|flaw| Finding { log: Log::Trail, seq: None, flaw }));
+        if tell(&mut verified, &mut found, see, done, of).is_break() {
+            return Ok(verified);
+        }
+    }
     for log in Log::ALL {
         let mut from = Some(1);
         while let Some(first) = from {

@@ -171,6 +171,18 @@ fn one_odd_body_does_not_spoil_those_after_it() {
 }
 
 #[test]
+fn heads_weigh_what_their_texts_weigh() {
+    let mut rows: Vec<Owned> = (0..100).map(|n| Owned::of(n, Vec::new())).collect();
+    let weight = |rows: &[Owned]| {
+        let times: Vec<i64> = rows.iter().map(|row| row.key.created_us).collect();
+        Heads::open(&block(rows).heads, &times).unwrap().weight()
+    };
+    assert!(weight(&rows) < 10_000);
+    rows.iter_mut().for_each(|row| row.spill = Some(vec![b'x'; 1_000]));
+    assert!(weight(&rows) > 100_000);
+}
+
+#[test]
 fn more_than_256_groups_come_back() {
     let mut rows = varied(700);
     (0..).zip(&mut rows).for_each(|(at, row)| row.numbers = [at % 19, at % 29, i64::MIN + at % 2]);
