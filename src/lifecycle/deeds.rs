@@ -1,14 +1,17 @@
 //! Stages that are one moment: what people, the API or Fivetran did to a connection.
 //!
 //! In: a fact that is an action. Out: its stage, or the earlier stage of the same action that it belongs to: a dashboard event and its
-//! twin in the audit trail within [`TWIN_US`] are one stage with two events.
+//! twin in the audit trail within [`TWIN_US`] are one stage with two events, and so is what the audit trail tells twice.
 
 use super::{Action, Change, Channel, Fact, Resync, SchemaChange, Signal, Stage, StageKind, Support, time_text, words};
 use crate::model::{EventId, EventKey, Micros};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
 /// How far apart the two records of one action may be. Observed: 3 to 40 ms in the oracle; the documentation gives none.
 pub const TWIN_US: Micros = 10_000_000;
+/// What times of a warehouse are cut to.
+const MILLISECOND_US: Micros = 1_000;
 /// Most actions that wait for a twin.
 const WAITING_MAX: usize = 16;
 
@@ -43,6 +46,9 @@ pub struct Deed {
     what: Option<Box<str>>,
     ticket: Option<Box<str>>,
     data: Option<Box<str>>,
+    /// When the audit trail told of it, and a hash of what it told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    told: Option<(Micros, u64)>,
 }
 
 /// The stage as the contract has it.
@@ -84,6 +90,12 @@ struct Body<'d> {
 impl Deed {
     /// The deed that a fact tells of; `None` when it tells of none.
     pub fn of(fact: &Fact) -> Option<Self> {
+        let deed = Self::read(fact)?;
+        let told = (deed.channels == [Channel::Audit]).then(|| (fact.key.created_us, deed.content()));
+        Some(Self { told, ..deed })
+    }
+
+    fn read(fact: &Fact) -> Option<Self> {
         match &fact.signal {
             Signal::Created(edit) => {
                 let mut deed = Self::new(fact, StageKind::Initialized, &edit.action, "");
@@ -149,7 +161,24 @@ impl Deed {
             what: None,
             ticket: None,
             data: None,
+            told: None,
         }
+    }
+
+    /// A hash of all that it says, but for the time.
+    fn content(&self) -> u64 {
+        let said = Self { anchor: EventKey::FIRST, ids: Vec::new(), ..self.clone() };
+        let mut first = [0; 8];
+        first.copy_from_slice(&Sha256::digest(super::text(&said))[..8]);
+        u64::from_be_bytes(first)
+    }
+
+    /// Whether the audit trail tells of it again: the live log writes microseconds or nanoseconds, the table `AUDIT_TRAIL` of a warehouse
+    /// often milliseconds, so that one action comes as two events. Nobody does the same twice within one millisecond.
+    fn is_told_by(&self, earlier: &Self) -> bool {
+        let (Some((at, said)), Some((before, known))) = (self.told, earlier.told) else { return false };
+        let cut = |at: Micros| at.div_euclid(MILLISECOND_US) * MILLISECOND_US;
+        said == known && (at == before || cut(at) == cut(before) && (at == cut(at) || before == cut(before)))
     }
 
     fn resync(fact: &Fact, resync: &Resync) -> Self {
@@ -237,6 +266,7 @@ impl Deed {
         self.table = self.table.take().or(twin.table);
         self.cause = self.cause.take().or(twin.cause);
         self.data = self.data.take().or(twin.data);
+        self.told = self.told.or(twin.told);
         self.ids.extend(twin.ids);
         self.channels.extend(twin.channels);
     }
@@ -399,6 +429,10 @@ impl Waiting {
     /// Takes a deed: gives its stage, and whether it is a new one.
     pub fn take(&mut self, deed: Deed) -> (Stage, bool) {
         self.expire(deed.anchor.created_us);
+        if let Some(earlier) = self.0.iter_mut().find(|earlier| deed.is_told_by(earlier)) {
+            earlier.ids.extend(deed.ids);
+            return (earlier.stage(), false);
+        }
         if let Some(earlier) = self.0.iter_mut().find(|earlier| deed.is_twin_of(earlier)) {
             earlier.merge(deed);
             return (earlier.stage(), false);

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// Number of the rules. Rows made under other rules are made anew when a store is opened.
-pub const FOLD_VERSION: i64 = 3;
+pub const FOLD_VERSION: i64 = 4;
 
 /// Most names of unused events that are counted apart.
 const UNUSED_MAX: usize = 64;

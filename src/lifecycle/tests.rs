@@ -245,6 +245,37 @@ fn broken_until_a_success_whatever_happens_between() {
 }
 
 #[test]
+fn what_the_audit_trail_tells_again_is_one_stage() {
+    let at = |us: i64, hash: i64, channel| Fact {
+        key: EventKey { created_us: us, hash },
+        ..fact(0, 0, None, Signal::Paused(action(channel)))
+    };
+    let other = |us: i64| Fact {
+        key: EventKey { created_us: us, hash: 9 },
+        ..fact(0, 0, None, Signal::Paused(Box::new(Action { actor: Some("bob".into()), ..*action(Channel::Audit) })))
+    };
+    let (live, dashboard) = (at(7_000_184, 1, Channel::Audit), at(6_980_000, 2, Channel::Dashboard));
+    let again = [at(7_000_000, 3, Channel::Audit), at(7_000_184, 4, Channel::Audit)];
+    for row in &again {
+        for facts in [vec![live.clone()], vec![dashboard.clone(), live.clone()]] {
+            let mut more = facts.clone();
+            more.push(row.clone());
+            more.sort_by_key(|fact| fact.key);
+            let (one, two) = (stages(&facts), stages(&more));
+            assert_eq!((one.len(), two.len()), (1, 1), "{row:?}");
+            assert_eq!(one[0]["summary"], two[0]["summary"]);
+            assert_eq!(two[0]["event_ids"].as_array().map(Vec::len), Some(facts.len() + 1));
+        }
+    }
+    // Another person, or another time: another action.
+    for fact in [other(7_000_000), at(7_000_185, 5, Channel::Audit), at(6_999_000, 5, Channel::Audit)] {
+        let mut more = vec![live.clone(), fact];
+        more.sort_by_key(|fact| fact.key);
+        assert_eq!(stages(&more).len(), 2, "{more:?}");
+    }
+}
+
+#[test]
 fn an_action_and_its_twin_are_one_stage() {
     let facts = [
         fact(0, 1, None, Signal::Paused(action(Channel::Dashboard))),

@@ -131,6 +131,8 @@ pub struct Event {
     pub exception_id: Option<String>,
     /// The destination (group) it belongs to.
     pub destination: Option<String>,
+    /// Whether the event itself named it; otherwise its transport or the token did.
+    pub destination_given: bool,
     /// The event's own data after normalising; `None` where absent or null.
     pub data: Option<Data>,
     /// Envelope members that we do not know, kept as they came.

@@ -306,6 +306,7 @@ pub(crate) mod tests {
                 sync_id: None,
                 exception_id: None,
                 destination: Some("warehouse".into()),
+                destination_given: true,
                 data: Some(json!({"status": "SUCCESSFUL"}).into()),
                 extra: Map::new(),
                 normalized: vec!["connector_id".into()],

@@ -16,6 +16,7 @@ pub fn wait<T>(future: impl Future<Output = T>) -> T {
 pub fn run(open: impl Fn() -> SharedStore) {
     an_event_comes_back_as_it_was_given(&open());
     what_comes_twice_is_counted_and_merged(&open());
+    a_destination_that_is_named_beats_that_of_a_token(&open());
     only_a_secret_may_tell_two_events_apart(&open());
     every_filter_narrows(&open());
     pages_give_everything_once(&open());
@@ -57,6 +58,7 @@ pub fn sample(n: i64) -> NewEvent {
             sync_id: Some(format!("sync {}", n / 5)),
             exception_id: None,
             destination: (n % 2 == 0).then(|| "warehouse".to_owned()),
+            destination_given: false,
             data: Some(json!({"status": "SUCCESSFUL", "n": n}).into()),
             extra: Map::new(),
             normalized: vec!["connector_id".into()],
@@ -153,6 +155,26 @@ fn what_comes_twice_is_counted_and_merged(store: &SharedStore) {
     // The level that both know together is found by filters.
     let severe = EventFilter { level: Some(Level::Severe), ..EventFilter::default() };
     assert_eq!(everything(store, query(severe, Order::Desc, 10)).len(), 1);
+}
+
+fn a_destination_that_is_named_beats_that_of_a_token(store: &SharedStore) {
+    let with = |n: i64, destination: &str, destination_given: bool| {
+        let mut new = sample(n);
+        new.event.destination = Some(destination.into());
+        new.event.destination_given = destination_given;
+        new
+    };
+    let orders = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
+    for (n, order) in (1..).zip(orders) {
+        let all = [with(n, "a token's", false), with(n, "zz", true), with(n, "zzz", true)];
+        append(store, order.iter().map(|at| all[*at].clone()).collect());
+        let stored = store.event(EventId(sample(n).key)).expect("read").expect("there");
+        assert_eq!(
+            (stored.event.destination.as_deref(), stored.event.destination_given),
+            (Some("zz"), true),
+            "{order:?}"
+        );
+    }
 }
 
 fn only_a_secret_may_tell_two_events_apart(store: &SharedStore) {

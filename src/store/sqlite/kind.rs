@@ -26,6 +26,9 @@ pub struct Kind<'e> {
     pub digits: u8,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub destination: Option<Cow<'e, str>>,
+    /// Older versions did not say.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub destination_given: bool,
     pub protocol: Cow<'e, str>,
     pub token: Cow<'e, str>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -48,6 +51,7 @@ impl<'e> Kind<'e> {
             created_from: event.created_from,
             digits: event.created.digits(),
             destination: event.destination.as_deref().map(Cow::Borrowed),
+            destination_given: event.destination_given,
             protocol: Cow::Borrowed(delivery.protocol),
             token: Cow::Borrowed(&delivery.token),
             schema: verdict.schema.as_deref().map(Cow::Borrowed),
@@ -69,6 +73,7 @@ impl<'e> Kind<'e> {
             created_from: self.created_from,
             digits: self.digits,
             destination: self.destination.map(own),
+            destination_given: self.destination_given,
             protocol: own(self.protocol),
             token: own(self.token),
             schema: self.schema.map(own),
@@ -89,8 +94,15 @@ impl<'e> Kind<'e> {
 
     /// Takes over what another delivery knows better.
     pub fn merge(&mut self, other: &Kind<'_>) {
-        let destination = other.destination.as_deref().map(|text| Cow::Owned(text.to_owned()));
-        self.destination = union(self.destination.take(), destination);
+        let theirs = other.destination.as_deref().map(|text| Cow::Owned(text.to_owned()));
+        let mine = self.destination.take();
+        // What an event names beats what its token stands for.
+        self.destination = match (self.destination_given, other.destination_given) {
+            (true, false) => mine,
+            (false, true) => theirs,
+            _ => union(mine, theirs),
+        };
+        self.destination_given |= other.destination_given;
         // Given beats derived; of two alike the more severe wins.
         let (level_given, level) = (self.level_given, self.level).max((other.level_given, other.level));
         self.level_given = level_given;

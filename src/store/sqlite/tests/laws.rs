@@ -49,14 +49,14 @@ prop_compose! {
     fn event()(
         name in text(), original in option::of(text()), created in timestamp(), data in option::of(value()),
         ids in (option::of(text()), option::of(text()), option::of(text()), option::of(text()), option::of(text())),
-        destination in option::of(text()), extra in vec((text(), value()), 0..3),
+        destination in option::of(text()), named in any::<bool>(), extra in vec((text(), value()), 0..3),
         level in select(vec![Level::Fine, Level::Info, Level::Warning, Level::Severe]), level_given in any::<bool>(),
         normalized in vec(text(), 0..3), conflicts in vec((text(), text(), text()), 0..2),
     ) -> Event {
         Event {
             source: Source::HerokuConnect, name, original_name: original, family: Family::Other, level, level_given, created,
             created_from: CreatedFrom::Transport, connection_id: ids.0, connection_name: ids.1, connector_type: ids.2,
-            sync_id: ids.3, exception_id: ids.4, destination, data: data.map(Into::into), extra: extra.into_iter().collect(),
+            sync_id: ids.3, exception_id: ids.4, destination_given: named && destination.is_some(), destination, data: data.map(Into::into), extra: extra.into_iter().collect(),
             normalized: normalized.into_iter().map(Into::into).collect(),
             conflicts: conflicts.into_iter().map(|(field, kept, dropped)| Conflict { field, kept, dropped }).collect(),
         }

@@ -139,6 +139,7 @@ fn from_line(line: &str) -> NewEvent {
             sync_id: text(&["sync_id"]),
             exception_id: None,
             destination: None,
+            destination_given: false,
             data: Some(data).filter(|data| !data.is_null()).map(Into::into),
             extra: Map::new(),
             normalized,
