@@ -182,7 +182,14 @@ impl From<StoreError> for Problem {
             StoreError::DiskFull | StoreError::ReadOnly | StoreError::Locked => {
                 Self::from(IngestError::StoreUnavailable { reason: error.to_string(), retry_after_s: 5 })
             }
-            StoreError::Damaged(_) | StoreError::Engine(_) => {
+            StoreError::Damaged(what) => {
+                tracing::error!("stored data is damaged: {what}");
+                // Who reads may know: the words name connections, times and parts of the file, never what events say.
+                let advice =
+                    "what lies on either side of it in time, and other connections, can be read; see lifeline verify";
+                Self::new(500, "damaged", "Stored data is damaged", format!("{what}: cannot be read; {advice}"))
+            }
+            StoreError::Engine(_) => {
                 tracing::error!("the store failed: {error}");
                 Self::internal()
             }
@@ -208,4 +215,17 @@ pub(super) fn not_served(path: &str, allow: Option<String>, request_id: &str) ->
         answer.insert_header((header::ALLOW, allow));
     }
     answer.body(reply.body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_damaged_is_named_to_whoever_reads() {
+        let Problem { status, slug, detail, .. } =
+            StoreError::Damaged("bodies of block 2: 333 events of c1".into()).into();
+        assert_eq!((status, slug), (500, "damaged"));
+        assert!(detail.starts_with("bodies of block 2: 333 events of c1: cannot be read; "), "{detail}");
+    }
 }
