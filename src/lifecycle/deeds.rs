@@ -165,9 +165,9 @@ impl Deed {
         }
     }
 
-    /// A hash of all that it says, but for the time.
+    /// A hash of all that it says, but for the time, which stands in the event's own data as well.
     fn content(&self) -> u64 {
-        let said = Self { anchor: EventKey::FIRST, ids: Vec::new(), ..self.clone() };
+        let said = Self { anchor: EventKey::FIRST, ids: Vec::new(), data: None, ..self.clone() };
         let mut first = [0; 8];
         first.copy_from_slice(&Sha256::digest(super::text(&said))[..8]);
         u64::from_be_bytes(first)

@@ -267,6 +267,19 @@ fn what_the_audit_trail_tells_again_is_one_stage() {
             assert_eq!(two[0]["event_ids"].as_array().map(Vec::len), Some(facts.len() + 1));
         }
     }
+    let schema = |us: i64, hash: i64| {
+        let data = Some(format!(r#"{{"timestamp":{us}}}"#).into());
+        let change = SchemaChange {
+            event: "edit_connection".into(),
+            action: *action(Channel::Audit),
+            changes: Vec::new(),
+            data,
+        };
+        Fact { key: EventKey { created_us: us, hash }, ..fact(0, 0, None, Signal::SchemaChanged(Box::new(change))) }
+    };
+    let facts = [schema(7_000_000, 3), schema(7_000_184, 1)];
+    assert_eq!(stages(&facts).len(), 1);
+    assert_eq!(fold(&facts).0.summary().expect("a summary").day.schema_changes, 1);
     // Another person, or another time: another action.
     for fact in [other(7_000_000), at(7_000_185, 5, Channel::Audit), at(6_999_000, 5, Channel::Audit)] {
         let mut more = vec![live.clone(), fact];
