@@ -5,6 +5,7 @@
 //! same commit as its neighbours.
 
 mod notes;
+mod replay;
 
 use crate::{
     envelope::{self, Found},
@@ -18,6 +19,7 @@ use crate::{
     validate::Schemas,
 };
 use notes::{Notes, receipt};
+use replay::{Attempt, Tried};
 use std::{borrow::Cow, ops::Range, sync::Arc};
 
 /// Most values of one text that are looked at one by one.
@@ -323,37 +325,30 @@ impl Pipeline {
         NewQuarantine { index, reason, bytes: self.understanding.redactor.bytes(bytes), received_us }
     }
 
-    /// Tries a quarantined item again, after a schema or the program has changed. What becomes readable is stored and the item marked, in one
-    /// commit.
+    /// Tries a quarantined item again, after a schema or the program has changed, or since it holds more than the part that failed. What can
+    /// be read is stored, each part that cannot is an item of its own from then on, and the item is marked, all in one commit.
     ///
     /// # Errors
-    /// It stays where it is, and why.
+    /// Nothing of it can be read: it stays where it is, and why.
     pub async fn replay(&self, id: i64, now_us: Micros) -> Result<Receipt, ReplayError> {
         let item = self.store.quarantined(id)?.ok_or(ReplayError::NotFound(id))?;
         if item.replayed_us.is_some() {
             return Err(ReplayError::Done(id));
         }
-        let text = String::from_utf8(item.bytes).map_err(|_| ReplayError::StillUnreadable("not UTF-8".to_owned()))?;
         let destination =
             (!matches!(item.token.as_str(), "default" | "webhook" | "import" | "oidc")).then_some(item.token.as_str());
-        let (mut events, mut notes, mut unreadable) = (Vec::new(), Notes::default(), None);
-        for (index, part) in parts(&text).into_iter().enumerate() {
-            let record = Record { payload: Payload::Json(part.into()), hints: crate::model::Hints::default() };
-            self.take(&record, index, destination, item.received_us, &mut |found| match found {
-                Ok(event) => {
-                    notes.add(index, &event);
-                    events.push(event);
-                }
-                Err(item) => drop(unreadable.get_or_insert(item.reason)),
-            });
-        }
-        if let Some(reason) = unreadable {
+        let attempt = Attempt { pipeline: self, destination, received_us: item.received_us };
+        let Tried { events, notes, left, .. } = attempt.read(&item.bytes).map_err(ReplayError::StillUnreadable)?;
+        if events.is_empty() {
+            let reason =
+                left.into_iter().next().map_or_else(|| "there is nothing in it".to_owned(), |part| part.reason);
             return Err(ReplayError::StillUnreadable(reason));
         }
+        let reasons = left.iter().map(|part| (part.index, part.reason.clone())).collect();
         let delivery = Delivery { protocol: "replay", token: item.token.as_str().into() };
-        let batch = Batch { delivery, events, quarantine: Vec::new(), ack_channel: None };
+        let batch = Batch { delivery, events, quarantine: left, ack_channel: None };
         let appended = self.store.replay(id, batch, now_us).await?;
-        Ok(receipt(&appended, notes, Vec::new(), None))
+        Ok(receipt(&appended, notes, reasons, None))
     }
 }
 
@@ -382,25 +377,6 @@ impl Prepared {
         let appended = self.appended.await.map_err(ingest_error)?;
         Ok(Receipt { note: self.note, ..receipt(&appended, self.notes, self.reasons, self.refusal) })
     }
-}
-
-/// The JSON values of a text, or the whole text where it is something else.
-fn parts(text: &str) -> Vec<&str> {
-    let mut parts = Vec::new();
-    let mut rest = text.trim();
-    while !rest.is_empty() {
-        match json::first_value(rest) {
-            Ok((first, tail)) => {
-                match json::elements(first) {
-                    Ok(elements) => parts.extend(elements.into_iter().map(|element| element.get())),
-                    Err(_) => parts.push(first),
-                }
-                rest = tail.trim();
-            }
-            Err(_) => return vec![text],
-        }
-    }
-    if parts.is_empty() { vec![text] } else { parts }
 }
 
 /// The store's refusal in the words of a sender.

@@ -42,7 +42,7 @@ pub enum QuarantineCommand {
     },
     /// Try again, after a change of schema or program.
     #[command(after_help = "Examples:\n  lifeline quarantine replay 17 18\n  lifeline quarantine replay --waiting\n\n\
-        Exit code 1 when an item still cannot be read.")]
+        Exit code 1 when an item, or a part of one, still cannot be read.")]
     Replay {
         /// The numbers.
         #[arg(required_unless_present = "waiting")]
@@ -176,8 +176,9 @@ async fn replay(access: &Access, ids: &[i64], waiting: bool) -> Outcome {
             Ok((accepted, duplicates, 0)) => {
                 print(&format!("{id}: {accepted} accepted, {duplicates} known already"))?;
             }
-            Ok(_) => {
-                eprintln!("{id}: still cannot be read");
+            Ok((accepted, duplicates, left)) => {
+                print(&format!("{id}: {accepted} accepted, {duplicates} known already"))?;
+                eprintln!("{id}: {left} of its parts still cannot be read and wait as items of their own");
                 code = error::FOUND;
             }
             Err(why @ (CliError::Refused { .. } | CliError::Other(_))) => {

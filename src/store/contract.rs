@@ -335,6 +335,13 @@ fn quarantine_keeps_counts_and_replays(store: &SharedStore) {
     assert!(wait(store.replay(ids[0], batch(vec![sample(2)]), 78)).is_err(), "replayed already");
     assert!(wait(store.replay(999, batch(vec![sample(2)]), 78)).is_err(), "no such item");
     assert_eq!(store.event(EventId(sample(2).key)), Ok(None), "nothing of a refused replay is kept");
+    let part = || Batch { quarantine: vec![item("part of one")], ..batch(vec![sample(3)]) };
+    assert!(wait(store.replay(ids[0], part(), 79)).is_err(), "replayed already");
+    assert_eq!(list(None, 10, true), [ids[1], ids[0]], "nor a part of it");
+    let replayed = wait(store.replay(ids[1], part(), 80)).expect("replayed");
+    assert_eq!((replayed.outcomes.len(), replayed.quarantine_ids.len()), (1, 1));
+    assert_eq!(list(None, 10, false), replayed.quarantine_ids, "what is left of an item waits in its place");
+    assert_eq!(store.stats().quarantined, 1);
     assert_eq!(store.quarantined(999), Ok(None));
 }
 

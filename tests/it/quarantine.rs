@@ -108,6 +108,81 @@ fn the_rest_of_a_broken_batch_can_be_replayed_over_http_and_by_command() {
     assert!(String::from_utf8_lossy(&shown.stdout).contains("splunk_hec"));
 }
 
+/// Replays the one item that waits; gives the answer and what waits then: the bytes of each item with its reason.
+#[track_caller]
+fn replayed_once(app: &App) -> (Value, Vec<(String, String)>) {
+    let waiting = app.all_of("/v1/quarantine", "");
+    assert_eq!(waiting.len(), 1, "{waiting:?}");
+    let id = waiting[0]["id"].as_str().expect("an id");
+    let answer = replay(app, id).expect(200).json();
+    assert_eq!(replay(app, id).status, 409);
+    let text = |item: &Value, member: &str| item[member].as_str().unwrap_or_default().to_owned();
+    let left = app.all_of("/v1/quarantine", "");
+    for item in answer["items"].as_array().expect("a list") {
+        let known = item["outcome"] != "quarantined" || left.iter().any(|one| one["id"] == item["id"]);
+        assert!(known, "{answer}");
+    }
+    (answer, left.iter().rev().map(|item| (text(item, "bytes"), text(item, "reason"))).collect())
+}
+
+#[test]
+fn the_good_events_behind_a_bad_one_come_in_and_only_the_bad_one_stays() {
+    let event =
+        |n: u32| format!(r#"{{"event":"sync_start","created":"2026-11-20T16:30:{n:02}Z","connection_id":"good"}}"#);
+    let envelope = |n: u32| format!(r#"{{"event":{}}}"#, event(n));
+    let bad = r#"{"time":3}"#;
+    let nameless = "an object without an event name";
+    let line =
+        |n: u32| format!(r#"["{}","{}"]"#, 1_795_192_200_000_000_000_u64 + u64::from(n), event(n).replace('"', "\\\""));
+    let push = format!(r#"{{"streams":[{{"stream":{{"a":"b"}},"values":[{},{}]}}]}}"#, line(1), line(2));
+    let half_push = format!(r#"{{"streams":[{{"stream":{{}},"values":[{},["soon","x"]]}}]}}"#, line(1));
+    let torn = "{\"event\":{\n\"event\":\"sync_start\",\n";
+    let on_lines = format!("[\n{bad},\n{},\n{},\n{bad}\n]\n", envelope(1), envelope(2));
+    type Case<'c> = (&'c str, String, usize, Vec<(&'c str, &'c str)>);
+    let cases: Vec<Case<'_>> = vec![
+        ("", format!("{bad}{}", envelope(1)), 1, vec![(bad, nameless)]),
+        ("", format!("[{bad},{},{}]", envelope(1), envelope(2)), 2, vec![(bad, nameless)]),
+        ("", format!("[{bad},{bad},{}]{}", envelope(1), envelope(2)), 2, vec![(bad, nameless)]),
+        ("", on_lines, 2, vec![(bad, nameless)]),
+        ("", format!("{},,{}", envelope(1), envelope(2)), 1, vec![]),
+        ("", format!("{bad}\n{torn}{}\nplain\n", envelope(1)), 1, vec![(bad, nameless), ("plain", "not JSON")]),
+        ("/raw?time=-5", format!("{}\ntrue\n{}\n", event(1), event(2)), 2, vec![("true", "found a boolean")]),
+        ("", push, 2, vec![]),
+        ("", format!("{half_push}{bad}"), 1, vec![("[\"soon\",\"x\"]", "time"), (bad, nameless)]),
+    ];
+    for (path, body, accepted, left) in cases {
+        let app = App::spawn();
+        let path = format!("/services/collector{path}");
+        app.with_token(crate::app::INGEST, "POST", &path, body.as_bytes()).expect(400);
+        let before = app.all_events("").len();
+        let (answer, found) = replayed_once(&app);
+        assert_eq!(answer["accepted"], accepted, "{body}: {answer}");
+        assert_eq!(app.all_events("").len(), before + accepted, "{body}");
+        if body.contains(torn) {
+            assert!(found[1].0.starts_with("{\"event\":{") && found[1].0.ends_with("sync_start\","), "{found:?}");
+            continue;
+        }
+        assert!(answer["quarantined"].as_u64() >= Some(found.len() as u64), "{body}: {answer}");
+        assert_eq!(found.len(), left.len(), "{body}: {found:?}");
+        for ((bytes, reason), (expected, why)) in found.iter().zip(left) {
+            assert_eq!(bytes, expected, "{body}");
+            assert!(reason.contains(why), "{body}: {reason}");
+        }
+    }
+}
+
+#[test]
+fn an_item_without_an_event_stays_whole() {
+    let app = App::spawn();
+    for body in [r#"{"time":3}{"time":4} 5"#, "[1,2", "{\"streams\":[{\"values\":[[\"1\",\"\"]]}]}"] {
+        app.post_hec(body).expect(400);
+        let waiting = app.all_of("/v1/quarantine", "");
+        let refused = replay(&app, waiting[0]["id"].as_str().expect("an id"));
+        assert_eq!(refused.status, 422, "{body}: {}", refused.text());
+        assert_eq!(app.all_of("/v1/quarantine", ""), waiting, "{body}");
+    }
+}
+
 #[test]
 fn a_schema_of_ones_own_counts_after_a_restart() {
     let mut app = App::spawn();

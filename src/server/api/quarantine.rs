@@ -18,27 +18,29 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// What a replay made of an item.
+/// What became of a delivery's items, or of a replayed item's parts.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Receipt)]
 pub(in crate::server) struct Replayed {
     /// Events that were new.
     accepted: usize,
     /// Events that were stored before.
     duplicates: usize,
-    /// Parts that still cannot be read.
+    /// Parts that cannot be read; each is an item in quarantine.
     quarantined: usize,
-    /// What was not plainly accepted.
+    /// What was neither plainly accepted nor a duplicate; at most 1,000.
     items: Vec<ReplayedItem>,
 }
 
-/// One part of a replayed item.
+/// One item of a delivery, or one part of a replayed item.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ReceiptItem)]
 pub(in crate::server) struct ReplayedItem {
     /// Its position, from 0.
     index: usize,
-    /// `duplicate`, `quarantined`, `invalid` or `unknown_event`.
+    /// `quarantined`, `invalid` or `unknown_event`.
     outcome: &'static str,
-    /// The event's id, or the number of the quarantined item.
+    /// The event's id, or the number of the new quarantined item.
     id: String,
     /// Why, where there is something to say.
     #[schema(required = true)]
@@ -90,14 +92,17 @@ pub(super) async fn one(state: &State, door: Door, req: &HttpRequest, id: &str) 
     json(200, &QuarantineView::new(item))
 }
 
-/// Reads a quarantined payload again, after a change of schemas or program. Needs an admin token.
+/// Reads a quarantined payload again, after a change of schemas or program, or for what stands in it behind the part that failed. Needs an
+/// admin token.
+///
+/// What can be read is stored; each part that cannot waits as an item of its own, with its own reason.
 #[utoipa::path(post, operation_id = "replay_quarantined", path = "/v1/quarantine/{id}/replay", tag = "quarantine", security(("token" = [])),
     params(("id" = String, Path, description = "Its number")),
     responses(
         (status = 200, description = "What became of it", body = Replayed),
         (status = 404, description = "No such item"),
         (status = 409, description = "It was replayed before"),
-        (status = 422, description = "It still cannot be read, and stays"),
+        (status = 422, description = "Nothing of it can be read, and it stays"),
     ))]
 pub(super) async fn replay(state: &State, door: Door, req: &HttpRequest, id: &str) -> Result<HttpResponse, Problem> {
     let by = state.authorize(door, req, None, Access::Admin)?;
