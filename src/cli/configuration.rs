@@ -17,7 +17,9 @@ pub enum ConfigCommand {
         flags: Box<ServeFlags>,
     },
     /// Whether the configuration is good, without starting anything.
-    #[command(after_help = "Example: lifeline config check --config /etc/lifeline.toml\n\nExit code 1 when it is not.")]
+    #[command(
+        after_help = "Example: lifeline config check --config /etc/lifeline.toml\n\nExit code 1 when it is not, 2 when a flag is what is wrong."
+    )]
     Check {
         /// As JSON.
         #[arg(long)]
@@ -45,7 +47,10 @@ pub(super) fn run(command: &ConfigCommand) -> Outcome {
                 };
                 let ok = problems.is_empty();
                 print(&pretty(&json!({"ok": ok, "problems": problems, "warnings": warnings})))?;
-                return Ok(if ok { error::DONE } else { error::FOUND });
+                return match loaded {
+                    Ok(_) => Ok(error::DONE),
+                    Err(error) => Ok(CliError::Config(error).code()),
+                };
             }
             let (_, resolved) = loaded.map_err(CliError::Config)?;
             let read = resolved.file.map_or_else(|| "no file".to_owned(), |path| path.display().to_string());

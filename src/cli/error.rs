@@ -8,7 +8,7 @@ pub const DONE: u8 = 0;
 /// The command worked and found something wrong, or it could not work.
 pub const FOUND: u8 = 1;
 
-/// The command line cannot be understood. Mostly clap's word; ours where it takes two arguments to see it.
+/// The command line cannot be understood. Mostly clap's word; ours for values of settings, and where it takes two arguments to see it.
 pub const USAGE: u8 = 2;
 
 /// Why a command stopped.
@@ -62,6 +62,15 @@ pub enum CliError {
 }
 
 impl CliError {
+    /// The exit code that says so. A flag with a value that it does not take is usage; what the environment or a file says is not.
+    pub fn code(&self) -> u8 {
+        match self {
+            Self::Usage(_) => USAGE,
+            Self::Config(error) if error.is_of_a_flag() => USAGE,
+            _ => FOUND,
+        }
+    }
+
     /// For `map_err` on file operations.
     pub fn file(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();

@@ -192,7 +192,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Err(error) => {
             // Nothing is left to tell anyone when standard error is closed.
             let _ = writeln!(std::io::stderr(), "error: {error}");
-            ExitCode::from(if matches!(error, CliError::Usage(_)) { error::USAGE } else { error::FOUND })
+            ExitCode::from(error.code())
         }
     }
 }

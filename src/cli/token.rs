@@ -73,7 +73,7 @@ async fn create(access: &Access, name: &str, kind: &str, as_json: bool) -> Outco
     // The same names as in the configuration: they stand before an equals sign there.
     let fits = matches!(tokens(&format!("{name}=x")).as_deref(), Ok([NamedToken { name: read, .. }]) if read == name);
     if !fits || name.contains('=') {
-        return Err(CliError::Other("a name has no spaces, commas or equals signs, and 1 to 128 bytes".into()));
+        return Err(CliError::Usage("a name has no spaces, commas or equals signs, and 1 to 128 bytes".into()));
     }
     let token = match access {
         Access::Server(control) => {

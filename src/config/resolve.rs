@@ -146,6 +146,14 @@ pub enum Problem {
 #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
 pub struct ConfigError(pub Vec<Problem>);
 
+impl ConfigError {
+    /// Whether a flag says something that its setting does not take.
+    #[must_use]
+    pub fn is_of_a_flag(&self) -> bool {
+        self.0.iter().any(|problem| matches!(problem, Problem::BadValue { origin: Origin::Flag(_), .. }))
+    }
+}
+
 /// Brings the layers together.
 ///
 /// # Errors
@@ -290,12 +298,21 @@ fn scalar(setting: &Setting, value: &toml::Value) -> Option<String> {
     }
 }
 
-/// Says what is wrong; quotes the value unless it is a secret.
+/// Says what is wrong; quotes the value unless it is a secret, and without the secrets of an address.
 pub(super) fn bad_value(setting: &Setting, origin: &Origin, text: &str, why: &str) -> Problem {
-    let shown = if setting.secret() { String::new() } else { format!("{text:?}: ") };
+    let shown = if setting.secret() { String::new() } else { format!("{:?}: ", quotable(setting, text)) };
     let why = if why.is_empty() { String::new() } else { format!("{why}; ") };
     let detail = format!("{shown}{why}expected {}", setting.kind.expected());
     Problem::BadValue { key: setting.key, origin: origin.clone(), detail }
+}
+
+/// A value as an error may show it.
+fn quotable(setting: &Setting, text: &str) -> String {
+    match (setting.kind, text.rfind('@')) {
+        // `user:password@tcp(host)/database`, as some drivers write it.
+        (Kind::Store, Some(at)) if !text.contains("://") => format!("[secret]{}", &text[at..]),
+        _ => value::without_secrets(text),
+    }
 }
 
 /// `LIFELINE_` variables that nothing reads but that look like one that something does.

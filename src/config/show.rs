@@ -23,7 +23,7 @@ pub fn shown(entry: &Entry) -> Option<String> {
             |_| MASK.to_owned(),
             |tokens| tokens.iter().map(|token| format!("{}={MASK}", token.name)).collect::<Vec<_>>().join(","),
         ),
-        _ => text.to_owned(),
+        _ => value::without_secrets(text),
     })
 }
 

@@ -122,6 +122,38 @@ fn errors_name_key_origin_value_and_unit_and_come_all_at_once() {
 }
 
 #[test]
+fn a_password_in_an_address_stays_out_of_errors_and_of_what_is_shown() {
+    for (text, shown) in [
+        ("postgres://u:hush@h/x", "postgres://[secret]@h/x"),
+        ("mysql://u:hu@sh@h/x?password=hush#hush", "mysql://[secret]@h/x?[secret]"),
+        ("postgres://u:hu?sh@h/x", "postgres://[secret]"),
+        ("postgres://h/x?user=u&password=hu@sh", "postgres://[secret]"),
+        ("u:hush@tcp(h)/x", "[secret]@tcp(h)/x"),
+        ("postgres://h/x", "postgres://h/x"),
+        ("nosql", "nosql"),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut by_flag = inputs(dir.path());
+        by_flag.flags.push(("store", text.into()));
+        let mut by_env = inputs(dir.path());
+        by_env.env.insert("LIFELINE_STORE".into(), text.into());
+        let by_file = inputs(dir.path());
+        for inputs in [by_flag, by_env] {
+            let refused = resolve(&inputs).unwrap_err().to_string();
+            assert!(refused.contains(&format!("{shown:?}")) && !refused.contains("hush"), "{refused}");
+        }
+        std::fs::write(dir.path().join("lifeline.toml"), format!("store = {text:?}\n")).unwrap();
+        let refused = resolve(&by_file).unwrap_err().to_string();
+        assert!(refused.contains(&format!("{shown:?}")) && !refused.contains("hush"), "{refused}");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let mut inputs = inputs(dir.path());
+    inputs.flags.push(("audit_checkpoint_to", "https://u:hush@h/y?x=hush".into()));
+    let shown = super::show::table(&resolve(&inputs).unwrap());
+    assert!(shown.contains("https://[secret]@h/y?[secret]") && !shown.contains("hush"), "{shown}");
+}
+
+#[test]
 fn settings_have_to_fit_together() {
     let dir = tempfile::tempdir().unwrap();
     let refused = |flags: &[(&'static str, &str)]| {

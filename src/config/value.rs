@@ -146,6 +146,25 @@ pub fn store(text: &str) -> Result<(), String> {
     }
 }
 
+/// A text without what an address in it may hide: everything between `://` and the last `@`, and everything behind a question mark.
+#[must_use]
+pub fn without_secrets(text: &str) -> String {
+    const MASK: &str = "[secret]";
+    let Some(scheme) = text.find("://").map(|at| at + "://".len()) else { return text.to_owned() };
+    let (shown, rest) = text.split_at(scheme);
+    let user = rest.rfind('@');
+    match rest.find(['?', '#']) {
+        // Either sign may be part of a password.
+        Some(query) if user.is_some_and(|at| query < at) => format!("{shown}{MASK}"),
+        query => {
+            let place = &rest[user.unwrap_or(0)..query.unwrap_or(rest.len())];
+            let user = if user.is_some() { MASK } else { "" };
+            let query = query.map_or_else(String::new, |at| format!("{}{MASK}", &rest[at..=at]));
+            format!("{shown}{user}{place}{query}")
+        }
+    }
+}
+
 /// One secret, as it can stand in a header.
 pub fn secret(text: &str) -> Result<Secret, String> {
     let text = text.trim();

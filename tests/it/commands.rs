@@ -51,12 +51,24 @@ fn every_command_has_help_with_an_example() {
         assert!(out(&own).contains("Example"), "{name}: {}", out(&own));
     }
     assert!(out(&run(&["--version"])).starts_with("lifeline "));
-    for wrong in
-        [&["fly"][..], &[], &["serve", "--fly"], &["import"], &["check"], &["token", "create", "--kind", "king"]]
-    {
+    let home = tempfile::tempdir().expect("a temporary directory");
+    let dir = home.path().to_str().expect("a path in UTF-8");
+    for wrong in [
+        &["fly"][..],
+        &[],
+        &["serve", "--fly"],
+        &["serve", "--data-dir", dir, "--listen", "bad"],
+        &["serve", "--data-dir", dir, "--store", "postgres://u:hush@h/x"],
+        &["config", "show", "--body-bytes-max", "many"],
+        &["config", "check", "--listen", "bad"],
+        &["import"],
+        &["check"],
+        &["token", "create", "--kind", "king"],
+        &["token", "create", "--data-dir", dir, "--kind", "read", "--name", ""],
+    ] {
         let done = run(wrong);
         assert_eq!(done.status.code(), Some(2), "{wrong:?}: {}", err(&done));
-        assert!(!err(&done).contains("panicked"));
+        assert!(!err(&done).contains("panicked") && !err(&done).contains("hush"), "{}", err(&done));
     }
 }
 
