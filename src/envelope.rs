@@ -69,7 +69,7 @@ pub fn unwrap<R>(record: &Record<'_>, use_it: &mut dyn for<'f> FnMut(Found<'f>) 
     {
         hints.level = level_of(&members);
     }
-    match search(value, hints, DEPTH_MAX, use_it) {
+    match search(value, hints, DEPTH_MAX + 1, use_it) {
         Search::Found(result) => Ok(result),
         Search::Nothing(reason) => Err(reason),
     }
@@ -80,6 +80,7 @@ enum Search<R> {
     Nothing(String),
 }
 
+/// `depth`: how many texts may be looked into, this one included.
 fn search<R>(text: &str, hints: Hints, depth: usize, use_it: &mut dyn for<'f> FnMut(Found<'f>) -> R) -> Search<R> {
     if depth == 0 {
         return Search::Nothing(format!("no event within {DEPTH_MAX} wrappers"));
@@ -336,10 +337,13 @@ mod tests {
         ] {
             assert_eq!(unwrapped(Payload::Json(text.into())), Err(reason.to_owned()), "{text}");
         }
-        let mut deep = PLAIN.to_owned();
-        for _ in 0..8 {
-            deep = format!(r#"{{"message":{deep}}}"#);
-        }
-        assert!(unwrapped(Payload::Json(deep.into())).is_err());
+    }
+
+    #[test]
+    fn as_many_wrappers_are_opened_as_the_reason_says() {
+        let wrapped = |times| (0..times).fold(PLAIN.to_owned(), |inner, _| format!(r#"{{"message":{inner}}}"#));
+        check(&wrapped(DEPTH_MAX), None, None);
+        let refused = unwrapped(Payload::Json(wrapped(DEPTH_MAX + 1).into()));
+        assert_eq!(refused, Err("no event within 6 wrappers".to_owned()));
     }
 }
