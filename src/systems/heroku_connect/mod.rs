@@ -22,11 +22,35 @@ const FRONT_BYTES_MAX: usize = 400;
 /// Members that only its lines have beside `event`.
 const SIGNATURE: &[&str] = &["addon_id", "object_type", "object_id", "object_name", "state", "app_name"];
 
-/// What stands in front of a line's pairs, and the pairs with all that follows.
+/// What stands in front of a line's `event=`, and that with all that follows.
 fn split(text: &str) -> (&str, &str) {
     let bound = (0..=text.len().min(FRONT_BYTES_MAX + 6)).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
     let first = text[..bound].lines().next().unwrap_or_default();
-    text.split_at(first.find("event=").unwrap_or(first.len()))
+    // Not within another member's name or quotes.
+    let stands_alone = |at: &usize| {
+        let before = &first[..*at];
+        !before.ends_with(|c: char| !c.is_whitespace()) && before.matches('"').count() % 2 == 0
+    };
+    let event = first.match_indices("event=").map(|(at, _)| at).find(stands_alone);
+    text.split_at(event.unwrap_or(first.len()))
+}
+
+/// The pairs that stand in front of `event=`: members may come in any order. Behind the process where it is named.
+fn pairs_of(front: &str) -> &str {
+    let behind = front.find(PROCESS).map_or(0, |at| at + PROCESS.len());
+    let Some(equals) = front[behind..].find('=') else { return "" };
+    let name = front[behind..behind + equals].rfind(char::is_whitespace).map_or(0, |at| at + 1);
+    &front[behind + name..]
+}
+
+/// Whether a text begins with a member that only such lines have.
+fn begins_with_member(text: &str) -> bool {
+    text.split_once('=').is_some_and(|(name, _)| SIGNATURE.contains(&name.trim_start_matches("- ").trim_start()))
+}
+
+/// Whether pairs name an add-on.
+fn names_add_on(pairs: &str) -> bool {
+    pairs.starts_with("addon_id=") || pairs.contains(" addon_id=")
 }
 
 /// Whether what stands in front of the pairs names the process.
@@ -39,14 +63,15 @@ fn names_process(front: &str) -> bool {
 pub(super) fn first_line(text: &str) -> Option<usize> {
     let (front, rest) = split(text);
     let named = names_process(front);
-    if !named && !matches!(front.trim(), "" | "-") {
+    let begun = begins_with_member(front) && rest.starts_with("event=");
+    if !named && !begun && !matches!(front.trim(), "" | "-") {
         return None;
     }
     let end = logfmt::line_end(rest, |next| {
         let (front, rest) = split(next);
         names_process(front) || front.is_empty() && rest.starts_with("event=\"")
     });
-    (named || rest[..end].contains(" addon_id=")).then_some(front.len() + end)
+    (named || names_add_on(&rest[..end]) || begun && names_add_on(pairs_of(front))).then_some(front.len() + end)
 }
 
 /// A line.
@@ -59,9 +84,15 @@ pub(super) fn line(text: &str, hints: &Hints) -> Option<Reading> {
     if !rest.starts_with("event=") {
         return Some(Reading::Damaged("a line of Heroku Connect without event=".to_owned()));
     }
-    let pairs = match logfmt::pairs(rest) {
-        Ok(pairs) => pairs,
-        Err(why) => return Some(Reading::Damaged(format!("a line of Heroku Connect with {why}"))),
+    let in_front = pairs_of(front);
+    let pairs = match (logfmt::pairs(in_front), logfmt::pairs(rest)) {
+        (Ok(mut pairs), Ok(others)) => {
+            pairs.extend(others);
+            pairs
+        }
+        (Err(why), _) | (_, Err(why)) => {
+            return Some(Reading::Damaged(format!("a line of Heroku Connect with {why}")));
+        }
     };
     if pairs.iter().filter(|(key, _)| *key == "event").count() > 1 {
         return Some(Reading::Damaged("a line of Heroku Connect with two messages".to_owned()));
@@ -78,7 +109,8 @@ pub(super) fn line(text: &str, hints: &Hints) -> Option<Reading> {
         }
     }
     // Its own time, whatever carried it: the same line by two roads is one event.
-    made.time = front.split_whitespace().rev().find_map(|word| Timestamp::parse_calendar(word).ok());
+    let header = &front[..front.len() - in_front.len()];
+    made.time = header.split_whitespace().rev().find_map(|word| Timestamp::parse_calendar(word).ok());
     Some(Reading::Events(vec![made.record(text, hints)]))
 }
 

@@ -66,6 +66,31 @@ fn the_documented_reload_is_read_line_by_line() {
 }
 
 #[test]
+fn members_may_stand_before_the_message() {
+    let header = "<190>1 2026-11-20T16:00:02+00:00 host app herokuconnect - ";
+    let usual = r#"event="RELOAD TABLE Account" addon_id=a1 app_name=x object_name="an event= of ours" level=info"#;
+    let other = r#"addon_id=a1 object_name="an event= of ours" app_name=x event="RELOAD TABLE Account" level=info"#;
+    for header in [header, "2026-11-20T16:00:02+00:00 app[herokuconnect]: ", "", "- "] {
+        let (mut expected, _) = event(&format!("{header}{usual}"));
+        let (mut found, _) = event(&format!("{header}{other}"));
+        assert_eq!(found["connection_id"], "a1", "{header}");
+        assert_eq!(found["created"], expected["created"], "{header}");
+        for both in [&mut expected, &mut found] {
+            both.as_object_mut().unwrap().remove("created");
+        }
+        assert_eq!(found, expected, "{header}");
+    }
+    for ours_not in
+        ["a=b event=\"x\" level=info", "app_name=x event=\"x\"", "addon_id=a1 level=info", "addon_id = event="]
+    {
+        assert_eq!(read(&text(ours_not)), Reading::NotOurs, "{ours_not}");
+    }
+    for damaged in [r#"herokuconnect - app_name="x event="x" level=info"#, "herokuconnect - app_name=x event=\"x\""] {
+        assert!(matches!(read(&text(damaged)), Reading::Damaged(_)), "{damaged}");
+    }
+}
+
+#[test]
 fn documented_messages_about_rows_are_taken_apart() {
     let rows =
         |objects: Value, operation: &str, arrow: &str, target: &str, direction: &str, rows: u64, seconds: &str| {
