@@ -72,7 +72,7 @@ async fn route(
 ) -> HttpResponse {
     let path = trimmed(req.path());
     let method = req.method();
-    let headers = HeaderView(req.headers());
+    let headers = HeaderView::new(req.headers());
     let served = || state.routes.at(path).iter().filter(|route| route.is_meant_by(&headers));
     for route in served() {
         match (route.serves, method) {
@@ -102,14 +102,23 @@ async fn route(
     if served().next().is_none() && api.is_none() {
         return not_served(path, None, request_id);
     }
-    let mut methods: Vec<&str> = served().flat_map(|route| route.methods()).copied().collect();
+    // A path that is served only with some header takes its methods all the same.
+    let mut methods: Vec<&str> = Vec::new();
+    for of_route in state.routes.at(path).iter().flat_map(|route| route.methods()) {
+        if !methods.contains(of_route) {
+            methods.push(of_route);
+        }
+    }
     methods.extend(api.iter().flat_map(api::Api::methods));
     methods.push("OPTIONS");
     let allow = methods.join(",");
     if method == Method::OPTIONS {
         return HttpResponse::Ok().insert_header((header::ALLOW, allow)).finish();
     }
-    not_served(path, Some(allow), request_id)
+    match state.routes.at(path).iter().find(|route| route.methods().contains(&method.as_str())) {
+        Some(route) => ingest::not_meant(route, req, request_id),
+        None => not_served(path, Some(allow), request_id),
+    }
 }
 
 /// The sender's own id when it is a short visible text, else a new one whose order is that of time.

@@ -17,12 +17,34 @@ const ONLY_ONE: &[&str] = &[
     "x-license-key",
 ];
 
-/// The headers of the HTTP library, without copying.
-pub(super) struct HeaderView<'h>(pub &'h HeaderMap);
+const ENCODING: &str = "content-encoding";
+
+/// The headers of the HTTP library, without copying but for one that is a list over several lines.
+pub(super) struct HeaderView<'h> {
+    headers: &'h HeaderMap,
+    /// All lines of `Content-Encoding`, where there are several: they mean the same as one line with commas.
+    /// Source: RFC 9110 section 5.3, read 2026-11-20.
+    encodings: Option<String>,
+}
+
+impl<'h> HeaderView<'h> {
+    pub fn new(headers: &'h HeaderMap) -> Self {
+        let mut lines = headers.get_all(ENCODING);
+        let several = lines.next().is_some() && lines.next().is_some();
+        // A line that is no text is an encoding that nobody knows.
+        let all = || headers.get_all(ENCODING).map(|line| line.to_str().unwrap_or("?")).collect::<Vec<_>>().join(", ");
+        Self { headers, encodings: several.then(all) }
+    }
+}
 
 impl Headers for HeaderView<'_> {
     fn get(&self, name: &str) -> Option<&str> {
-        let mut values = self.0.get_all(name);
+        if name == ENCODING
+            && let Some(all) = &self.encodings
+        {
+            return Some(all);
+        }
+        let mut values = self.headers.get_all(name);
         let first = values.next()?;
         // Two different credentials in one request are nobody's: which one counts would depend on who reads them.
         if values.next().is_some() && ONLY_ONE.contains(&name) {
@@ -64,8 +86,8 @@ pub(super) struct OwnedHead {
 
 impl OwnedHead {
     pub fn new(head: &Head<'_>, headers: &HeaderMap) -> Self {
-        let headers = HeaderView(headers);
-        let pairs = headers.0.keys().filter_map(|name| {
+        let headers = HeaderView::new(headers);
+        let pairs = headers.headers.keys().filter_map(|name| {
             let value = headers.get(name.as_str())?;
             Some((name.as_str().to_owned(), value.to_owned()))
         });
@@ -105,13 +127,27 @@ mod tests {
             .append_header(("x-other", "1"))
             .append_header(("x-other", "2"))
             .to_http_request();
-        let headers = HeaderView(req.headers());
+        let headers = HeaderView::new(req.headers());
         assert_eq!(headers.get("authorization"), None);
         assert_eq!(headers.get("x-fivetran-signature-256"), Some("a"));
         assert_eq!(headers.get("x-other"), Some("1"));
         let owned = OwnedHead::new(&view(&req, &headers, "id"), req.headers());
         assert_eq!(owned.view().header("authorization"), None);
         assert_eq!(owned.view().header("x-other"), Some("1"));
+    }
+
+    #[test]
+    fn encodings_on_several_lines_are_one_list() {
+        let req = TestRequest::default()
+            .append_header(("content-encoding", "deflate"))
+            .append_header(("content-encoding", "gzip, identity"))
+            .to_http_request();
+        let headers = HeaderView::new(req.headers());
+        assert_eq!(headers.get("content-encoding"), Some("deflate, gzip, identity"));
+        let owned = OwnedHead::new(&view(&req, &headers, "id"), req.headers());
+        assert_eq!(owned.view().header("content-encoding"), Some("deflate, gzip, identity"));
+        let req = TestRequest::default().append_header(("content-encoding", "gzip")).to_http_request();
+        assert_eq!(HeaderView::new(req.headers()).get("content-encoding"), Some("gzip"));
     }
 
     #[test]

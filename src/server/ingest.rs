@@ -56,7 +56,7 @@ pub(super) async fn deliver(
     request_id: &str,
 ) -> HttpResponse {
     let started = Instant::now();
-    let headers = HeaderView(req.headers());
+    let headers = HeaderView::new(req.headers());
     let head = view(req, &headers, request_id);
     let result = take(state, route, req, &head, payload).await;
     let reply = route.protocol.reply(&head, &result);
@@ -217,6 +217,15 @@ async fn process(
     }
 }
 
+/// Answers a request to a path that is served, but only with a header that this one does not have.
+pub(super) fn not_meant(route: &ProtocolRoute, req: &HttpRequest, request_id: &str) -> HttpResponse {
+    let headers = HeaderView::new(req.headers());
+    let wanted = route.header().map_or_else(String::new, |(name, value)| format!("{name}: {value}…"));
+    let error = DecodeError::empty(0, format!("this path takes requests with the header {wanted}"));
+    let failed = Err(IngestError::Malformed(error));
+    respond(route.protocol.reply(&view(req, &headers, request_id), &failed), &failed)
+}
+
 /// Answers a question about acknowledgements.
 pub(super) async fn acks(
     state: &Arc<State>,
@@ -226,7 +235,7 @@ pub(super) async fn acks(
     request_id: &str,
 ) -> HttpResponse {
     let started = Instant::now();
-    let headers = HeaderView(req.headers());
+    let headers = HeaderView::new(req.headers());
     let head = view(req, &headers, request_id);
     let (reply, failed) = match ask(state, route.protocol, req, &head, payload).await {
         Ok(answers) => (route.protocol.ack_reply(&answers), Ok(Receipt::default())),
@@ -269,7 +278,7 @@ fn unavailable(error: StoreError) -> IngestError {
 
 /// Answers a health or set-up probe.
 pub(super) async fn health(state: &State, route: &ProtocolRoute, req: &HttpRequest, request_id: &str) -> HttpResponse {
-    let headers = HeaderView(req.headers());
+    let headers = HeaderView::new(req.headers());
     let health = state.readiness.health(state.is_draining()).await;
     respond(route.protocol.health_reply(&view(req, &headers, request_id), health), &Ok(Receipt::default()))
 }
@@ -283,7 +292,7 @@ pub(super) async fn import(
 ) -> Result<HttpResponse, Problem> {
     let native = state.routes.protocol("native").ok_or_else(|| Problem::not_found("nothing reads imports here"))?;
     let started = Instant::now();
-    let headers = HeaderView(req.headers());
+    let headers = HeaderView::new(req.headers());
     let head = view(req, &headers, IMPORT);
     let metrics = state.routes.import_metrics();
     let result = match read(state, req, payload).await {

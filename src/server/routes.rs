@@ -20,6 +20,11 @@ impl ProtocolRoute {
         self.route.fits_headers(headers)
     }
 
+    /// The header that a request needs to mean this route, and how its value begins.
+    pub const fn header(&self) -> Option<(&'static str, &'static str)> {
+        self.route.only_with
+    }
+
     /// The methods that the route takes.
     pub const fn methods(&self) -> &'static [&'static str] {
         match self.serves {

@@ -41,10 +41,13 @@ const LOG_TIME: &str = "logging.googleapis.com/timestamp";
 /// Members that a message has. Some of them are always there.
 const MESSAGE_MEMBERS: &[&str] = &["data", "attributes", "messageId", "message_id", "publishTime", "publish_time"];
 
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
+const LENIENT: GeneralPurposeConfig =
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+
+/// Both alphabets: Google writes bytes in the first, and its rule for JSON is that a reader takes either.
+/// Source: Protocol Buffers, "ProtoJSON Format", row `bytes`, read 2026-11-20.
+const BASE64: [GeneralPurpose; 2] =
+    [GeneralPurpose::new(&alphabet::STANDARD, LENIENT), GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT)];
 
 impl Protocol for PubsubPush {
     fn name(&self) -> &'static str {
@@ -141,9 +144,10 @@ fn take<'b>(message: &Message<'b>, body: &'b [u8], limits: &Limits, items: &mut 
         let hints = Hints { time: message.time, ..Hints::default() };
         return items.record(Record { payload: Payload::Json(Cow::Borrowed(message.whole)), hints });
     };
-    match json::string(data).map(|text| BASE64.decode(text.trim())) {
-        Some(Ok(plain)) => bare(&plain, message.time, range, limits, items),
-        Some(Err(_)) => items.unreadable("the data of the message is no base64", range),
+    let decoded = |text: &str| BASE64.iter().find_map(|alphabet| alphabet.decode(text).ok());
+    match json::string(data).map(|text| decoded(text.trim())) {
+        Some(Some(plain)) => bare(&plain, message.time, range, limits, items),
+        Some(None) => items.unreadable("the data of the message is no base64", range),
         None => items.unreadable("the data of the message is no text", range),
     }
 }

@@ -36,6 +36,17 @@ fn wrapped(data: &str, more: Value) -> String {
 }
 
 #[test]
+fn both_alphabets_of_base64_are_read() {
+    use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
+    let event = r#"{"event":"info","created":"2026-08-17T09:41:23.518Z","data":{"a":"??>>~~ü"}}"#;
+    for encoded in [STANDARD.encode(event), URL_SAFE.encode(event), URL_SAFE_NO_PAD.encode(event)] {
+        let body = json!({"message": {"data": encoded, "messageId": "1"}}).to_string();
+        assert_eq!(decode(&body), [format!("- - json {event}")], "{encoded}");
+    }
+    assert_ne!(STANDARD.encode(event), URL_SAFE.encode(event));
+}
+
+#[test]
 fn wrapped_messages_hold_log_entries_or_events() {
     let entry = json!({"logName": "n", "severity": "ERROR", "jsonPayload": {"event": "info"}, "timestamp": "2026-08-17T09:41:24Z"});
     assert_eq!(
