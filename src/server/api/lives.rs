@@ -143,6 +143,7 @@ pub(super) async fn connections(state: &State, req: &HttpRequest) -> Result<Http
 ), responses(
     (status = 200, description = "The connection", body = shape::Connection),
     (status = 404, description = "No such connection, or none yet at that moment"),
+    (status = 410, description = "How it stood at that moment was removed by retention; `detail` names the first moment that is known"),
 ))]
 pub(super) async fn connection(state: &State, req: &HttpRequest, id: &str) -> Result<HttpResponse, Problem> {
     let request = ConnectionRequest::parse(id, req.query_string())?;
@@ -165,6 +166,7 @@ pub(super) async fn connection(state: &State, req: &HttpRequest, id: &str) -> Re
 ), responses(
     (status = 200, description = "The life, or a part of it", body = shape::Timeline),
     (status = 404, description = "No such connection, or none yet at that moment"),
+    (status = 410, description = "How it stood at that moment was removed by retention; `detail` names the first moment that is known"),
 ))]
 pub(super) async fn timeline(state: &State, req: &HttpRequest, id: &str) -> Result<HttpResponse, Problem> {
     let request = TimelineRequest::parse(id, req.query_string())?;

@@ -3,13 +3,15 @@
 //!
 //! Out: the JSON of the document. Filters, errors and credentials, which many routes share, are added in one place.
 
+mod deliveries;
+
 use super::{audit, diagnose, docs, events, lives, operations, quarantine, rebuild, stream, tokens};
 use crate::{
     audit::Log,
     export::audit::Format,
     lifecycle,
     model::{Family, Level, Source, Status},
-    protocol::{Head, PROTOCOLS, Protocol, Receipt, Route, Serves, problem},
+    protocol::problem,
     query::{
         audit::ReportFormat,
         lives::{By, RUN_STATUSES, SORTS, sort_word},
@@ -17,16 +19,14 @@ use crate::{
     },
     server::error::ProblemDocument,
 };
-use serde_json::json;
+use deliveries::Deliveries;
 use utoipa::{
     Modify, OpenApi,
     openapi::{
-        self, ContentBuilder, HeaderBuilder, HttpMethod, PathItem, Ref, RefOr, Required, Response, ResponseBuilder,
-        Schema,
-        path::{Operation, OperationBuilder, ParameterBuilder, ParameterIn},
-        request_body::RequestBodyBuilder,
+        self, ContentBuilder, HeaderBuilder, Ref, RefOr, Required, Response, ResponseBuilder, Schema,
+        path::{ParameterBuilder, ParameterIn},
         schema::{ObjectBuilder, Type},
-        security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
+        security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
     },
 };
 
@@ -81,7 +81,7 @@ use utoipa::{
         rebuild::progress,
     ),
     components(schemas(EventView, QuarantineView, TokenView, ProblemDocument)),
-    modifiers(&Filters, &AuditFilters, &Words, &Behind, &Errors, &Protocols, &Credentials),
+    modifiers(&Filters, &AuditFilters, &Words, &Behind, &Exports, &Errors, &Deliveries, &Credentials),
     tags(
         (name = "events", description = "What was kept"),
         (name = "lives", description = "What it means: connections, their timelines and incidents"),
@@ -247,6 +247,29 @@ impl Modify for Behind {
     }
 }
 
+/// The media types of exported audit logs.
+struct Exports;
+
+impl Modify for Exports {
+    fn modify(&self, document: &mut openapi::OpenApi) {
+        let export = document.paths.paths.get_mut("/v1/audit/export").and_then(|item| item.get.as_mut());
+        for response in export.into_iter().flat_map(|operation| operation.responses.responses.values_mut()) {
+            if let RefOr::T(file) = response
+                && !file.content.is_empty()
+            {
+                let text = ContentBuilder::new().schema(Some(ObjectBuilder::new().schema_type(Type::String))).build();
+                let forms = Format::ALL.map(|form| (essence(form.media_type()).to_owned(), text.clone().into()));
+                file.content = forms.into_iter().collect();
+            }
+        }
+    }
+}
+
+/// A media type without its parameters.
+fn essence(media_type: &str) -> &str {
+    media_type.split(';').next().unwrap_or_default().trim()
+}
+
 fn problem_response(description: &str) -> Response {
     let schema = RefOr::<Schema>::Ref(Ref::from_schema_name("Problem"));
     let content = ContentBuilder::new().schema(Some(schema)).build();
@@ -284,110 +307,6 @@ impl Modify for Errors {
             }
         }
     }
-}
-
-/// The paths of the protocols.
-struct Protocols;
-
-impl Modify for Protocols {
-    fn modify(&self, document: &mut openapi::OpenApi) {
-        for protocol in PROTOCOLS {
-            for route in protocol.routes() {
-                let method = match route.serves {
-                    Serves::Ingest | Serves::Acks => HttpMethod::Post,
-                    Serves::Health => HttpMethod::Get,
-                };
-                let item = PathItem::new(method, operation(*protocol, *route));
-                let (path, _) = template(route.path);
-                match document.paths.paths.get_mut(&path) {
-                    Some(there) => there.merge_operations(item),
-                    None => {
-                        document.paths.paths.insert(path, item);
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// A path with names for the segments that stand for any, and those names.
-fn template(path: &str) -> (String, Vec<String>) {
-    let mut names = Vec::new();
-    let segments = path.split('/').map(|segment| {
-        if segment != "*" {
-            return segment.to_owned();
-        }
-        let name = if names.is_empty() { "segment".to_owned() } else { format!("segment{}", names.len() + 1) };
-        names.push(name.clone());
-        format!("{{{name}}}")
-    });
-    (segments.collect::<Vec<_>>().join("/"), names)
-}
-
-fn operation(protocol: &dyn Protocol, route: Route) -> Operation {
-    let name = protocol.name();
-    let health = if route.serves == Serves::Health { "_health" } else { "" };
-    let id = format!("{name}{health}{}", route.path.replace(|c: char| !c.is_ascii_alphanumeric(), "_"));
-    let mut operation = OperationBuilder::new().tag("deliveries").operation_id(Some(id));
-    for name in template(route.path).1 {
-        let parameter = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Path).required(Required::True);
-        let text = ObjectBuilder::new().schema_type(Type::String);
-        operation = operation.parameter(parameter.schema(Some(text)).build());
-    }
-    let said = |description: &str| ResponseBuilder::new().description(description).build();
-    if route.serves == Serves::Health {
-        return operation
-            .summary(Some(format!("{name}: is it healthy?")))
-            .response("200", said("Events are taken"))
-            .response("503", said("Events are not taken now"))
-            .build();
-    }
-    let (summary, example) = match route.serves {
-        Serves::Acks => ("which acknowledgements are durable?", json!({"acks": [0, 1]})),
-        _ if name == "splunk_hec" => ("take events", json!({"event": example()})),
-        _ if name == "loki" => {
-            let line = example().to_string();
-            ("take events", json!({"streams": [{"stream": {}, "values": [["1786959683518000000", line]]}]}))
-        }
-        _ => ("take events", example()),
-    };
-    let headers: Vec<(String, String)> = Vec::new();
-    let success = protocol.reply(&Head::new("POST", route.path, "", &headers), &Ok(Receipt::default())).status;
-    let content = ContentBuilder::new().schema(Some(ObjectBuilder::new())).example(Some(example)).build();
-    let body = RequestBodyBuilder::new().content("application/json", content).required(Some(Required::True)).build();
-    let mut operation = operation
-        .summary(Some(format!("{name}: {summary}")))
-        .request_body(Some(body))
-        .response(success.to_string(), said("Everything that could be read is on disk"))
-        .response("400", said("Nothing, or not everything, could be read; it is in quarantine"))
-        .response("401", said("A token or a signature is needed"))
-        .response("403", said("The token may not deliver"))
-        .response("408", said("The body came too slowly"))
-        .response("413", said("The body is too large"))
-        .response("415", said("The content encoding is not supported"))
-        .response("429", said("Too many wrong tokens from this address"))
-        .response("500", said("A fault of ours; nothing was taken"))
-        .response("503", said("Busy, or the store cannot write; nothing was taken"));
-    for scheme in ["token", "splunk_token", "basic", "query_token"] {
-        operation = operation.security(SecurityRequirement::new(scheme, Vec::<String>::new()));
-    }
-    if name == "fivetran_webhook" {
-        operation = operation.security(SecurityRequirement::new("signature", Vec::<String>::new()));
-    }
-    operation.build()
-}
-
-/// A connector event. Source: the record in protocols.md section 0.
-fn example() -> serde_json::Value {
-    json!({
-        "event": "sync_end",
-        "data": {"status": "SUCCESSFUL"},
-        "created": "2026-08-17T09:41:23.518Z",
-        "connector_type": "salesforce",
-        "connection_id": "iodize_impressive",
-        "connection_name": "salesforce_prod",
-        "sync_id": "2a1b3c4d-0000-4000-8000-000000000001",
-    })
 }
 
 /// What a client may show.

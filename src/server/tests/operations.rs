@@ -155,13 +155,71 @@ async fn the_openapi_document_lists_what_is_served() {
             let headers = asked.map(|(name, value)| format!("{name}: {value}\r\n")).unwrap_or_default();
             let answer = server.send(&method.to_uppercase(), &real, &headers, b"").await;
             assert_ne!(answer.status, 405, "{method} {path}");
-            assert!(
-                operation["responses"].get(answer.status.to_string()).is_some(),
-                "{method} {path} answers {} which is not documented",
-                answer.status
-            );
+            told(operation, &answer, &format!("{method} {path}"));
+            let token = if path.starts_with("/v1/tokens") { "ad" } else { "re" };
+            let token = if method == "post" && !path.ends_with("/replay") { "in" } else { token };
+            for body in ["{}", &event(1)] {
+                let headers = headers.clone() + &bearer(token);
+                let answer = server.send(&method.to_uppercase(), &real, &headers, body.as_bytes()).await;
+                told(operation, &answer, &format!("{method} {path} with a token"));
+            }
         }
     }
+}
+
+/// Status and media type of an answer stand in the document.
+#[track_caller]
+fn told(operation: &Value, answer: &Answer, asked: &str) {
+    let status = answer.status;
+    let documented = &operation["responses"][status.to_string()];
+    assert!(documented.is_object(), "{asked} answers {status} which is not documented");
+    let media_type = answer.header("content-type").unwrap_or_default().split(';').next().unwrap_or_default();
+    let content = documented["content"].as_object();
+    if answer.body.is_empty() {
+        assert!(content.is_none() || media_type.is_empty() || content.is_some_and(|all| all.contains_key(media_type)));
+    } else {
+        assert!(
+            content.is_some_and(|all| all.contains_key(media_type)),
+            "{asked}: {status} {media_type}, {documented}"
+        );
+    }
+}
+
+#[actix_web::test]
+async fn the_openapi_document_says_what_deliveries_and_exports_answer() {
+    let server = Server::start().await;
+    let document = server.get("/openapi.json", "").await.json();
+    let native = &document["paths"]["/v1/events"]["post"]["responses"]["200"]["content"]["application/json"];
+    assert_eq!(native["schema"]["$ref"], "#/components/schemas/Receipt");
+    let members = |name: &str| document["components"]["schemas"][name]["properties"].as_object().expect(name).clone();
+    let answer = server.deliver(&format!("{}\n5\n", event(1))).await.json();
+    assert!(answer.as_object().expect("an object").keys().eq(members("Receipt").keys()), "{answer}");
+    assert!(answer["items"][0].as_object().expect("an item").keys().eq(members("ReceiptItem").keys()), "{answer}");
+    let of = |path: &str, method: &str, status: &str| document["paths"][path][method]["responses"][status].clone();
+    assert!(of("/api/v2/logs/ingest", "post", "200")["content"]["application/json"].is_object());
+    assert_eq!(of("/api/v2/logs/ingest", "post", "204")["content"], Value::Null);
+    assert_eq!(of("/loki/api/v1/push", "post", "415"), Value::Null, "Loki's word for it is 400");
+    for path in ["/v1/connections/{id}", "/v1/connections/{id}/timeline"] {
+        assert!(of(path, "get", "410")["content"]["application/problem+json"].is_object(), "{path}");
+    }
+    for format in crate::export::audit::Format::ALL {
+        let answer = server.get(&format!("/v1/audit/export?format={}", format.as_str()), "re").await;
+        assert_eq!(answer.status, 200, "{format:?}");
+        told(&document["paths"]["/v1/audit/export"]["get"], &answer, format.as_str());
+    }
+}
+
+#[actix_web::test]
+async fn a_path_that_needs_a_header_says_so() {
+    let server = Server::start().await;
+    for headers in [bearer("in"), format!("{}x-amz-target: Kinesis_20131202.PutRecord\r\n", bearer("in"))] {
+        let answer = server.send("POST", "/", &headers, b"{}").await;
+        assert_eq!((answer.status, answer.header("content-type")), (400, Some("application/x-amz-json-1.1")));
+        let said = answer.json();
+        assert!(said["message"].as_str().is_some_and(|text| text.contains("x-amz-target: Logs_20140328.")), "{said}");
+    }
+    let answer = server.send("PUT", "/", "", b"").await;
+    assert_eq!((answer.status, answer.header("allow")), (405, Some("post,get,head,options")));
 }
 
 #[actix_web::test]
