@@ -172,6 +172,21 @@ fn the_good_events_behind_a_bad_one_come_in_and_only_the_bad_one_stays() {
 }
 
 #[test]
+fn a_body_of_loki_that_was_kept_whole_is_read_in_its_own_form() {
+    let app = App::spawn();
+    let push = |n: u32| {
+        let line = format!(r#"{{"event":"sync_start","created":"2026-11-20T16:30:{n:02}Z","connection_id":"good"}}"#);
+        json!({"streams": [{"stream": {"level": "warn"}, "values": [["", line, {}]]}]}).to_string()
+    };
+    app.post_loki(push(1) + &push(2) + "}", "application/json").expect(400);
+    let (answer, left) = replayed_once(&app);
+    assert_eq!((&answer["accepted"], &answer["quarantined"]), (&json!(2), &json!(1)), "{answer}");
+    assert_eq!(left.len(), 1, "{left:?}");
+    assert_eq!(left[0].0, "}");
+    assert!(app.all_events("").iter().all(|event| event["level"] == "WARNING"), "what its labels say counts");
+}
+
+#[test]
 fn an_item_without_an_event_stays_whole() {
     let app = App::spawn();
     for body in [r#"{"time":3}{"time":4} 5"#, "[1,2", "{\"streams\":[{\"values\":[[\"1\",\"\"]]}]}"] {

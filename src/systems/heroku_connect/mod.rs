@@ -29,7 +29,7 @@ fn split(text: &str) -> (&str, &str) {
     // Not within another member's name or quotes.
     let stands_alone = |at: &usize| {
         let before = &first[..*at];
-        !before.ends_with(|c: char| !c.is_whitespace()) && before.matches('"').count() % 2 == 0
+        !before.ends_with(|c: char| !c.is_whitespace()) && before.matches('"').count().is_multiple_of(2)
     };
     let event = first.match_indices("event=").map(|(at, _)| at).find(stands_alone);
     text.split_at(event.unwrap_or(first.len()))
