@@ -58,6 +58,7 @@ fn deed(n: u64, recorded: bool) -> NewEvent {
             sync_id: None,
             exception_id: None,
             destination: None,
+            destination_given: false,
             data: Some(data.into()),
             extra: serde_json::Map::new(),
             normalized: Vec::new(),

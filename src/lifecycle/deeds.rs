@@ -3,6 +3,10 @@
 //! In: a fact that is an action. Out: its stage, or the earlier stage of the same action that it belongs to: a dashboard event and its
 //! twin in the audit trail within [`TWIN_US`] are one stage with two events, and so is what the audit trail tells twice.
 
+mod waiting;
+
+pub use waiting::Waiting;
+
 use super::{Action, Change, Channel, Fact, Resync, SchemaChange, Signal, Stage, StageKind, Support, time_text, words};
 use crate::model::{EventId, EventKey, Micros};
 use serde::{Deserialize, Serialize};
@@ -12,8 +16,6 @@ use sha2::{Digest as _, Sha256};
 pub const TWIN_US: Micros = 10_000_000;
 /// What times of a warehouse are cut to.
 const MILLISECOND_US: Micros = 1_000;
-/// Most actions that wait for a twin.
-const WAITING_MAX: usize = 16;
 
 /// A change of the schema in the public form.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -412,48 +414,4 @@ fn list(named: Vec<String>, all: usize) -> String {
     let more = all.saturating_sub(named.len());
     let named: Vec<String> = named.iter().map(|text| words::cut(text, 120)).collect();
     if more == 0 { named.join(", ") } else { format!("{} and {more} more", named.join(", ")) }
-}
-
-/// Actions whose twin may still come.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Waiting(Vec<Deed>);
-
-impl Waiting {
-    /// Forgets those whose twin would have come by now.
-    pub fn expire(&mut self, now: Micros) {
-        if !self.0.is_empty() {
-            self.0.retain(|earlier| earlier.anchor.created_us.saturating_add(TWIN_US) >= now);
-        }
-    }
-
-    /// Takes a deed: gives its stage, and whether it is a new one.
-    pub fn take(&mut self, deed: Deed) -> (Stage, bool) {
-        self.expire(deed.anchor.created_us);
-        if let Some(earlier) = self.0.iter_mut().find(|earlier| deed.is_told_by(earlier)) {
-            earlier.ids.extend(deed.ids);
-            return (earlier.stage(), false);
-        }
-        if let Some(earlier) = self.0.iter_mut().find(|earlier| deed.is_twin_of(earlier)) {
-            earlier.merge(deed);
-            return (earlier.stage(), false);
-        }
-        let stage = deed.stage();
-        if !deed.channels.contains(&Channel::Connector) {
-            if self.0.len() >= WAITING_MAX {
-                self.0.remove(0);
-            }
-            self.0.push(deed);
-        }
-        (stage, true)
-    }
-
-    /// What their stages are known by.
-    pub fn anchors(&self) -> impl Iterator<Item = (EventKey, StageKind)> + '_ {
-        self.0.iter().map(|deed| (deed.anchor, deed.kind))
-    }
-
-    /// Their stages.
-    pub fn stages(&self) -> impl Iterator<Item = Stage> + '_ {
-        self.0.iter().map(Deed::stage)
-    }
 }
