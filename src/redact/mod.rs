@@ -7,10 +7,12 @@
 //! The mask `[redacted:1f6e0b…]` holds a keyed fingerprint of 48 bits, so that two changes of a password are seen to differ while
 //! nobody without the key can test a guess. Masks are left alone, so redacting twice changes nothing.
 
+mod escaped;
 mod fragments;
 mod keys;
 mod shapes;
 mod sieve;
+mod torn;
 mod walk;
 mod words;
 

@@ -6,7 +6,7 @@
 use super::{
     Masks, Rules,
     keys::{self, Secrecy},
-    mask_len,
+    mask_len, torn,
 };
 use regex::{Captures, Regex};
 use std::{borrow::Cow, ops::Range};
@@ -17,8 +17,6 @@ pub(super) struct Shapes {
     pair: Regex,
     /// The same with a name that holds escaped letters.
     escaped_pair: Regex,
-    /// A label of something secret, group 1, and its value, from group 2 on, in JSON that is broken.
-    labelled: Regex,
     /// Group 1 the name of an XML element, group 2 its text.
     element: Regex,
     access_key_id: Regex,
@@ -164,9 +162,6 @@ impl Shapes {
             escaped_pair: compile(
                 r#"([A-Za-z0-9_.\-]{0,60}(?:\\{1,4}u00[0-9A-Fa-f]{2}[A-Za-z0-9_.\-]{0,60}){1,60})(\\{0,3}["']?\s{0,3}(?:=>|[:=])\s{0,40})(\\{0,3}["'])?"#,
             ),
-            labelled: compile(
-                r#""(?i:field|name|key|param|parameter|property|setting)"\s{0,3}:\s{0,3}"([^"\\]{1,64})"\s{0,40},[^{}\[\]]{0,200}?"(?i:val|value|old|new|old_?value|new_?value|before|after|from|to|current|previous)"\s{0,3}:\s{0,3}(")"#,
-            ),
             element: compile(r"<([A-Za-z][A-Za-z0-9_.:\-]{1,60})(?:\s[^<>]*)?>([^<>]+)<"),
             access_key_id: compile(ACCESS_KEY_ID),
         }
@@ -180,16 +175,18 @@ impl Shapes {
     /// The text with every shaped secret masked.
     pub(super) fn apply<'t>(&self, text: &'t str, masks: &mut Masks<'_>) -> Cow<'t, str> {
         let mut spans = self.spans(text, masks.rules_in(text));
-        spans.retain(|span| !span.is_empty() && !is_masked(text, span) && !is_scheme(&text[span.clone()]));
+        spans.retain(|span| !span.is_empty() && !is_masked(text, span));
         if spans.is_empty() {
             return Cow::Borrowed(text);
         }
-        spans.sort_by_key(|span| (span.start, std::cmp::Reverse(span.end)));
+        spans.sort_by_key(|span| span.start);
         let mut out = String::with_capacity(text.len());
         let mut at = 0;
-        for span in spans {
-            if span.start < at {
-                continue;
+        let mut spans = spans.into_iter().peekable();
+        while let Some(mut span) = spans.next() {
+            // What begins within a secret belongs to it, also where it goes on behind its end.
+            while let Some(next) = spans.next_if(|next| next.start < span.end) {
+                span.end = span.end.max(next.end);
             }
             out.push_str(&text[at..span.start]);
             out.push_str(&masks.mask(&text[span.clone()]));
@@ -213,6 +210,10 @@ impl Shapes {
         if rules.calls_for(Rules::NAMES) {
             self.pairs(text, &mut spans);
         }
+        spans.retain(|span| !is_scheme(&text[span.clone()]));
+        if rules.calls_for(Rules::NAMES) {
+            torn::spans(text, &mut spans);
+        }
         spans
     }
 
@@ -228,13 +229,6 @@ impl Shapes {
         // What follows needs a sign between name and value, which most texts do not have.
         if memchr::memchr2(b':', b'=', text.as_bytes()).is_none() {
             return;
-        }
-        for found in self.labelled.captures_iter(text) {
-            let (Some(label), Some(opened)) = (found.get(1), found.get(2)) else { continue };
-            if keys::is_secret(label.as_str()) {
-                let start = opened.end();
-                spans.push(start..start + closing_quote(&text[start..], "\""));
-            }
         }
         for found in self.pair.captures_iter(text) {
             pair(text, &found, found.get(1).map_or(Secrecy::Open, |name| keys::secrecy(name.as_str())), spans);

@@ -17,8 +17,8 @@ const SHAPED_MIN: usize = 10;
 const LABEL_MAX: usize = 64;
 
 /// What the names above a value say about it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Context {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Context {
     Open,
     /// Below a member that speaks of a secret: every text and number is one.
     Secret,
@@ -26,6 +26,23 @@ enum Context {
     SecretTexts,
     /// Below `columns` or the like: names are the customer's and say nothing.
     CustomersNames,
+}
+
+impl Context {
+    /// What is known of an object's values once one of its labels is read, too.
+    pub(super) fn labelled(self, label: &str) -> Self {
+        let secrecy = if label.len() <= LABEL_MAX { keys::secrecy(label) } else { Secrecy::Open };
+        match secrecy {
+            Secrecy::All => Self::Secret,
+            Secrecy::Texts if self == Self::Open => Self::SecretTexts,
+            _ => self,
+        }
+    }
+
+    /// Whether texts are secrets here.
+    pub(super) fn is_secret(self) -> bool {
+        matches!(self, Self::Secret | Self::SecretTexts)
+    }
 }
 
 /// The text of one JSON value, redacted. Text that is no JSON is treated as plain text.
@@ -68,7 +85,9 @@ fn object<'t>(text: &'t str, context: Context, nested: usize, masks: &mut Masks<
         }
         let below = match context {
             Context::Open if labelled != Context::Open && keys::is_value(name) => labelled,
-            _ => below(name, raw, context),
+            _ => below(name, raw.starts_with(['{', '[']), context, || {
+                json::string(raw).is_some_and(|text| keys::looks_random(&text))
+            }),
         };
         let clean = masks.below(name.as_bytes(), |masks| value(raw, below, nested, masks));
         splice.child(raw, clean);
@@ -76,8 +95,8 @@ fn object<'t>(text: &'t str, context: Context, nested: usize, masks: &mut Masks<
     splice.finish()
 }
 
-/// What a member's name says about its value.
-fn below(name: &str, raw: &str, context: Context) -> Context {
+/// What a member's name says about its value, which may open a bracket or be a text that looks random.
+pub(super) fn below(name: &str, opens: bool, context: Context, looks_random: impl FnOnce() -> bool) -> Context {
     if context == Context::Secret {
         return Context::Secret;
     }
@@ -87,9 +106,9 @@ fn below(name: &str, raw: &str, context: Context) -> Context {
     match keys::secrecy(name) {
         Secrecy::All => Context::Secret,
         _ if context == Context::SecretTexts => Context::SecretTexts,
-        Secrecy::Texts if raw.starts_with(['{', '[']) && keys::is_an_account(name) => Context::Secret,
+        Secrecy::Texts if opens && keys::is_an_account(name) => Context::Secret,
         Secrecy::Texts => Context::SecretTexts,
-        Secrecy::IfRandom if json::string(raw).is_some_and(|text| keys::looks_random(&text)) => Context::SecretTexts,
+        Secrecy::IfRandom if looks_random() => Context::SecretTexts,
         Secrecy::IfRandom | Secrecy::Open if keys::names_are_the_customers(name) => Context::CustomersNames,
         Secrecy::IfRandom | Secrecy::Open => Context::Open,
     }
@@ -98,14 +117,7 @@ fn below(name: &str, raw: &str, context: Context) -> Context {
 /// What `{"field":"password", …}` says about the `old` and `new` beside it.
 fn labelled(members: &json::Members<'_>) -> Context {
     let labels = members.iter().filter(|(name, raw)| raw.starts_with('"') && keys::is_label(name));
-    let says = |raw: &str| {
-        json::string(raw).filter(|label| label.len() <= LABEL_MAX).map_or(Secrecy::Open, |label| keys::secrecy(&label))
-    };
-    labels.map(|(_, raw)| says(raw)).fold(Context::Open, |found, secrecy| match secrecy {
-        Secrecy::All => Context::Secret,
-        Secrecy::Texts if found == Context::Open => Context::SecretTexts,
-        _ => found,
-    })
+    labels.filter_map(|(_, raw)| json::string(raw)).fold(Context::Open, |found, label| found.labelled(&label))
 }
 
 fn array<'t>(text: &'t str, context: Context, nested: usize, masks: &mut Masks<'_>) -> Cow<'t, str> {
@@ -179,7 +191,7 @@ fn string<'t>(text: &'t str, context: Context, nested: usize, masks: &mut Masks<
     if content.is_empty() || is_mask(&content) {
         return Cow::Borrowed(text);
     }
-    if matches!(context, Context::Secret | Context::SecretTexts) {
+    if context.is_secret() {
         return Cow::Owned(serde_json::Value::from(masks.mask(&content)).to_string());
     }
     match plain(&content, nested, masks) {
