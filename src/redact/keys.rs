@@ -66,7 +66,8 @@ fn secrecy_by_words(name: &str) -> Secrecy {
     }
     let bare = plain.trim_end_matches(|c: char| c.is_ascii_digit());
     let numbers = NUMBERS.iter().any(|end| bare.ends_with(end))
-        || matches!((before, last), (_, "pin" | "otp" | "totp") | ("pin" | "otp", "code"))
+        || matches!((before, last), (_, "pin" | "otp" | "totp" | "pw") | ("pin" | "otp", "code"))
+        || matches!((before, last), ("recovery" | "backup", "code" | "codes"))
         || (last == "pass" && !before.is_empty());
     if numbers { Secrecy::All } else { Secrecy::Texts }
 }
@@ -234,6 +235,31 @@ mod tests {
             "keystore",
             "wallet",
             "X-Amz-Signature",
+            "pw",
+            "user_pw",
+            "dbPw",
+            "pass_key",
+            "passKey",
+            "client_cert_key",
+            "certificate_key",
+            "clientCertificateKey",
+            "dsa_key",
+            "ed25519_key",
+            "ed25519Key",
+            "sftp_key",
+            "server_key",
+            "security_key",
+            "merchant_key",
+            "auth_code",
+            "authCode",
+            "service_account_json",
+            "serviceAccountJson",
+            "json_key",
+            "keytab",
+            "recovery_codes",
+            "sessionid",
+            "JSESSIONID",
+            "session_token",
         ] {
             assert!(is_secret(name), "{name}");
         }
@@ -267,6 +293,19 @@ mod tests {
             "keys",
             "keyspace",
             "method_signature",
+            "session_id",
+            "sessionId",
+            "sessionID",
+            "table_key",
+            "keyword_stats",
+            "code",
+            "status_code",
+            "error_code",
+            "author_code",
+            "server_key_id",
+            "certificate",
+            "json",
+            "power",
         ] {
             assert!(!is_secret(name), "{name}");
         }

@@ -10,6 +10,8 @@
 mod escaped;
 mod fragments;
 mod keys;
+mod patterns;
+mod rules;
 mod shapes;
 mod sieve;
 mod torn;
@@ -17,6 +19,7 @@ mod walk;
 mod words;
 
 use hmac::{Hmac, KeyInit, Mac};
+use rules::{Rules, SUSPICIOUS};
 use sha2::Sha256;
 use sieve::Sieve;
 use std::borrow::Cow;
@@ -25,143 +28,6 @@ pub use keys::is_secret as is_secret_name;
 
 /// How every mask begins.
 pub const MASK_PREFIX: &str = "[redacted:";
-
-/// What a payload with a secret must contain somewhere, ASCII case aside, and which rules that calls for. Everything else is let
-/// through after one scan. An escaped letter (`\\u`) can hide anything.
-const SUSPICIOUS: &[(Rules, &[&str])] = &[
-    (
-        Rules::NAMES,
-        &[
-            "passw",
-            "passp",
-            "passc",
-            "pass\"",
-            "pass\\",
-            "pass'",
-            "pass=",
-            "pass:",
-            "pass>",
-            "pass_",
-            "pass-",
-            "pass1",
-            "pass2",
-            "pass ",
-            "pwd",
-            "secret",
-            "token",
-            "key",
-            "cred",
-            "auth",
-            "bearer",
-            "cookie",
-            "signature",
-            "sig=",
-            "sig\"",
-            "sig\\",
-            "\"sas",
-            "jwt",
-            "pem\"",
-            "pem\\",
-            "pem=",
-            "\"pat\"",
-            "hmac",
-            "jaas",
-            "otp",
-            "pin\"",
-            "pin\\",
-            "pin'",
-            "pin=",
-            "pin:",
-            "pincode",
-            "pin_code",
-            "pin-code",
-            "\"refresh\"",
-            "\"refresh\\",
-            "p12",
-            "pfx",
-            "wallet",
-            "private\"",
-            "private\\",
-            "private=",
-            "private_c",
-            "privatec",
-            "nectionstring",
-            "nection_string",
-            "nection-string",
-            "nection string",
-        ],
-    ),
-    (Rules::SCHEMES, &["authorization", "bearer", "basic", "splunk", "token"]),
-    (Rules::URLS, &["://"]),
-    (Rules::PEM, &["-----begin"]),
-    (Rules::AWS, &["akia", "asia", "agpa", "aida", "aroa", "aipa", "anpa", "anva"]),
-    (
-        Rules::PREFIXED,
-        &[
-            "eyj",
-            "ghp_",
-            "gho_",
-            "ghs_",
-            "ghu_",
-            "ghr_",
-            "github_pat_",
-            "xox",
-            "xapp-",
-            "aiza",
-            "ya29.",
-            "1//0",
-            "k_live_",
-            "glpat-",
-            "dapi",
-            "shpat_",
-            "npm_",
-            "sk-ant-",
-            "sk-proj-",
-        ],
-    ),
-    (Rules::COMMANDS, &["curl", "sshpass", "@tcp", "@unix(", "jdbc:oracle"]),
-    (Rules::ALL, &["\\u"]),
-];
-
-/// A set of rules.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Rules(u16);
-
-impl Rules {
-    const NONE: Self = Self(0);
-    /// Members and pairs whose name speaks of a secret.
-    const NAMES: Self = Self(1);
-    const SCHEMES: Self = Self(1 << 1);
-    const URLS: Self = Self(1 << 2);
-    const PEM: Self = Self(1 << 3);
-    const AWS: Self = Self(1 << 4);
-    const PREFIXED: Self = Self(1 << 5);
-    /// Command lines and addresses of one program's own make.
-    const COMMANDS: Self = Self(1 << 6);
-    /// Words like an AWS secret key. Called for by an access key id anywhere in the text, not by a text of `SUSPICIOUS`.
-    const AWS_SECRET: Self = Self(1 << 7);
-    const ALL: Self = Self((1 << 7) - 1);
-
-    const fn and(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
-    const fn within(self, other: Self) -> Self {
-        Self(self.0 & other.0)
-    }
-
-    const fn without(self, other: Self) -> Self {
-        Self(self.0 & !other.0)
-    }
-
-    const fn calls_for(self, rule: Self) -> bool {
-        self.0 & rule.0 != 0
-    }
-
-    const fn calls_for_shapes(self) -> bool {
-        self.without(Self::NAMES).0 != 0
-    }
-}
 
 /// Finds and masks secrets. Cheap to share.
 pub struct Redactor {

@@ -6,7 +6,9 @@
 use super::{
     Masks, Rules,
     keys::{self, Secrecy},
-    mask_len, torn,
+    mask_len,
+    patterns::{ACCESS_KEY_ID, Fits, WHOLE},
+    torn,
 };
 use regex::{Captures, Regex};
 use std::{borrow::Cow, ops::Range};
@@ -17,13 +19,12 @@ pub(super) struct Shapes {
     pair: Regex,
     /// The same with a name that holds escaped letters.
     escaped_pair: Regex,
+    /// Group 1 the name of an option on a command line, group 2 the opening quote; the value follows.
+    option: Regex,
     /// Group 1 the name of an XML element, group 2 its text.
     element: Regex,
     access_key_id: Regex,
 }
-
-/// Whether what a pattern found is a secret.
-type Fits = fn(&str) -> bool;
 
 /// A rule, its pattern, and what its first group must be like to be masked.
 struct Shape {
@@ -32,123 +33,23 @@ struct Shape {
     fits: Fits,
 }
 
-const ACCESS_KEY_ID: &str = r"\b((?:AKIA|ASIA|AGPA|AIDA|AROA|AIPA|ANPA|ANVA)[A-Z0-9]{16})\b";
-
 /// Length of an AWS secret key.
 const AWS_SECRET_BYTES: usize = 40;
 
 /// A value that is a secret only if it looks like one is no longer than this.
 const RANDOM_BYTES_MAX: usize = 512;
 
-/// Each pattern's first group is the part to mask.
-const WHOLE: &[(Rules, &str, Fits)] = &[
-    (Rules::PEM, r"(?s)-----BEGIN [A-Z0-9 ]*PRIVATE KEY[A-Z ]*-----(.*?)(?:-----END|\z)", any),
-    (Rules::URLS, r"(?i)\b[a-z][a-z0-9+.\-]{1,20}://([^\s/?#@\x22'\\<>]*:[^\s/?#\x22'\\<>]*)@", any),
-    (Rules::URLS, r"(?i)\b[a-z][a-z0-9+.\-]{1,20}://([^\s/?#@:\x22'\\<>]{16,})@", any),
-    (Rules::SCHEMES, r"(?i)\b(?:basic|splunk|api-token|token)\s+([a-z0-9+/._~\-]{16,}=*)", is_credential),
-    (Rules::SCHEMES, r"(?i)\b(?:bearer)\s+([a-z0-9+/._~\-]{8,}=*)", is_bearer),
-    // With a separator nearly every word is a credential, without one only what looks like it.
-    (
-        Rules::SCHEMES,
-        r"(?i)authorization[\s\x22'\\]{0,6}[:=>][\s\x22'\\]{0,6}(?:(?:basic|bearer|splunk|apikey|digest|token|negotiate|ntlm|oauth)\s+)?([a-z0-9+/._~\-]{6,}=*)",
-        is_no_prose,
-    ),
-    (
-        Rules::SCHEMES,
-        r"(?i)authorization[\s\x22'\\:=>]{1,8}[a-z][a-z0-9\-]{2,20}\s+([a-z0-9+/._~\-]{8,}=*)",
-        is_credential,
-    ),
-    (Rules::SCHEMES, r"(?i)authorization[\s\x22'\\()\[\]]{1,8}([a-z0-9+/._~\-]{8,}=*)", is_credential),
-    (Rules::AWS, ACCESS_KEY_ID, any),
-    (Rules::PREFIXED, r"\b(eyJ[A-Za-z0-9_\-]{5,}\.[A-Za-z0-9_\-]{5,}(?:\.[A-Za-z0-9_\-]*)?)", any),
-    (
-        Rules::PREFIXED,
-        r"\b((?:ghp|gho|ghs|ghu|ghr)_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|xox[abprs]-[A-Za-z0-9\-]{10,}|xapp-[A-Za-z0-9\-]{10,}|AIza[A-Za-z0-9_\-]{30,}|[sr]k_live_[A-Za-z0-9]{10,}|glpat-[A-Za-z0-9_\-]{15,})",
-        any,
-    ),
-    (
-        Rules::PREFIXED,
-        r"\b(ya29\.[A-Za-z0-9_\-.]{10,}|1//0[A-Za-z0-9_\-]{20,}|dapi[a-f0-9]{32}|shpat_[A-Za-z0-9]{20,}|npm_[A-Za-z0-9]{30,}|sk-(?:ant|proj)-[A-Za-z0-9_\-]{16,})",
-        any,
-    ),
-    (
-        Rules::COMMANDS,
-        r"\bcurl\b[^\n|]{0,400}?\s(?:-u|-U|--user|--proxy-user)[\s=]{0,3}[\\\x22']{0,4}[^\s:\x22'\\]{1,128}:([^\s\x22'\\]+)",
-        any,
-    ),
-    (Rules::COMMANDS, r"\bsshpass\s+-p[\s=]{0,3}[\\\x22']{0,4}([^\s\x22'\\]+)", any),
-    (Rules::COMMANDS, r"([^\s:@=,;(\[\]{}\x22'\\<>/]{1,128}:[^\s\x22'\\<>]{1,256})@(?:tcp6?|unix)\(", any),
-    (Rules::COMMANDS, r"(?i)\bjdbc:oracle:[a-z0-9]{2,6}:[^\s/@\x22'\\]{1,128}/([^\s@\x22'\\]{1,128})@", any),
+/// A text is read so many times at most; nearly every one has nothing more after the first.
+const PASSES_MAX: usize = 6;
+
+/// A value in braces is no longer than this.
+const BRACED_BYTES_MAX: usize = 256;
+
+/// Words that stand behind the name of an option in messages about it.
+const BEHIND_OPTIONS: &[&str] = &[
+    "is", "was", "must", "needs", "cannot", "to", "or", "and", "for", "with", "if", "in", "not", "option", "flag",
+    "argument",
 ];
-
-/// Words that stand behind `Authorization:` in messages.
-const PROSE: &[&str] = &[
-    "failed",
-    "failure",
-    "missing",
-    "denied",
-    "required",
-    "needed",
-    "invalid",
-    "expired",
-    "error",
-    "errors",
-    "header",
-    "rejected",
-    "revoked",
-    "unknown",
-    "pending",
-    "disabled",
-    "enabled",
-    "granted",
-    "success",
-    "successful",
-    "cannot",
-    "unable",
-    "please",
-    "access",
-    "account",
-    "credentials",
-    "authentication",
-    "authorization",
-    "forbidden",
-    "unauthorized",
-    "insufficient",
-    "permission",
-    "permissions",
-    "request",
-    "response",
-    "server",
-    "client",
-    "service",
-    "connection",
-    "unsupported",
-    "incorrect",
-    "malformed",
-];
-
-fn any(_: &str) -> bool {
-    true
-}
-
-/// Whether a word looks made by a machine: long, with a digit, a sign of base64, or a capital inside.
-fn is_credential(word: &str) -> bool {
-    let word = word.trim_end_matches(['.', '-', '/', '~']);
-    word.len() >= 8
-        && (word.bytes().any(|b| b.is_ascii_digit() || matches!(b, b'+' | b'='))
-            || word.as_bytes().windows(2).any(|two| two[0].is_ascii_lowercase() && two[1].is_ascii_uppercase()))
-}
-
-/// As a bearer's token a word needs less; the longest words of prose have less than twenty letters.
-fn is_bearer(word: &str) -> bool {
-    let bare = word.trim_end_matches(['.', '-', '/', '~']);
-    is_credential(word) || bare.len() >= 20 || (bare.len() >= 8 && bare.contains(['_', '.', '/']))
-}
-
-fn is_no_prose(word: &str) -> bool {
-    let bare = word.trim_end_matches(['.', '-', '/', '~']);
-    !PROSE.iter().any(|prose| bare.eq_ignore_ascii_case(prose))
-}
 
 impl Shapes {
     pub(super) fn new() -> Self {
@@ -158,10 +59,13 @@ impl Shapes {
                 .iter()
                 .map(|(rules, pattern, fits)| Shape { rules: *rules, pattern: compile(pattern), fits: *fits })
                 .collect(),
-            pair: compile(r#"([A-Za-z][A-Za-z0-9_.\-]{1,60})(\\{0,3}["']?\s{0,3}(?:=>|[:=])\s{0,40})(\\{0,3}["'])?"#),
-            escaped_pair: compile(
-                r#"([A-Za-z0-9_.\-]{0,60}(?:\\{1,4}u00[0-9A-Fa-f]{2}[A-Za-z0-9_.\-]{0,60}){1,60})(\\{0,3}["']?\s{0,3}(?:=>|[:=])\s{0,40})(\\{0,3}["'])?"#,
+            pair: compile(
+                r#"([A-Za-z][A-Za-z0-9_.\-]{1,60})(\\{0,3}["']?\s{0,3}(?:=>|[:=])\s{0,40})(?:[bBuUrRN]{0,2}(\\{0,3}["']))?"#,
             ),
+            escaped_pair: compile(
+                r#"([A-Za-z0-9_.\-]{0,60}(?:\\{1,4}u00[0-9A-Fa-f]{2}[A-Za-z0-9_.\-]{0,60}){1,60})(\\{0,3}["']?\s{0,3}(?:=>|[:=])\s{0,40})(?:[bBuUrRN]{0,2}(\\{0,3}["']))?"#,
+            ),
+            option: compile(r#"--([A-Za-z][A-Za-z0-9_\-]{1,60})\s{1,3}(\\{0,3}["'])?"#),
             element: compile(r"<([A-Za-z][A-Za-z0-9_.:\-]{1,60})(?:\s[^<>]*)?>([^<>]+)<"),
             access_key_id: compile(ACCESS_KEY_ID),
         }
@@ -174,10 +78,23 @@ impl Shapes {
 
     /// The text with every shaped secret masked.
     pub(super) fn apply<'t>(&self, text: &'t str, masks: &mut Masks<'_>) -> Cow<'t, str> {
+        let Some(mut clean) = self.pass(text, masks) else { return Cow::Borrowed(text) };
+        // One rule may mask a bracket that told another one where a secret ends. Then there is more to mask.
+        for _ in 1..PASSES_MAX {
+            match self.pass(&clean, masks) {
+                Some(cleaner) => clean = cleaner,
+                None => break,
+            }
+        }
+        Cow::Owned(clean)
+    }
+
+    /// The text with what the rules find in it masked, if they find anything.
+    fn pass(&self, text: &str, masks: &mut Masks<'_>) -> Option<String> {
         let mut spans = self.spans(text, masks.rules_in(text));
         spans.retain(|span| !span.is_empty() && !is_masked(text, span));
         if spans.is_empty() {
-            return Cow::Borrowed(text);
+            return None;
         }
         spans.sort_by_key(|span| span.start);
         let mut out = String::with_capacity(text.len());
@@ -193,7 +110,7 @@ impl Shapes {
             at = span.end;
         }
         out.push_str(&text[at..]);
-        Cow::Owned(out)
+        Some(out)
     }
 
     /// Where the rules find what may be a secret.
@@ -224,6 +141,11 @@ impl Shapes {
                 if found.get(1).is_some_and(|name| keys::is_secret(name.as_str())) {
                     spans.extend(found.get(2).map(|value| value.range()));
                 }
+            }
+        }
+        if text.contains("--") {
+            for found in self.option.captures_iter(text) {
+                option(text, &found, spans);
             }
         }
         // What follows needs a sign between name and value, which most texts do not have.
@@ -262,6 +184,10 @@ fn pair(text: &str, found: &Captures<'_>, secrecy: Secrecy, spans: &mut Vec<Rang
         }
         return;
     }
+    if secrecy != Secrecy::IfRandom && separator.contains('=') && rest.starts_with('{') {
+        spans.extend(braced(rest).map(|len| start + 1..start + 1 + len));
+        return;
+    }
     let end = rest.find(|c: char| c.is_whitespace() || ",;&|\"'<>()[]{}\\".contains(c)).unwrap_or(rest.len());
     let value = &rest[..end];
     // After a colon and a space stands prose more often than a secret ("Invalid token: expired"), and on the next line the next name.
@@ -274,6 +200,47 @@ fn pair(text: &str, found: &Captures<'_>, secrecy: Secrecy, spans: &mut Vec<Rang
     if !prose && !is_name && !count && !open && !matches!(value, "null" | "true" | "false" | "None" | "") {
         spans.push(start..start + end);
     }
+}
+
+/// The length of what stands in braces as drivers quote it: `password={a;b}}c};`, a closing one doubled. Anything else in braces is
+/// for `torn` to read.
+fn braced(rest: &str) -> Option<usize> {
+    let bytes = rest.as_bytes();
+    let mut at = 1;
+    while at < BRACED_BYTES_MAX {
+        match bytes.get(at)? {
+            b'{' => return None,
+            b'}' if bytes.get(at + 1) == Some(&b'}') => at += 2,
+            b'}' => {
+                let ends =
+                    bytes.get(at + 1).is_none_or(|next| matches!(next, b';' | b'"' | b'\'' | b'\\' | b' ' | b'\n'));
+                return ends.then_some(at - 1);
+            }
+            _ => at += 1,
+        }
+    }
+    None
+}
+
+/// The value behind an option, if the option speaks of a secret: `--password hunter2`.
+fn option(text: &str, found: &Captures<'_>, spans: &mut Vec<Range<usize>>) {
+    let (Some(name), Some(all)) = (found.get(1), found.get(0)) else { return };
+    let name = name.as_str();
+    let elsewhere =
+        name.starts_with("no-") || ["file", "path", "stdin", "prompt"].iter().any(|end| name.ends_with(end));
+    if elsewhere || !keys::is_secret(name) {
+        return;
+    }
+    let start = all.end();
+    let rest = &text[start..];
+    let len = match found.get(2) {
+        Some(quote) => closing_quote(rest, quote.as_str()),
+        None => {
+            let len = rest.find(|c: char| c.is_whitespace() || "\"'\\,;|<>".contains(c)).unwrap_or(rest.len());
+            if rest.starts_with('-') || BEHIND_OPTIONS.contains(&&rest[..len]) { 0 } else { len }
+        }
+    };
+    spans.push(start..start + len);
 }
 
 /// As much of a text as a generated secret can take.

@@ -257,6 +257,126 @@ fn pieces_of_payloads_are_redacted() {
     }
 }
 
+#[test]
+fn rarer_names_of_secrets_are_known() {
+    for name in [
+        "pw",
+        "user_pw",
+        "dbPw",
+        "pass_key",
+        "client_cert_key",
+        "certificate_key",
+        "clientCertificateKey",
+        "dsa_key",
+        "ed25519_key",
+        "sftp_key",
+        "server_key",
+        "security_key",
+        "merchant_key",
+        "auth_code",
+        "service_account_json",
+        "json_key",
+        "keytab",
+        "recovery_codes",
+        "backupCodes",
+        "sessionid",
+        "JSESSIONID",
+        "session_token",
+        "pat",
+    ] {
+        check(&format!(r#"{{"{name}":"Zq9Hunter77"}}"#), &format!(r##"{{"{name}":"#"}}"##));
+        check(&format!(r#"{{"m":"{{\"{name}\":\"Zq9Hunter77\"}}"}}"#), &format!(r##"{{"m":"{{\"{name}\":\"#\"}}"}}"##));
+        check(&format!(r#"{{"m":"{{'{name}': 'Zq9Hunter77'"}}"#), &format!(r##"{{"m":"{{'{name}': '#'"}}"##));
+    }
+    check(r#"{"recovery_codes":["12ab",345678],"user_pw":1234}"#, r##"{"recovery_codes":["#","#"],"user_pw":"#"}"##);
+    for text in [
+        r#"{"session_id":"Zq9Hunter77","sessionId":"x","code":"y","status_code":200,"auth_code_count":1}"#,
+        r#"{"keyword_stats":"a","foreign_key":"b","table_key":"c","sort_key":"d","primary_key":"e","server_key_id":"f"}"#,
+    ] {
+        check(text, text);
+    }
+}
+
+#[test]
+fn addresses_that_are_secrets_are_masked() {
+    for (text, expected) in [
+        (r#"{"u":"https://h/x?pat=Zq9Hunter77&a=1"}"#, r##"{"u":"https://h/x?pat=#&a=1"}"##),
+        (
+            r#"{"u":"https://f.azurewebsites.net/api/f?a=1&code=Zq9Hunter77==&b=2"}"#,
+            r##"{"u":"https://f.azurewebsites.net/api/f?a=1&code=#&b=2"}"##,
+        ),
+        (
+            r#"{"u":"https://hooks.slack.com/services/T0/B0/Zq9Hunter77"}"#,
+            r##"{"u":"https://hooks.slack.com/services/#"}"##,
+        ),
+        (
+            r#"{"u":"https://x.webhook.office.com/webhookb2/a@b/IncomingWebhook/Zq9Hunter77/c"}"#,
+            r##"{"u":"https://x.webhook.office.com/#"}"##,
+        ),
+        (
+            r#"{"u":"https://outlook.office.com/webhook/Zq9Hunter77/x?a=1"}"#,
+            r##"{"u":"https://outlook.office.com/webhook/#?a=1"}"##,
+        ),
+        (r#"{"u":"r=postgres%3A%2F%2Fu%3AZq9%40Hunter77%40h%2Fdb"}"#, r##"{"u":"r=postgres%3A%2F%2F#%40h%2Fdb"}"##),
+    ] {
+        check(text, expected);
+    }
+    for text in [
+        r#"{"u":"https://example.com/cb?code=200&state=x"}"#,
+        r#"{"u":"https://api.slack.com/services/T0 and https://f.azurewebsites.net/api/f?a=1"}"#,
+        r#"{"u":"redirect=https%3A%2F%2Fexample.com%2Fa%3Ab%40c"}"#,
+    ] {
+        check(text, text);
+    }
+    let torn = br#"{"u":"https:\/\/hooks.slack.com\/services\/T0\/B0\/Zq9Hunter77",}"#;
+    assert_eq!(
+        shown(&String::from_utf8_lossy(&redactor().bytes(torn))),
+        r##"{"u":"https:\/\/hooks.slack.com\/services\/#",}"##
+    );
+}
+
+#[test]
+fn secrets_are_found_in_statements_options_and_drivers_quotes() {
+    for (text, expected) in [
+        ("jdbc:sqlserver://h;password={Zq9;Hun}}ter77};encrypt=true", "jdbc:sqlserver://h;password={#};encrypt=true"),
+        ("pg_dump --password Zq9Hunter77 -h x", "pg_dump --password # -h x"),
+        ("run --client-secret 'Zq9 Hunter77' now", "run --client-secret '#' now"),
+        ("CREATE USER u IDENTIFIED BY 'Zq9''Hunter77' ACCOUNT LOCK", "CREATE USER u IDENTIFIED BY '#' ACCOUNT LOCK"),
+        (
+            "create user u identified with mysql_native_password by 'Zq9'",
+            "create user u identified with mysql_native_password by '#'",
+        ),
+        ("ALTER USER u IDENTIFIED BY Zq9Hunter77;", "ALTER USER u IDENTIFIED BY #;"),
+        (
+            "CREATE ROLE r WITH LOGIN ENCRYPTED PASSWORD 'Zq9Hunter77'",
+            "CREATE ROLE r WITH LOGIN ENCRYPTED PASSWORD '#'",
+        ),
+        ("ALTER USER u WITH PASSWORD 'Zq9Hun", "ALTER USER u WITH PASSWORD '#"),
+        ("CREATE LOGIN l WITH PASSWORD = N'Zq9Hunter77'", "CREATE LOGIN l WITH PASSWORD = N'#'"),
+        ("{u'password': u'Zq9Hunter77', u'a': u'b'}", "{u'password': u'#', u'a': u'b'}"),
+    ] {
+        check(&serde_json::json!({"m": text}).to_string(), &serde_json::json!({"m": expected}).to_string());
+    }
+    for text in [
+        r#"{"m":"the option --password is needed, --password-file /etc/x --no-password x"}"#,
+        r#"{"m":"SELECT password FROM users WHERE kind = 'x'; rows identified by their id"}"#,
+        r#"{"m":"ALTER TABLE t ADD COLUMN password VARCHAR(10) DEFAULT 'x'"}"#,
+    ] {
+        check(text, text);
+    }
+}
+
+#[test]
+fn a_pair_as_a_name_and_a_key_as_lines_are_masked() {
+    check(r#"{"password=Zq9Hunter77":true,"a=b":1}"#, r##"{"password=#":true,"a=b":1}"##);
+    check(
+        r#"{"k":["a","-----BEGIN RSA PRIVATE KEY-----","Zq9","Hunter77","-----END RSA PRIVATE KEY-----","b"]}"#,
+        r##"{"k":["a","-----BEGIN RSA PRIVATE KEY-----","#","#","-----END RSA PRIVATE KEY-----","b"]}"##,
+    );
+    let text = r#"{"k":["-----BEGIN CERTIFICATE-----","MIIB","-----END CERTIFICATE-----"]}"#;
+    check(text, text);
+}
+
 proptest! {
     /// Text that is nearly what the rules look for: no panic, and a second pass changes nothing.
     #[test]
@@ -266,6 +386,8 @@ proptest! {
         Just("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKE1"), Just("https://"), Just(":"), Just("="), Just("\""), Just("\\\""),
         Just("'"), Just(","), Just(" "), Just("\n"), Just("\t"), Just("{"), Just("}"), Just("["), Just("]"), Just("a1B2c3D4"),
         Just("hunter2"), Just("<password>"), Just("</"), Just("ya29."), Just("\"name\":"), Just("\"value\":"), Just("123456"),
+        Just("{\"credentials\":{"), Just("\"field\":\"pin\","), Just("\"new\":"), Just("\\\"credentials\\\":["), Just("//"), Just("/*"),
+        Just("--password "), Just("IDENTIFIED BY '"), Just("password={"), Just("u'"),
         Just("Zm9vYmFyYmF6cXV4MTIz"), Just("\\"), Just("é"), Just("[redacted:0123456789ab]"),
     ], 0..24)) {
         let text: String = parts.concat();
@@ -291,6 +413,9 @@ proptest! {
         Just("ghp_a1B2c3D4a1B2c3D4a1B2"), Just("github_pat_a1B2c3D4a1B2c3D4a1B2"), Just("xoxb-a1B2c3D4a1"), Just("xapp-a1B2c3D4a1"),
         Just("AIzaa1B2c3D4a1B2c3D4a1B2c3D4a1B2c3D4"), Just("rk_live_a1B2c3D4a1"), Just("glpat-a1B2c3D4a1B2c3D4"),
         Just("ya29.a1B2c3D4a1"), Just("1//0a1B2c3D4a1B2c3D4a1B2"), Just("dapi0123456789abcdef0123456789abcdef"),
+        Just("hooks.slack.com/services/T0/B0/x"), Just("x.webhook.office.com/y"), Just("outlook.office.com/webhook/y"),
+        Just("f.azurewebsites.net/f?code=x"), Just("postgres%3A%2F%2Fu%3Ap%40"), Just("identified by 'x'"), Just("IDENTIFIED BY \"x\""),
+        Just("alter user u identified by x "), Just("create role r password 'x'"), Just("--password x"),
         Just("shpat_a1B2c3D4a1B2c3D4a1B2"), Just("npm_a1B2c3D4a1B2c3D4a1B2c3D4a1B2c3D4"), Just("sk-ant-a1B2c3D4a1B2c3D4"),
         Just("curl -u me:x "), Just("sshpass -p x "), Just("u:p@tcp6("), Just("u:p@unix("), Just("jdbc:oracle:thin:u/p@"),
         Just("password"), Just("=x"), Just(": \"x1y2z3\""), Just("\"name\":\"pwd\","), Just("\"value\":\"x\""), Just("<pwd>x</pwd>"),

@@ -13,6 +13,9 @@ const NESTED_MAX: usize = 6;
 /// A member's name shorter than this has room for no secret of a known shape.
 const SHAPED_MIN: usize = 10;
 
+const PEM_BEGIN: &str = "-----BEGIN ";
+const PEM_END: &str = "-----END ";
+
 /// A label longer than this is prose.
 const LABEL_MAX: usize = 64;
 
@@ -74,10 +77,12 @@ fn object<'t>(text: &'t str, context: Context, nested: usize, masks: &mut Masks<
     let names_too = masks.rules.calls_for_shapes();
     let mut splice = Splice::new(text);
     for (name, raw) in &members {
-        if names_too && name.len() >= SHAPED_MIN {
+        // By name a name has a secret only where a whole pair is the name: `"password=hunter2": …`.
+        let is_pair = name.contains('=');
+        if is_pair || (names_too && name.len() >= SHAPED_MIN) {
             let start = splice.offset(raw);
             let rules = masks.rules;
-            masks.rules = rules.without(Rules::NAMES);
+            masks.rules = if is_pair { rules } else { rules.without(Rules::NAMES) };
             if let Cow::Owned(clean) = masks.shapes().apply(name, masks) {
                 splice.name(start, &clean);
             }
@@ -123,11 +128,21 @@ fn labelled(members: &json::Members<'_>) -> Context {
 fn array<'t>(text: &'t str, context: Context, nested: usize, masks: &mut Masks<'_>) -> Cow<'t, str> {
     let Ok(elements) = json::elements(text) else { return masks.shapes().apply(text, masks) };
     let mut splice = Splice::new(text);
+    let mut in_key = false;
     for (at, raw) in elements.into_iter().enumerate() {
-        let clean = masks.below(&at.to_le_bytes(), |masks| value(raw.get(), context, nested, masks));
-        splice.child(raw.get(), clean);
+        let raw = raw.get();
+        in_key &= !raw.contains(PEM_END);
+        let context = if in_key { Context::Secret } else { context };
+        let clean = masks.below(&at.to_le_bytes(), |masks| value(raw, context, nested, masks));
+        splice.child(raw, clean);
+        in_key |= masks.rules.calls_for(Rules::PEM) && begins_a_key(raw);
     }
     splice.finish()
+}
+
+/// Whether a private key as a list of lines begins with this one.
+fn begins_a_key(line: &str) -> bool {
+    line.rfind(PEM_BEGIN).is_some_and(|at| line[at..].contains("PRIVATE KEY") && !line[at..].contains(PEM_END))
 }
 
 /// A copy of a text in which some slices of it are replaced; no copy is made before the first.

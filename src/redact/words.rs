@@ -43,6 +43,8 @@ pub(super) const WHOLE: &[&str] = &[
     "dbpass",
     "userpass",
     "smtppass",
+    "userpw",
+    "dbpw",
 ];
 
 /// A name that ends with one of these, written without a mark between its words, speaks of a secret.
@@ -55,6 +57,11 @@ pub(super) const ENDS: &[&str] = &[
     "workspacekey",
     "storagekey",
     "hmackey",
+    // A number at the end of a word is no part of it: by words this would be the key of an `ed`.
+    "ed25519key",
+    "dsakey",
+    "certificatekey",
+    "serviceaccountjson",
 ];
 
 /// A name whose last word is one of these speaks of a secret.
@@ -75,6 +82,13 @@ pub(super) const LAST: &[&str] = &[
     "signature",
     "oauth",
     "passkey",
+    "pw",
+    "keytab",
+    // One word, as web servers name their cookies. The `session_id` of a log line is somebody's number for a piece of work (Snowflake's and
+    // Databricks' sessions), opens no door, and is what such lines are found by: it stays.
+    "sessionid",
+    "jsessionid",
+    "phpsessid",
 ];
 
 /// Two last words that together speak of a secret.
@@ -88,6 +102,12 @@ pub(super) const LAST_TWO: &[(&str, &str)] = &[
     ("cert", "private"),
     ("private", "certificate"),
     ("private", "cert"),
+    ("pass", "key"),
+    ("auth", "code"),
+    ("recovery", "code"),
+    ("recovery", "codes"),
+    ("backup", "code"),
+    ("backup", "codes"),
 ];
 
 /// Last words that say nothing after one of these: `first_pass`, `method_signature`.
@@ -136,6 +156,15 @@ pub(super) const KEY_OF: &[&str] = &[
     "rsa",
     "pgp",
     "gpg",
+    "dsa",
+    "ecdsa",
+    "cert",
+    "certificate",
+    "sftp",
+    "server",
+    "security",
+    "merchant",
+    "json",
 ];
 
 /// With one of these words behind it, a key is spoken of and not given.
