@@ -330,9 +330,8 @@ impl<'t> Scan<'t> {
     /// Finds what is in a string or a comment.
     fn read_again(&mut self, at: Range<usize>, escaped: bool, context: Context) {
         let piece = &self.text[at.clone()];
-        let is_bare =
-            !context.is_secret() && !(piece.contains(['{', '[', '"', '\'', '\\']) && piece.contains([':', '=']));
-        if is_bare || self.nested == NESTED_MAX {
+        let may_hold = piece.contains(['{', '[', '"', '\'', '\\']) && piece.contains([':', '=']);
+        if !(may_hold || context.is_secret()) || self.nested == NESTED_MAX {
             if context.is_secret() {
                 self.spans.push(at);
             }

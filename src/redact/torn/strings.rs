@@ -94,7 +94,7 @@ impl Scan<'_> {
         let rest = &self.text[at..];
         let count = rest.len() - rest.trim_start_matches('\\').len();
         let behind = &rest[count..];
-        if count % 2 == 0 || !(behind.starts_with('"') || behind.starts_with("u0022")) {
+        if count.is_multiple_of(2) || !(behind.starts_with('"') || behind.starts_with("u0022")) {
             return self.word(at, count);
         }
         let start = self.words.take().unwrap_or(at);
@@ -138,7 +138,7 @@ impl Scan<'_> {
         while let Some(next) = memchr::memchr2(b'"', b'\\', rest) {
             let slashes = rest[next..].iter().take_while(|byte| **byte == b'\\').count();
             let quote = rest.get(next + slashes) == Some(&b'"');
-            if quote && slashes > 0 && slashes % 2 == 0 {
+            if quote && slashes > 0 && slashes.is_multiple_of(2) {
                 return true;
             }
             unescaped |= quote && slashes == 0;
