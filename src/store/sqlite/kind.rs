@@ -26,9 +26,9 @@ pub struct Kind<'e> {
     pub digits: u8,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub destination: Option<Cow<'e, str>>,
-    /// Older versions did not say.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub destination_given: bool,
+    /// Whether an event named it. Older versions did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub destination_given: Option<bool>,
     pub protocol: Cow<'e, str>,
     pub token: Cow<'e, str>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -51,7 +51,7 @@ impl<'e> Kind<'e> {
             created_from: event.created_from,
             digits: event.created.digits(),
             destination: event.destination.as_deref().map(Cow::Borrowed),
-            destination_given: event.destination_given,
+            destination_given: event.destination.is_some().then_some(event.destination_given),
             protocol: Cow::Borrowed(delivery.protocol),
             token: Cow::Borrowed(&delivery.token),
             schema: verdict.schema.as_deref().map(Cow::Borrowed),
@@ -92,17 +92,24 @@ impl<'e> Kind<'e> {
         self.level >= Level::Warning || self.status != Status::Valid
     }
 
+    /// What an event names beats what its token stands for; of two alike the smaller text wins.
+    fn merge_destination(&mut self, other: &Kind<'_>) {
+        let Some(theirs) = other.destination.as_deref() else { return };
+        if let Some(mine) = self.destination.as_deref() {
+            // That an older version did not say how it was told of is no reason to write the event anew.
+            let is_known = self.destination_given.is_none() && mine == theirs;
+            let rank = |given: Option<bool>, text| (!given.unwrap_or(false), text);
+            if is_known || rank(self.destination_given, mine) <= rank(other.destination_given, theirs) {
+                return;
+            }
+        }
+        self.destination = Some(Cow::Owned(theirs.to_owned()));
+        self.destination_given = other.destination_given;
+    }
+
     /// Takes over what another delivery knows better.
     pub fn merge(&mut self, other: &Kind<'_>) {
-        let theirs = other.destination.as_deref().map(|text| Cow::Owned(text.to_owned()));
-        let mine = self.destination.take();
-        // What an event names beats what its token stands for.
-        self.destination = match (self.destination_given, other.destination_given) {
-            (true, false) => mine,
-            (false, true) => theirs,
-            _ => union(mine, theirs),
-        };
-        self.destination_given |= other.destination_given;
+        self.merge_destination(other);
         // Given beats derived; of two alike the more severe wins.
         let (level_given, level) = (self.level_given, self.level).max((other.level_given, other.level));
         self.level_given = level_given;
@@ -182,5 +189,45 @@ pub fn union<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
     match (one, other) {
         (Some(one), Some(other)) => Some(one.min(other)),
         (one, other) => one.or(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(destination: Option<&'static str>, given: Option<bool>) -> Kind<'static> {
+        let text = r#"{"source":"fivetran","name":"a","family":"other","level":"INFO","created_from":"event","digits":3,
+            "protocol":"native","token":"t","status":"valid"}"#;
+        let plain: Kind<'static> = serde_json::from_str(text).unwrap();
+        Kind { destination: destination.map(Cow::Borrowed), destination_given: given, ..plain }
+    }
+
+    #[test]
+    fn destinations_are_merged_in_any_order() {
+        let all = [
+            (None, None),
+            (Some("a"), Some(false)),
+            (Some("b"), Some(false)),
+            (Some("c"), Some(true)),
+            (Some("d"), Some(true)),
+        ];
+        for one in all {
+            for other in all {
+                let merged = |one: (Option<&'static str>, Option<bool>),
+                              other: (Option<&'static str>, Option<bool>)| {
+                    let mut merged = kind(one.0, one.1);
+                    merged.merge(&kind(other.0, other.1));
+                    merged
+                };
+                assert_eq!(merged(one, other), merged(other, one), "{one:?} {other:?}");
+                assert_eq!(merged(one, one), kind(one.0, one.1));
+            }
+        }
+        let mut older = kind(Some("a"), None);
+        older.merge(&kind(Some("a"), Some(true)));
+        assert_eq!(older, kind(Some("a"), None), "nothing that a reader would see");
+        older.merge(&kind(Some("z"), Some(true)));
+        assert_eq!(older.destination.as_deref(), Some("z"));
     }
 }

@@ -153,7 +153,7 @@ impl<'r> Opened<'r> {
                 sync_id,
                 exception_id: self.spill.exception_id.clone(),
                 destination: own(&kind.destination),
-                destination_given: kind.destination_given,
+                destination_given: kind.destination_given.unwrap_or(false),
                 data,
                 extra: rest.extra,
                 normalized: kind.normalized.to_vec(),
